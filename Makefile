@@ -1,0 +1,60 @@
+# `make demo` and `make test` need git, make, Python 3.11+ with venv, and nothing else.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+WORKERS ?= 2
+
+.PHONY: help demo test check lint types layers unit integration acceptance bench clean
+
+help:  ## list the targets
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/'
+
+$(VENV)/demo.stamp: pyproject.toml
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/pip install --quiet --disable-pip-version-check --editable '.[demo]'
+	touch $@
+
+$(VENV)/test.stamp: pyproject.toml
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/pip install --quiet --disable-pip-version-check --editable '.[test]'
+	touch $@
+
+demo: $(VENV)/demo.stamp  ## the whole story on an embedded PostgreSQL: gate, daemon, alerts, inbox
+	$(BIN)/pgwatch demo $(DEMO)
+
+test: check pytest  ## everything: lint, types, layering, unit, integration, acceptance
+
+check: lint types layers  ## lint, types and layering only
+
+lint: $(VENV)/test.stamp
+	$(BIN)/ruff check pgwatch tests bench
+	$(BIN)/ruff format --check pgwatch tests bench
+
+types: $(VENV)/test.stamp
+	$(BIN)/mypy
+
+layers: $(VENV)/test.stamp
+	$(BIN)/lint-imports
+
+test-servers: $(VENV)/test.stamp
+	$(BIN)/python tests/fetch_postgres_16.py
+
+.PHONY: pytest test-servers
+pytest: test-servers
+	$(BIN)/pytest -n $(WORKERS) --dist loadscope tests
+
+unit: $(VENV)/test.stamp  ## tests that need no server
+	$(BIN)/pytest -n $(WORKERS) tests/unit
+
+integration: test-servers  ## tests on real servers
+	$(BIN)/pytest -n $(WORKERS) --dist loadscope tests/integration
+
+acceptance: test-servers  ## the real commands, end to end
+	$(BIN)/pytest tests/acceptance
+
+bench: $(VENV)/test.stamp  ## the figures of the README, each a ratio in one run
+	$(BIN)/python -m bench
+
+clean:
+	rm -rf $(VENV) .test-servers dist build .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

@@ -1,0 +1,1 @@
+"""Alerts: a rule's findings over time."""

@@ -1,0 +1,1 @@
+"""The gate: one run, one verdict."""

@@ -1,0 +1,1 @@
+"""A check's result as people and programs read it."""

@@ -1,0 +1,1 @@
+"""Running queries and probes, when they are due."""

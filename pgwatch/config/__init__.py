@@ -1,0 +1,1 @@
+"""What users write: files and environment, checked, every error with its place."""

@@ -1,0 +1,1 @@
+"""The roofing database, its migrations, workload and faults."""

@@ -1,0 +1,1 @@
+"""From alerts to messages: routing, grouping, delivery."""

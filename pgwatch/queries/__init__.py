@@ -1,0 +1,1 @@
+"""SQL files with a YAML header, and what becomes of their rows."""

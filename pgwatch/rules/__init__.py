@@ -1,0 +1,1 @@
+"""Prometheus rule files: what they may say, and their evaluation."""

@@ -1,0 +1,1 @@
+"""What was observed: labels, samples, and their recent history."""

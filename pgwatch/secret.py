@@ -1,0 +1,58 @@
+"""Passwords, tokens and addresses that must never be shown.
+
+A `Secret` prints as `<secret>` everywhere; only `reveal()` gives the text, at the moment of use, so a
+file or variable that was rotated is read anew.
+"""
+
+import os
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from pgwatch.errors import PgwatchError
+
+MASK = "<secret>"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Secret:
+    """A secret by value, or by the file or environment variable that holds it (exactly one of them)."""
+
+    value: str | None = field(default=None, repr=False)
+    file: Path | None = None
+    variable: str | None = None
+
+    def reveal(self) -> str:
+        """Return the secret's text now; a trailing newline of a file is dropped.
+
+        Raises PgwatchError, naming the file or the variable, if it cannot be read.
+        """
+        if self.value is not None:
+            return self.value
+        if self.variable is not None:
+            if (text := os.environ.get(self.variable)) is None:
+                raise PgwatchError(f"environment variable {self.variable} is not set")
+            return text
+        if self.file is None:
+            raise PgwatchError("a secret has neither a value, a file nor a variable")
+        try:
+            return self.file.read_text(encoding="utf-8").rstrip("\r\n")
+        except OSError as error:
+            raise PgwatchError(f"cannot read secret file {self.file}: {error.strerror}") from error
+
+    def __repr__(self) -> str:
+        """Return where the secret comes from, never its text."""
+        if self.file is not None:
+            return f"Secret(file={str(self.file)!r})"
+        if self.variable is not None:
+            return f"Secret(variable={self.variable!r})"
+        return f"Secret({MASK})"
+
+    __str__ = __repr__
+
+
+def redact(text: str, secrets: Iterable[str]) -> str:
+    """Return `text` with each of `secrets` (longest first; empty ones are ignored) masked."""
+    for secret in sorted({s for s in secrets if s}, key=len, reverse=True):
+        text = text.replace(secret, MASK)
+    return text
