@@ -1,0 +1,136 @@
+"""A check's result for a person: grouped by phase, the cure beside each finding."""
+
+import textwrap
+from collections.abc import Iterator, Sequence
+
+from pgwatch.check.verdict import CheckResult, Finding, Report, TargetReport, Verdict
+from pgwatch.rules.rule import Phase, Severity
+
+_MARKS = {
+    Verdict.PASS: "✓",
+    Verdict.WARN: "!",
+    Verdict.FAIL: "✗",
+    Verdict.UNKNOWN: "?",
+    Verdict.SKIPPED: "–",
+}
+# SGR codes of ECMA-48: the verdict is also said by mark and word, colour only helps the eye.
+_COLOURS = {
+    Verdict.PASS: "32",
+    Verdict.WARN: "33",
+    Verdict.FAIL: "1;31",
+    Verdict.UNKNOWN: "35",
+    Verdict.SKIPPED: "2",
+}
+_TITLES = {
+    Phase.PRE: "Before the migration",
+    Phase.STRUCTURE: "Structure",
+    Phase.TYPES: "Data types",
+    Phase.CONSTRAINTS: "Constraints and performance objects",
+    Phase.POST: "After the migration",
+}
+_ORDER = (Verdict.FAIL, Verdict.UNKNOWN, Verdict.WARN, Verdict.PASS, Verdict.SKIPPED)
+_MAX_FINDINGS = 10  # of one check; the JSON report has them all
+
+
+def render(report: Report, *, colour: bool, width: int = 100) -> str:
+    """Return the report as text of about `width` columns, with ANSI colours if `colour`."""
+    return "\n".join(_lines(report, colour=colour, width=width)) + "\n"
+
+
+def _lines(report: Report, *, colour: bool, width: int) -> Iterator[str]:
+    for target in report.targets:
+        yield _bold(_headline(target), colour=colour)
+        if target.error:
+            yield from _wrapped(f"no session: {target.error}", "    ", width)
+        own = [check for check in report.checks if check.target == target.name]
+        for phase in Phase:
+            checks = [check for check in own if check.phase is phase]
+            if checks:
+                yield ""
+                yield "  " + _bold(_TITLES[phase], colour=colour)
+                yield from _checks(checks, colour=colour, width=width)
+        yield ""
+    yield _summary(report, colour=colour)
+
+
+def _headline(target: TargetReport) -> str:
+    parts = [target.name]
+    if target.database and target.database != target.name:
+        parts.append(f"database {target.database}")
+    if target.server_version:
+        parts.append(f"PostgreSQL {target.server_version}")
+    if target.role:
+        parts.append(target.role)
+    return " · ".join(parts)
+
+
+def _checks(checks: Sequence[CheckResult], *, colour: bool, width: int) -> Iterator[str]:
+    for check in sorted(checks, key=lambda c: (_ORDER.index(c.verdict), c.name)):
+        verdict = check.verdict
+        note = check.reason
+        if check.findings:
+            count = len(check.findings)
+            note = f"{count} finding{'s' if count > 1 else ''}" + (f"; {note}" if note else "")
+        mark = _paint(_MARKS[verdict], _COLOURS[verdict], on=colour)
+        word = "" if verdict in (Verdict.PASS, Verdict.FAIL) else f"{verdict}: "
+        if check.severity is Severity.INFO and check.findings:
+            word = "for information: "
+        head = f"    {mark} {check.name}"
+        if not note:
+            yield head
+            continue
+        first, *rest = textwrap.wrap(word + note, max(width - 46, 30)) or [""]
+        yield f"{head}{' ' * max(1, 38 - len(check.name))}{_paint(first, '2', on=colour)}"
+        for line in rest:
+            yield " " * 44 + _paint(line, "2", on=colour)
+        for finding in check.findings[:_MAX_FINDINGS]:
+            yield from _finding(finding, colour=colour, width=width)
+        if (more := len(check.findings) - _MAX_FINDINGS) > 0:
+            yield f"        … and {more} more (--format json lists all)"
+
+
+def _finding(finding: Finding, *, colour: bool, width: int) -> Iterator[str]:
+    yield from _wrapped(finding.summary, "        ", width)
+    if finding.description and finding.description != finding.summary:
+        for line in _wrapped(finding.description, "          ", width):
+            yield _paint(line, "2", on=colour)
+    for index, line in enumerate(finding.fix.strip().splitlines()):
+        # Never wrapped: it is there to be copied.
+        lead = "cure: " if index == 0 else "      "
+        yield f"          {_paint(lead, '36', on=colour)}{line}"
+
+
+def _summary(report: Report, *, colour: bool) -> str:
+    counts = report.counts
+    words = {
+        Verdict.FAIL: "failed",
+        Verdict.UNKNOWN: "unknown",
+        Verdict.WARN: "warned",
+        Verdict.PASS: "passed",
+        Verdict.SKIPPED: "skipped",
+    }
+    said = ", ".join(f"{counts[verdict]} {words[verdict]}" for verdict in _ORDER if counts[verdict])
+    verdict = _paint(str(report.verdict).upper(), _COLOURS[report.verdict], on=colour)
+    return (
+        f"{verdict}  {said or 'no check was run'}"
+        f"  in {report.duration_seconds:.1f} s  (exit {report.exit_code})"
+    )
+
+
+def _wrapped(text: str, indent: str, width: int) -> list[str]:
+    return textwrap.wrap(
+        text,
+        width,
+        initial_indent=indent,
+        subsequent_indent=indent,
+        break_long_words=False,
+        break_on_hyphens=False,
+    )
+
+
+def _bold(text: str, *, colour: bool) -> str:
+    return _paint(text, "1", on=colour)
+
+
+def _paint(text: str, code: str, *, on: bool) -> str:
+    return f"\x1b[{code}m{text}\x1b[0m" if on else text
