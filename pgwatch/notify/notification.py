@@ -1,6 +1,6 @@
 """A notification: what one receiver is to be told about one group of alerts."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
@@ -29,6 +29,7 @@ class NotifiedAlert:
     ends_at: datetime | None  # None while firing
     value: float
     generator_url: str = ""
+    no_data_since: datetime | None = None  # held as it was: it could not be judged since then
 
     @property
     def status(self) -> str:
@@ -56,3 +57,12 @@ class Notification:
     def status(self) -> str:
         """`resolved` when no alert of the group fires, else `firing`."""
         return "firing" if any(alert.ends_at is None for alert in self.alerts) else "resolved"
+
+
+def in_order(alerts: Iterable[NotifiedAlert]) -> tuple[NotifiedAlert, ...]:
+    """Return `alerts` as a message lists them: firing before resolved, then by labels."""
+    return tuple(sorted(alerts, key=_place))
+
+
+def _place(alert: NotifiedAlert) -> tuple[bool, tuple[tuple[str, str], ...]]:
+    return alert.ends_at is not None, tuple(alert.labels.items())

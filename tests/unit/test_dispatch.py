@@ -1,0 +1,305 @@
+"""From alerts to decisions, on a line of time that only the tests move."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from pgwatch.alerts.alert import Alert, AlertState
+from pgwatch.notify.dispatch import Decisions, DispatchState, advance, restore
+from pgwatch.notify.notification import Notification, Reason
+from pgwatch.notify.receiver import LogSettings, Receiver
+from pgwatch.notify.route import Route, Routing
+from pgwatch.samples.labels import Labels
+
+START = datetime(2026, 8, 1, 3, 0, tzinfo=UTC)
+
+
+def at(seconds: float) -> datetime:
+    return START + timedelta(seconds=seconds)
+
+
+def alert(
+    name: str = "A",
+    *,
+    since: float = 0,
+    resolved: float | None = None,
+    state: AlertState = AlertState.FIRING,
+    value: float = 1.0,
+    rule: str = "r",
+    **labels: str,
+) -> Alert:
+    return Alert(
+        rule=rule,
+        labels=Labels({"alertname": name, **labels}),
+        state=state if resolved is None else AlertState.RESOLVED,
+        value=value,
+        active_at=at(since),
+        fired_at=at(since),
+        resolved_at=None if resolved is None else at(resolved),
+    )
+
+
+def routing(*, send_resolved: bool = True, **route: object) -> Routing:
+    root = Route(
+        receiver="log",
+        group_by=frozenset({"alertname"}),
+        group_wait=timedelta(seconds=30),
+        group_interval=timedelta(minutes=5),
+        repeat_interval=timedelta(hours=1),
+    )
+    log = Receiver(name="log", channels=(LogSettings(send_resolved=send_resolved),))
+    return Routing(root=replace(root, **route), receivers={"log": log})  # type: ignore[arg-type]
+
+
+class Timeline:
+    """A dispatcher whose owner keeps the last state, as the daemon does."""
+
+    def __init__(self, config: Routing) -> None:
+        self.routing = config
+        self.state = DispatchState()
+
+    def push(self, seconds: float, *alerts: Alert, rule: str = "r") -> Decisions:
+        return self._take(advance(self.routing, self.state, {rule: alerts}, at(seconds)))
+
+    def pass_time(self, seconds: float) -> Sequence[Notification]:
+        decisions = self._take(advance(self.routing, self.state, {}, at(seconds)))
+        return [one.notification for one in decisions.enqueue if one.deliver]
+
+    def _take(self, decisions: Decisions) -> Decisions:
+        self.state = decisions.state
+        return decisions
+
+
+def shown(notification: Notification) -> list[tuple[str, str]]:
+    return [
+        (one.labels.label("n") or one.labels["alertname"], one.status)
+        for one in notification.alerts
+    ]
+
+
+def test_group_waits_then_tells_all_that_joined_meanwhile() -> None:
+    line = Timeline(routing())
+    assert not line.push(0, alert(n="1")).enqueue
+    line.push(20, alert(n="1"), alert(n="2", since=20))
+    assert not line.pass_time(29.9)
+    (told,) = line.pass_time(30)
+    assert told.reason is Reason.FIRST
+    assert shown(told) == [("1", "firing"), ("2", "firing")]
+    assert told.group_key == '{}:{alertname="A"}'
+    assert (told.receiver, told.channel) == ("log", "log[0]")
+
+
+def test_alert_that_ends_within_group_wait_is_never_told() -> None:
+    line = Timeline(routing())
+    line.push(0, alert())
+    line.push(10, alert(resolved=10))
+    assert not line.pass_time(30)
+    assert not line.state.groups
+
+
+def test_pending_alerts_are_nobodys_business() -> None:
+    line = Timeline(routing())
+    line.push(0, alert(state=AlertState.PENDING))
+    assert not line.state.groups
+
+
+def test_new_alert_waits_for_group_interval() -> None:
+    line = Timeline(routing())
+    line.push(0, alert(n="1"))
+    line.pass_time(30)
+    line.push(40, alert(n="1"), alert(n="2", since=40))
+    assert not line.pass_time(329)
+    (told,) = line.pass_time(330)
+    assert told.reason is Reason.NEW_ALERTS
+    assert shown(told) == [("1", "firing"), ("2", "firing")]
+
+
+def test_resolved_alert_is_told_once() -> None:
+    line = Timeline(routing())
+    line.push(0, alert(n="1"), alert(n="2"))
+    line.pass_time(30)
+    line.push(60, alert(n="1"), alert(n="2", resolved=60))
+    (some,) = line.pass_time(330)
+    assert some.reason is Reason.SOME_RESOLVED
+    assert shown(some) == [("1", "firing"), ("2", "resolved")]
+    # The lifecycle keeps showing a resolved alert for a while.
+    line.push(400, alert(n="1", resolved=400), alert(n="2", resolved=60))
+    (over,) = line.pass_time(630)
+    assert over.reason is Reason.ALL_RESOLVED
+    assert shown(over) == [("1", "resolved")]
+    assert over.alerts[0].ends_at == at(400)
+    assert not line.state.groups
+    assert not line.state.log
+
+
+def test_group_that_fires_again_starts_anew() -> None:
+    line = Timeline(routing())
+    line.push(0, alert())
+    line.pass_time(30)
+    line.push(60, alert(resolved=60))
+    line.pass_time(330)
+    line.push(400, alert(since=400))
+    assert line.state.next_flush() == at(430)
+    (told,) = line.pass_time(430)
+    assert told.reason is Reason.FIRST
+
+
+def test_unchanged_group_is_repeated_after_repeat_interval_at_a_flush() -> None:
+    line = Timeline(routing())
+    line.push(0, alert())
+    line.pass_time(30)
+    reasons = {}
+    for step in range(1, 26):
+        for told in line.pass_time(30 + 300 * step):
+            reasons[30 + 300 * step] = told.reason
+    # 1 h later is exactly the interval, so the flush after that one repeats, as in Alertmanager.
+    assert reasons == {3930: Reason.REPEAT}
+
+
+def test_alert_that_vanishes_without_an_end_is_over() -> None:
+    line = Timeline(routing())
+    line.push(0, alert())
+    line.pass_time(30)
+    line.push(60)
+    (over,) = line.pass_time(330)
+    assert over.alerts[0].ends_at == at(60)
+
+
+def test_other_rules_alerts_are_left_alone() -> None:
+    line = Timeline(routing())
+    line.push(0, alert(rule="r1"), rule="r1")
+    line.pass_time(30)
+    line.push(60, rule="r2")
+    assert not line.pass_time(330)
+
+
+def test_equal_labels_of_two_rules_are_one_alert_that_fires_while_either_does() -> None:
+    line = Timeline(routing())
+    line.push(0, alert(rule="r1"), rule="r1")
+    line.push(1, alert(rule="r2", since=1), rule="r2")
+    (told,) = line.pass_time(30)
+    assert [one.starts_at for one in told.alerts] == [at(0)]
+    line.push(60, alert(rule="r1", resolved=60), rule="r1")
+    assert not line.pass_time(330)
+    line.push(360, alert(rule="r2", since=1, resolved=360), rule="r2")
+    (over,) = line.pass_time(630)
+    assert over.reason is Reason.ALL_RESOLVED
+
+
+def test_without_send_resolved_the_end_is_logged_but_not_delivered() -> None:
+    line = Timeline(routing(send_resolved=False))
+    line.push(0, alert(n="1"), alert(n="2"))
+    line.pass_time(30)
+    line.push(60, alert(n="1"), alert(n="2", resolved=60))
+    assert not line.pass_time(330)
+    line.push(360, alert(n="1", resolved=360))
+    decisions = advance(line.routing, line.state, {}, at(630))
+    assert [one.deliver for one in decisions.enqueue] == [False]
+    assert not decisions.state.log
+    assert shown(decisions.enqueue[0].notification) == [("1", "resolved")]
+
+
+def test_without_send_resolved_only_firing_alerts_are_shown() -> None:
+    line = Timeline(routing(send_resolved=False))
+    line.push(0, alert(n="1"))
+    line.pass_time(30)
+    line.push(60, alert(n="1", resolved=60), alert(n="2", since=60))
+    (told,) = line.pass_time(330)
+    assert shown(told) == [("2", "firing")]
+
+
+def test_each_channel_of_a_receiver_is_decided_for_by_itself() -> None:
+    config = routing()
+    both = Receiver(name="log", channels=(LogSettings(), LogSettings(index=1, send_resolved=False)))
+    line = Timeline(replace(config, receivers={"log": both}))
+    line.push(0, alert(n="1"), alert(n="2"))
+    assert [one.channel for one in line.pass_time(30)] == ["log[0]", "log[1]"]
+    line.push(60, alert(n="1"), alert(n="2", resolved=60))
+    assert [one.channel for one in line.pass_time(330)] == ["log[0]"]
+
+
+def test_only_what_must_be_stored_is_reported_as_changed() -> None:
+    line = Timeline(routing())
+    assert len(line.push(0, alert(value=1)).saved) == 1
+    assert not line.push(15, alert(value=2)).saved, "a new value is the alert's, not the group's"
+    flushed = advance(line.routing, line.state, {}, at(30))
+    assert [group.next_flush for group in flushed.saved] == [at(330)]
+    assert flushed.enqueue[0].notification.alerts[0].value == 2
+    assert len(flushed.logged) == 1
+    line.state = flushed.state
+    line.push(60, alert(resolved=60))
+    ended = advance(line.routing, line.state, {}, at(330))
+    assert ended.ended
+    assert not ended.saved
+
+
+def test_deciding_again_gives_the_same_notification() -> None:
+    line = Timeline(routing())
+    line.push(0, alert())
+    first, second = (advance(line.routing, line.state, {}, at(30)) for _ in range(2))
+    assert first.enqueue == second.enqueue
+    assert first.enqueue[0].notification.id
+
+
+class TestRestart:
+    """Groups come back from what was saved: their timers, what resolved, and the firing alerts."""
+
+    def saved(self, line: Timeline) -> DispatchState:
+        groups = {i: replace(g, members=g.resolved) for i, g in line.state.groups.items()}
+        return DispatchState(groups=groups, log=line.state.log)
+
+    def test_group_wait_goes_on_where_it_was(self) -> None:
+        line = Timeline(routing())
+        line.push(0, alert())
+        line.state = restore(line.routing, self.saved(line), [alert()], at(20)).state
+        assert not line.pass_time(29)
+        assert len(line.pass_time(30)) == 1
+
+    def test_flush_that_was_missed_comes_at_once_and_only_once(self) -> None:
+        line = Timeline(routing())
+        line.push(0, alert())
+        line.state = restore(line.routing, self.saved(line), [alert()], at(500)).state
+        assert len(line.pass_time(500)) == 1
+        assert not line.pass_time(500)
+        assert line.state.next_flush() == at(800)
+
+    def test_told_alert_is_not_told_again(self) -> None:
+        line = Timeline(routing())
+        line.push(0, alert())
+        line.pass_time(30)
+        line.state = restore(line.routing, self.saved(line), [alert()], at(100)).state
+        assert not line.pass_time(330)
+
+    def test_end_that_was_not_told_yet_is_told(self) -> None:
+        line = Timeline(routing())
+        line.push(0, alert())
+        line.pass_time(30)
+        line.push(60, alert(resolved=60))
+        line.state = restore(line.routing, self.saved(line), [], at(100)).state
+        (over,) = line.pass_time(330)
+        assert shown(over) == [("A", "resolved")]
+
+    def test_alerts_of_a_route_that_is_gone_join_the_new_tree(self) -> None:
+        line = Timeline(routing(group_by=frozenset({"n"})))
+        line.push(0, alert(n="1"))
+        line.pass_time(30)
+        config = routing(key="{}", receiver="log")
+        other = replace(config.root, receiver="new", group_wait=timedelta(seconds=5))
+        line.routing = replace(
+            config, root=other, receivers={"new": Receiver(name="new", channels=(LogSettings(),))}
+        )
+        back = restore(line.routing, line.state, [alert(n="1")], at(100))
+        assert len(back.ended) == len(back.saved) == 1
+        assert not back.state.log
+        line.state = back.state
+        assert [one.receiver for one in line.pass_time(105)] == ["new"]
+
+
+@pytest.mark.parametrize("count", [10_000])
+def test_ten_thousand_alerts_are_one_message_in_a_moment(count: int) -> None:
+    line = Timeline(routing())
+    line.push(0, *(alert(n=str(i)) for i in range(count)))
+    (told,) = line.pass_time(30)
+    assert len(told.alerts) == count
