@@ -51,4 +51,6 @@ class Collected:
     )
     dropped: Mapping[str, int] = field(default_factory=dict)
     # reason ("duplicate", "max_series") → how many series are missing from this answer
-    notes: tuple[str, ...] = ()  # what a person should know about the answer, such as what was dropped
+    notes: tuple[
+        str, ...
+    ] = ()  # what a person should know about the answer, such as what was dropped

@@ -1,0 +1,137 @@
+"""Which series match: an index by metric name that remembers each selection until its series change."""
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from functools import cache
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pgwatch.samples.block import Block
+from pgwatch.samples.labels import METRIC_NAME, Labels, Matcher, MatchType
+from pgwatch.samples.table import LabelTable, sort_keys
+
+Columns = slice | NDArray[np.intp]
+Matchers = tuple[Matcher, ...]
+
+_SELECTIONS = 64  # remembered per metric name; each is a few bytes a series
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """The columns of one block that a selection takes, and where they stand in its table."""
+
+    block: Block
+    columns: Columns
+    places: Columns
+
+
+@dataclass(frozen=True, slots=True)
+class Selection:
+    """The series that match, in label order, and where their samples are."""
+
+    table: LabelTable
+    parts: tuple[Part, ...]
+    overlapping: bool = False  # one series stands in several parts (its source was renamed)
+
+
+@dataclass(frozen=True, slots=True)
+class _Metric:
+    """Where the series of one metric name are; replaced as a whole when one comes or goes."""
+
+    entries: tuple[tuple[Block, tuple[int, ...]], ...]
+    selections: dict[Matchers, Selection] = field(default_factory=dict)
+
+
+class Index:
+    """Finds series. One writer changes it; readers need no lock, because what they read is replaced."""
+
+    def __init__(self) -> None:
+        self._metrics: dict[str, _Metric] = {}
+        self._any_name: dict[Matchers, Selection] = {}
+
+    def put(self, name: str, block: Block, columns: Iterable[int]) -> None:
+        """Let the series `columns` of `block` be found under the metric `name`."""
+        others = self._others(name, block)
+        self._metrics[name] = _Metric((*others, (block, tuple(columns))))
+        self._any_name = {}
+
+    def drop(self, name: str, block: Block) -> None:
+        """Forget the series of `block` under the metric `name`."""
+        others = self._others(name, block)
+        if others:
+            self._metrics[name] = _Metric(others)
+        else:
+            self._metrics.pop(name, None)
+        self._any_name = {}
+
+    def names(self) -> tuple[str, ...]:
+        """Return the metric names, sorted."""
+        return tuple(sorted(self._metrics))
+
+    def select(self, matchers: Matchers) -> Selection:
+        """Return the series that satisfy all of `matchers`."""
+        name = next((m.value for m in matchers if _names_one_metric(m)), None)
+        if name is None:
+            known = self._any_name
+            entries = [e for metric in list(self._metrics.values()) for e in metric.entries]
+        else:
+            metric = self._metrics.get(name)
+            if metric is None:
+                return Selection(LabelTable(()), ())
+            known, entries = metric.selections, list(metric.entries)
+        found = known.get(matchers)
+        if found is None:
+            if len(known) >= _SELECTIONS:
+                known.clear()
+            found = known[matchers] = _selection(entries, matchers)
+        return found
+
+    def _others(self, name: str, block: Block) -> tuple[tuple[Block, tuple[int, ...]], ...]:
+        metric = self._metrics.get(name)
+        if metric is None:
+            return ()
+        return tuple(e for e in metric.entries if e[0] is not block)
+
+
+def _names_one_metric(matcher: Matcher) -> bool:
+    return matcher.name == METRIC_NAME and matcher.type is MatchType.EQUAL
+
+
+def _selection(entries: list[tuple[Block, tuple[int, ...]]], matchers: Matchers) -> Selection:
+    accepts = _acceptance(matchers)
+    series = [
+        (block.labels[column], part, column)
+        for part, (block, columns) in enumerate(entries)
+        for column in columns
+        if accepts(block.labels[column])
+    ]
+    keys = sort_keys(labels for labels, _, _ in series)
+    ranked = [series[i] for i in sorted(range(len(series)), key=keys.__getitem__)]
+    table: list[Labels] = []
+    places: list[list[int]] = [[] for _ in entries]
+    taken: list[list[int]] = [[] for _ in entries]
+    for labels, part, column in ranked:
+        if not table or table[-1] != labels:
+            table.append(labels)
+        places[part].append(len(table) - 1)
+        taken[part].append(column)
+    parts = tuple(
+        Part(block, as_columns(taken[i]), as_columns(places[i]))
+        for i, (block, _) in enumerate(entries)
+        if taken[i]
+    )
+    return Selection(LabelTable(table), parts, overlapping=len(table) < len(ranked))
+
+
+def _acceptance(matchers: Matchers) -> Callable[[Labels], bool]:
+    """Return whether a label set matches, asking each matcher once per distinct value."""
+    tests = [(m.name, cache(m.predicate())) for m in matchers if not _names_one_metric(m)]
+    return lambda labels: all(test(labels.label(name)) for name, test in tests)
+
+
+def as_columns(numbers: list[int]) -> Columns:
+    """Return column numbers as a slice where they run on by one (a slice is read without a copy)."""
+    if numbers and numbers == list(range(numbers[0], numbers[0] + len(numbers))):
+        return slice(numbers[0], numbers[0] + len(numbers))
+    return np.array(numbers, dtype=np.intp)

@@ -1,0 +1,125 @@
+"""Lists of label sets that remember what was computed from them.
+
+Evaluating a rule transforms the same label sets in the same way each time. A transformation is
+therefore computed once per table and kept on it; steady-state evaluation does no work per series.
+"""
+
+from collections.abc import Callable, Hashable, Iterable
+from operator import itemgetter
+from typing import Any, TypeVar
+from weakref import WeakKeyDictionary
+
+from pgwatch.samples.labels import METRIC_NAME, Labels
+
+T = TypeVar("T")
+
+_MEMO_SIZE = 32  # transformations kept on one table; a rule file uses a handful on each
+
+
+class LabelTable:
+    """The label sets of a vector's columns, in the order of the columns.
+
+    Tables are compared by identity: the same selection gives the same table until its series change.
+    """
+
+    __slots__ = ("__weakref__", "_memo", "_pairs", "labels")
+
+    def __init__(self, labels: Iterable[Labels]) -> None:
+        self.labels = tuple(labels)
+        self._memo: dict[Hashable, Any] = {}
+        self._pairs: WeakKeyDictionary[LabelTable, dict[Hashable, Any]] = WeakKeyDictionary()
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+    def remember(self, key: Hashable, make: Callable[[], T]) -> T:
+        """Return what `make` gave for `key` before, or call it now."""
+        return _remember(self._memo, key, make)
+
+    def remember_with(self, other: "LabelTable", key: Hashable, make: Callable[[], T]) -> T:
+        """Return what `make` gave for `key` and the table `other`; forgotten when `other` is gone.
+
+        The result must not refer to `other`, or it would never be gone.
+        """
+        memo = self._pairs.get(other)
+        if memo is None:
+            memo = self._pairs.setdefault(other, {})
+        return _remember(memo, key, make)
+
+    def is_unique(self) -> bool:
+        """Return whether no two label sets are equal."""
+        return self.remember("unique", lambda: len(set(self.labels)) == len(self.labels))
+
+    def order(self) -> tuple[int, ...]:
+        """Return the columns in label order."""
+
+        def sort() -> tuple[int, ...]:
+            keys = sort_keys(self.labels)
+            return tuple(sorted(range(len(keys)), key=keys.__getitem__))
+
+        return self.remember("order", sort)
+
+    def without_name(self) -> "LabelTable":
+        """Return the table without the metric's name."""
+        return self.without((METRIC_NAME,))
+
+    def without(self, names: tuple[str, ...]) -> "LabelTable":
+        """Return the table without the labels `names`."""
+        dropped = frozenset(names)
+        return self._projected(("without", dropped), lambda name: name not in dropped)
+
+    def only(self, names: tuple[str, ...]) -> "LabelTable":
+        """Return the table with the labels `names` only."""
+        kept = frozenset(names)
+        return self._projected(("only", kept), lambda name: name in kept)
+
+    def _projected(self, key: Hashable, keep: Callable[[str], bool]) -> "LabelTable":
+        return self.remember(key, lambda: LabelTable(project(self.labels, keep)))
+
+
+def project(labels: Iterable[Labels], keep: Callable[[str], bool]) -> list[Labels]:
+    """Return the sets with only the labels whose name satisfies `keep`."""
+    plans: dict[tuple[str, ...], tuple[tuple[str, ...], Callable[[tuple[str, ...]], Any]]] = {}
+    made: list[Labels] = []
+    for each in labels:
+        plan = plans.get(each.schema)
+        if plan is None:
+            plan = plans[each.schema] = _projection(each.schema, keep)
+        schema, pick = plan
+        made.append(Labels.from_sorted(schema, pick(each.values_)))
+    return made
+
+
+def sort_keys(labels: Iterable[Labels]) -> list[tuple[Any, ...]]:
+    """Return a key for each set that sorts as `Labels` do, cheaper than comparing them."""
+    labels = tuple(labels)
+    if len({each.schema for each in labels}) == 1:
+        return [each.values_ for each in labels]
+    return [tuple(zip(each.schema, each.values_, strict=True)) for each in labels]
+
+
+def _remember(memo: dict[Hashable, Any], key: Hashable, make: Callable[[], T]) -> T:
+    try:
+        found: T = memo[key]
+    except KeyError:
+        # Two threads may both compute; either result is right, and clearing loses only time.
+        if len(memo) >= _MEMO_SIZE:
+            memo.clear()
+        found = memo[key] = make()
+    return found
+
+
+def _projection(
+    schema: tuple[str, ...], keep: Callable[[str], bool]
+) -> tuple[tuple[str, ...], Callable[[tuple[str, ...]], Any]]:
+    """Return the schema that is left, and what picks its values."""
+    kept = [i for i, name in enumerate(schema) if keep(name)]
+    left = tuple(schema[i] for i in kept)
+    if len(kept) == len(schema):
+        return schema, lambda values: values
+    if len(kept) > 1:
+        return left, itemgetter(*kept)
+    if kept:
+        (only,) = kept
+        return left, lambda values: (values[only],)
+    return left, lambda _: ()
