@@ -105,5 +105,6 @@ _EXPERIMENTAL_NAMES = (
 REFUSED: dict[str, str] = {
     **{f"histogram_{what}": _NATIVE for what in ("avg", "count", "sum", "stddev", "stdvar")},
     **dict.fromkeys(_EXPERIMENTAL_NAMES, _EXPERIMENTAL),
+    **dict.fromkeys(("fill", "fill_left", "fill_right"), _EXPERIMENTAL),
     "holt_winters": "was renamed to double_exponential_smoothing in Prometheus 3.0, where it is experimental",
 }  # name → the rest of the sentence that begins with it
