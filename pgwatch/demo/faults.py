@@ -1,0 +1,341 @@
+"""Faults that the demo puts into the running database, each of which can be taken out again."""
+
+import logging
+import threading
+import time
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+from typing import Protocol
+
+import psycopg
+
+from pgwatch.demo.workload import Workload
+
+logger = logging.getLogger(__name__)
+
+_Connection = psycopg.Connection[tuple[object, ...]]
+
+# Chosen so that the workload rarely meets it, and that it is neither pending nor over.
+_PROJECT = "prj_0042"
+_PATIENCE_S = 5.0  # for a statement to come to where it stays; milliseconds in practice
+
+
+class Fault(Protocol):
+    """Something wrong with the database between `start()` and `stop()`; each is called once in turn."""
+
+    summary: str  # what happens, as the demo says it
+
+    def start(self) -> None:
+        """Put the fault in; it is visible when this returns."""
+
+    def stop(self) -> None:
+        """Take it out, as a person would cure it; gone when this returns."""
+
+
+class ConstraintViolation:
+    """An unresolved row in `constraint_violations`, as the application logs one."""
+
+    summary = "the application reports a constraint violation"
+
+    def __init__(self, dsn: str) -> None:
+        self._dsn = dsn
+        self._id: object = None
+
+    def start(self) -> None:
+        """Log a violation."""
+        with _connect(self._dsn) as connection:
+            row = connection.execute(
+                "SELECT log_constraint_violation('projects', 'chk_projects_budget_positive',"
+                " 'CHECK_VIOLATION', %s, 'budget -1200.00 is negative')",
+                (_PROJECT,),
+            ).fetchone()
+        assert row is not None
+        self._id = row[0]
+
+    def stop(self) -> None:
+        """Resolve it."""
+        with _connect(self._dsn) as connection:
+            connection.execute(
+                "UPDATE constraint_violations SET resolved = true,"
+                " resolution_notes = 'corrected by the office' WHERE id = %s",
+                (self._id,),
+            )
+
+
+class BackwardPhase:
+    """A project whose phase moves backwards without an override, which the triggers report."""
+
+    summary = "a project's phase moves backwards without an override"
+
+    def __init__(self, dsn: str) -> None:
+        self._dsn = dsn
+        self._position: tuple[object, ...] = ()
+
+    def start(self) -> None:
+        """Put the project's tracker back to the first line item."""
+        with _connect(self._dsn) as connection:
+            row = connection.execute(
+                "SELECT current_phase_id, current_section_id, current_line_item_id, current_step_id"
+                " FROM project_workflow_trackers WHERE project_id = %s",
+                (_PROJECT,),
+            ).fetchone()
+            assert row is not None
+            self._position = row
+            self._move(connection, ("pha_1", "sct_01", "itm_01", "stp_0042_01"))
+
+    def stop(self) -> None:
+        """Put the tracker where it was, and remove what the triggers reported."""
+        with _connect(self._dsn) as connection:
+            self._move(connection, self._position)
+            connection.execute(
+                "DELETE FROM workflow_audit_log"
+                " WHERE action = 'backward_progression_attempted' AND project_id = %s",
+                (_PROJECT,),
+            )
+
+    @staticmethod
+    def _move(connection: _Connection, position: tuple[object, ...]) -> None:
+        connection.execute(
+            "UPDATE project_workflow_trackers SET current_phase_id = %s, current_section_id = %s,"
+            " current_line_item_id = %s, current_step_id = %s WHERE project_id = %s",
+            (*position, _PROJECT),
+        )
+
+
+class StaleView:
+    """The job that refreshes the materialized views no longer runs, so they grow old."""
+
+    summary = "the job that refreshes the materialized views stops"
+
+    def __init__(self, workload: Workload) -> None:
+        self._workload = workload
+
+    def start(self) -> None:
+        """Pause the job."""
+        self._workload.pause_refresh()
+
+    def stop(self) -> None:
+        """Resume the job, which refreshes at once."""
+        self._workload.resume_refresh()
+
+
+class SlowQuery:
+    """A report that runs and runs."""
+
+    summary = "somebody runs a report that does not end"
+    _sql = """/* monthly margin report */
+SELECT p.project_type, sum(p.budget - p.actual_cost) AS margin, pg_sleep(3600)
+FROM projects AS p
+GROUP BY p.project_type"""
+
+    def __init__(self, dsn: str) -> None:
+        self._statement = _Running(dsn, "roofing-reports", self._sql, waits_for="Timeout")
+
+    def start(self) -> None:
+        """Start the report."""
+        self._statement.start()
+
+    def stop(self) -> None:
+        """Cancel it."""
+        self._statement.stop()
+
+
+class Blocker:
+    """A transaction that holds a row of `projects`, and an UPDATE that waits for it."""
+
+    summary = "a forgotten transaction blocks an update of projects"
+
+    def __init__(self, dsn: str) -> None:
+        self._dsn = dsn
+        self._holder: _Connection | None = None
+        self._waiter = _Running(
+            dsn,
+            "roofing-office",
+            f"UPDATE projects SET notes = 'Called the customer' WHERE id = '{_PROJECT}'",  # noqa: S608 - ours
+            waits_for="Lock",
+        )
+
+    def start(self) -> None:
+        """Lock the row and let the update wait."""
+        self._holder = _connect(self._dsn, "roofing-import")
+        self._holder.execute("BEGIN")
+        self._holder.execute("SELECT id FROM projects WHERE id = %s FOR UPDATE", (_PROJECT,))
+        self._waiter.start()
+
+    def stop(self) -> None:
+        """Roll the transaction back, so that the update goes on, and wait for its end."""
+        if self._holder is not None:
+            self._holder.execute("ROLLBACK")
+            self._holder.close()
+            self._holder = None
+        self._waiter.join()
+
+
+class IdleInTransaction:
+    """A session that began a transaction and went away."""
+
+    summary = "a session leaves its transaction open"
+
+    def __init__(self, dsn: str) -> None:
+        self._dsn = dsn
+        self._session: _Connection | None = None
+
+    def start(self) -> None:
+        """Begin a transaction and do nothing more."""
+        self._session = _connect(self._dsn, "roofing-shell")
+        self._session.execute("BEGIN")
+        self._session.execute("SELECT count(*) FROM customers")
+
+    def stop(self) -> None:
+        """Close the session."""
+        if self._session is not None:
+            self._session.execute("ROLLBACK")
+            self._session.close()
+            self._session = None
+
+
+class DisabledTrigger:
+    """A trigger that was switched off for a bulk load, and not on again."""
+
+    summary = "a trigger is switched off for a bulk load"
+
+    def __init__(self, dsn: str) -> None:
+        self._dsn = dsn
+
+    def start(self) -> None:
+        """Disable the trigger."""
+        self._alter("DISABLE")
+
+    def stop(self) -> None:
+        """Enable it."""
+        self._alter("ENABLE")
+
+    def _alter(self, verb: str) -> None:
+        with _connect(self._dsn) as connection:
+            connection.execute(
+                f"ALTER TABLE workflow_steps {verb} TRIGGER trigger_workflow_consistency"
+            )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Step:
+    """One line of a timetable."""
+
+    at_s: float  # seconds after the start
+    fault: str  # a key of `all_faults`
+    for_s: float  # how long it stays in
+
+
+SCHEDULE = (
+    Step(at_s=5, fault="constraint_violation", for_s=45),
+    Step(at_s=20, fault="blocker", for_s=60),
+    Step(at_s=40, fault="slow_query", for_s=45),
+    Step(at_s=70, fault="backward_phase", for_s=45),
+    Step(at_s=90, fault="disabled_trigger", for_s=40),
+    Step(at_s=110, fault="stale_view", for_s=120),
+    Step(at_s=140, fault="idle_in_transaction", for_s=60),
+)
+
+
+def all_faults(dsn: str, workload: Workload) -> dict[str, Fault]:
+    """Return every fault by the name that a timetable uses."""
+    return {
+        "constraint_violation": ConstraintViolation(dsn),
+        "backward_phase": BackwardPhase(dsn),
+        "stale_view": StaleView(workload),
+        "slow_query": SlowQuery(dsn),
+        "blocker": Blocker(dsn),
+        "idle_in_transaction": IdleInTransaction(dsn),
+        "disabled_trigger": DisabledTrigger(dsn),
+    }
+
+
+def play(
+    steps: Sequence[Step],
+    faults: Mapping[str, Fault],
+    stopping: threading.Event,
+    tell: Callable[[str, Fault, bool], None],
+) -> None:
+    """Put the faults in and take them out by the timetable, until its end or until `stopping` is set.
+
+    `tell(name, fault, is_on)` hears of each change. What is still in when it ends early is taken out.
+    """
+    changes = sorted(
+        [(step.at_s, True, step.fault) for step in steps]
+        + [(step.at_s + step.for_s, False, step.fault) for step in steps]
+    )
+    elapsed_s = 0.0
+    with ExitStack() as inside:
+        cures: dict[str, ExitStack] = {}
+        for at_s, is_on, name in changes:
+            if stopping.wait(at_s - elapsed_s):
+                return
+            elapsed_s = at_s
+            if is_on:
+                faults[name].start()
+                cures[name] = inside.enter_context(ExitStack())
+                cures[name].callback(faults[name].stop)
+            else:
+                cures.pop(name).close()
+            tell(name, faults[name], is_on)
+
+
+class _Running:
+    """A statement that runs in a thread of its own until it ends or is cancelled."""
+
+    def __init__(self, dsn: str, application_name: str, statement: str, *, waits_for: str) -> None:
+        """`waits_for`: the `wait_event_type` that shows it has come to where it stays."""
+        self._dsn = dsn
+        self._waits_for = waits_for
+        self._application_name = application_name
+        self._statement = statement
+        self._connection: _Connection | None = None
+        self._thread: threading.Thread | None = None
+
+    def start(self) -> None:
+        """Open the session, send the statement and see it wait."""
+        self._connection = _connect(self._dsn, self._application_name)
+        self._thread = threading.Thread(target=self._run, args=(self._connection,))
+        self._thread.start()
+        deadline = time.monotonic() + _PATIENCE_S
+        with _connect(self._dsn) as watcher:
+            while time.monotonic() < deadline and self._thread.is_alive():
+                row = watcher.execute(
+                    "SELECT wait_event_type FROM pg_catalog.pg_stat_activity WHERE pid = %s",
+                    (self._connection.info.backend_pid,),
+                ).fetchone()
+                if row == (self._waits_for,):
+                    return
+                time.sleep(0.02)
+
+    def stop(self) -> None:
+        """Cancel the statement and close its session."""
+        if self._connection is not None:
+            self._connection.cancel_safe(timeout=5)
+        self.join()
+
+    def join(self) -> None:
+        """Wait for the statement's end and close its session."""
+        if self._thread is not None:
+            self._thread.join()
+            self._thread = None
+        if self._connection is not None:
+            self._connection.close()
+            self._connection = None
+
+    def _run(self, connection: _Connection) -> None:
+        try:
+            connection.execute(self._statement)
+        except psycopg.Error as error:
+            logger.debug("statement of a fault ends", extra={"sqlstate": error.sqlstate})
+
+
+def _connect(dsn: str, application_name: str = "roofing-admin") -> _Connection:
+    return psycopg.connect(
+        dsn,
+        autocommit=True,
+        connect_timeout=10,
+        application_name=application_name,
+        options="-c statement_timeout=15min",
+    )
