@@ -20,6 +20,8 @@ _ARITHMETIC = (
 class SelectorReader(Reader):
     """Reads selectors; each method reads one construct."""
 
+    _quoted_name: Matcher | None = None  # the last one read: `{"a.metric"}` is that metric
+
     def _selector(self, name: str, start: int) -> VectorSelector:
         matchers = self._matchers() if self._at("{") else []
         names = [matcher for matcher in matchers if matcher.name == METRIC_NAME]
@@ -29,6 +31,8 @@ class SelectorReader(Reader):
                 message += f" {go_quote(name)} or {go_quote(names[0].value)}"
                 raise self._fail(message, at=start)
             matchers.insert(0, Matcher(METRIC_NAME, MatchType.EQUAL, name))
+        elif len(names) == 1 and names[0] is self._quoted_name:
+            name = names[0].value
         node = VectorSelector(name=name, matchers=tuple(matchers), span=(start, self._end))
         return self._made(node)
 
@@ -52,7 +56,8 @@ class SelectorReader(Reader):
         quoted = token.kind is Kind.STRING
         name = unquote(token.text) if quoted else token.text
         if quoted and (self._at(",") or self._at("}")):
-            return Matcher(METRIC_NAME, MatchType.EQUAL, name)
+            self._quoted_name = Matcher(METRIC_NAME, MatchType.EQUAL, name)
+            return self._quoted_name
         if not (self._is(Kind.OPERATOR) or self._at("=")):
             raise self._unexpected("label matching", "label matching operator")
         kind = MatchType(self._advance().text)
