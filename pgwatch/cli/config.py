@@ -1,0 +1,117 @@
+"""`pgwatch config init|check|show`: write a sample, report every mistake, show what is in effect."""
+
+import argparse
+import json
+from dataclasses import asdict
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from pgwatch.config.choose import DEFAULT_FILES, find_file
+from pgwatch.config.load import read
+from pgwatch.config.show import shown
+from pgwatch.errors import InputError, PgwatchError, Problem
+
+EXIT_INVALID = 2
+SAMPLES = ("pgwatch.yml", "alertmanager.yml")
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Add the three actions."""
+    actions = parser.add_subparsers(title="actions", metavar="ACTION", required=True)
+    init = actions.add_parser("init", help="write commented samples; never overwrites a file")
+    init.add_argument(
+        "--dir", type=Path, default=Path(), metavar="FOLDER", help="where to (default: here)"
+    )
+    init.set_defaults(action=_init)
+    check = actions.add_parser("check", help="report every mistake with its file and line")
+    check.set_defaults(action=_check)
+    show = actions.add_parser("show", help="print the effective settings without secrets")
+    show.set_defaults(action=_show)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Do the chosen action; mistakes in the configuration are raised as InputError."""
+    status: int = arguments.action(arguments)
+    return status
+
+
+def _init(arguments: argparse.Namespace) -> int:
+    folder: Path = arguments.dir
+    written = {}
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        for name in SAMPLES:
+            sample = resources.files("pgwatch.config") / "samples" / name
+            written[str(folder / name)] = _write_new(folder / name, sample.read_text("utf-8"))
+    except OSError as error:
+        raise PgwatchError(f"cannot write {error.filename}: {error.strerror}") from error
+    if arguments.json:
+        print(json.dumps({"written": [path for path, new in written.items() if new]}))
+        return 0
+    for path, new in written.items():
+        print(f"{path}: {'written' if new else 'exists already, left as it is'}")
+    return 0
+
+
+def _write_new(path: Path, text: str) -> bool:
+    """Write `text` to `path` if nothing is there; returns whether it did."""
+    try:
+        with path.open("x", encoding="utf-8") as file:
+            file.write(text)
+    except FileExistsError:
+        return False
+    return True
+
+
+def _check(arguments: argparse.Namespace) -> int:
+    try:
+        found = _found(arguments.config)
+    except InputError as error:
+        if not arguments.json:
+            raise
+        problems = [asdict(problem) for problem in error.problems]
+        print(json.dumps({"ok": False, "problems": problems}))
+        return EXIT_INVALID
+    if arguments.json:
+        print(json.dumps({"ok": True, **found}))
+    else:
+        files = ", ".join(found.pop("files")) or "environment"
+        counted = [_counted(number, name) for name, number in found.items() if number]
+        print(f"{files}: OK ({', '.join(counted) or 'all defaults'})")
+    return 0
+
+
+def _found(config: Path | None) -> dict[str, Any]:
+    """Return what the configuration holds; raises InputError with every mistake in it."""
+    settings, tree = read(find_file(config))
+    if not tree.files and not tree.variables:
+        places = ", ".join(map(str, DEFAULT_FILES))
+        message = f"there is none ({places}); name one, or `pgwatch config init` writes a sample"
+        raise InputError([Problem(file="--config", message=message)])
+    return {
+        "files": [str(path) for path in tree.files],
+        "targets": len(settings.targets),
+        "http_probes": len(settings.http_probes),
+        "rule_files": len(settings.rules.paths),
+        "ignored_findings": len(settings.ignore),
+    }
+
+
+def _counted(number: int, name: str) -> str:
+    words = name.replace("_", " ")
+    return f"{number} {words if number != 1 else words.removesuffix('s')}"
+
+
+def _show(arguments: argparse.Namespace) -> int:
+    file = find_file(arguments.config)
+    settings, tree = read(file)
+    values = shown(settings, tree)
+    if arguments.json:
+        print(json.dumps(values, default=str, ensure_ascii=False, indent=2))
+    else:
+        print(f"# in effect, from {file or 'defaults'} and the environment; secrets are masked")
+        print(yaml.safe_dump(values, sort_keys=False, allow_unicode=True, width=100), end="")
+    return 0

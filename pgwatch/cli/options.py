@@ -1,0 +1,88 @@
+"""The parser of every command: shared options, and a module that is imported when it is chosen."""
+
+import argparse
+import importlib
+import re
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, NoReturn
+
+from pgwatch import __version__
+from pgwatch.secret import MASK
+
+LOG_LEVELS = ("debug", "info", "warning", "error")
+LOG_FORMATS = ("logfmt", "json")
+
+# A URL's password reaches to the last @ of the word, also where the user forgot to escape an @ in it.
+_URL_PASSWORD = re.compile(r"(\w+://[^\s/?#:@]*:)\S*@")
+# The value of `password=`: up to a closing quote, else (in a URL or unquoted) to the next separator.
+# An opening quote without its end takes all the rest: where the password ends cannot be known.
+_KEY_PASSWORD = re.compile(
+    r"((?:ssl)?password\s*=\s*)(?:'(?:[^'\\]|\\.)*(?:'|$)|(?:\\.|[^\s&'\\])+)",
+    re.IGNORECASE | re.DOTALL,
+)
+
+
+def mask_dsns(text: str) -> str:
+    """Return `text` with the passwords of everything in it that looks like a DSN masked."""
+    return _KEY_PASSWORD.sub(rf"\1{MASK}", _URL_PASSWORD.sub(rf"\1{MASK}@", text))
+
+
+class CommandParser(argparse.ArgumentParser):
+    """A parser that takes the common options and, if `module` is named, imports it only when chosen.
+
+    The module's `configure(parser)` adds the options. Its own `add_subparsers()` makes parsers of
+    this class again, so the common options may stand anywhere behind the command.
+    """
+
+    def __init__(self, *args: Any, module: str | None = None, **kwargs: Any) -> None:
+        kwargs.setdefault("allow_abbrev", False)
+        super().__init__(*args, **kwargs)
+        self._module = module
+        add_common_options(self)
+
+    def parse_known_args(  # type: ignore[override]  # argparse's overloads differ only in the namespace's type
+        self, args: Sequence[str] | None = None, namespace: argparse.Namespace | None = None
+    ) -> tuple[argparse.Namespace, list[str]]:
+        """Parse `args`, importing the command's module first."""
+        if self._module is not None:
+            module = importlib.import_module(self._module)
+            self._module = None
+            module.configure(self)
+            self.set_defaults(module=module)
+        return super().parse_known_args(args, namespace)
+
+    def error(self, message: str) -> NoReturn:
+        """End with status 2 and argparse's message, in which no DSN shows its password."""
+        super().error(mask_dsns(message))
+
+
+def add_common_options(parser: argparse.ArgumentParser) -> None:
+    """Add what every command takes; an option that is not given leaves no attribute (see `defaults`)."""
+    group = parser.add_argument_group("common options")
+    absent = argparse.SUPPRESS  # a default here would overwrite what stood before the command
+    group.add_argument(
+        "--config",
+        metavar="FILE",
+        type=Path,
+        default=absent,
+        help="the configuration file (else $PGWATCH_CONFIG, ./pgwatch.yml, /etc/pgwatch/pgwatch.yml)",
+    )
+    group.add_argument(
+        "--log-level", choices=LOG_LEVELS, default=absent, help="the least severe log lines to show"
+    )
+    group.add_argument(
+        "--log-format",
+        choices=LOG_FORMATS,
+        default=absent,
+        help="how log lines on standard error are written (default: logfmt)",
+    )
+    group.add_argument(
+        "--json", action="store_true", default=absent, help="print data as JSON where there is any"
+    )
+    group.add_argument("--version", action="version", version=f"pgwatch {__version__}")
+
+
+def defaults() -> argparse.Namespace:
+    """Return the common options as they are when nobody gives them; `log_level` is up to the command."""
+    return argparse.Namespace(config=None, log_level=None, log_format="logfmt", json=False)
