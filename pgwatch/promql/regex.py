@@ -117,6 +117,8 @@ class _Translator:
             elif (piece := self._atom()) is not None:
                 pieces.append(piece)
                 repeats = max(repeats, piece.repeats)
+            elif pieces:
+                pieces[-1].repeated = False  # flags stood between: `a*(?i)*` is no `a**`
         branches.append("".join(piece.text for piece in pieces))
         return _Piece("|".join(branches), repeats)
 
@@ -189,7 +191,7 @@ class _Translator:
         if self._looking_at("(?"):
             if named := _NAMED.match(self._text, start):
                 opening = self._name(named)
-            elif (flags := _FLAGS.match(self._text, start)) and flags[0] not in ("(?)", "(?-)"):
+            elif flags := _FLAGS.match(self._text, start):
                 self._at = flags.end()
                 self._flags = before.changed(flags[1], to=True).changed(flags[2] or "", to=False)
                 if flags[3] == ")":
@@ -215,7 +217,7 @@ class _Translator:
     def _name(self, named: re.Match[str]) -> str:
         self._at = named.end()
         if named[1] in self._names:
-            raise self._fail("duplicate capture group name", named[1])
+            raise self._fail("invalid named capture", named[1])
         self._names.add(named[1])
         # Go lets a name begin with a digit; Python does not, and no template can tell it from a number.
         return f"(?P<{named[1]}>" if named[1].isidentifier() else "("
