@@ -1,0 +1,158 @@
+"""The shipped rules: each is proven by Prometheus's own promtool to fire and to stay quiet."""
+
+import re
+import shutil
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from tests.servers import ROOT, missing_peer
+
+ALERTS = ROOT / "alerts"
+FILES = sorted(ALERTS.glob("*.yml"))
+CRITICAL = {  # what makes the gate say no
+    "HttpProbeFailed",
+    "PostgresConstraintNotValidated",
+    "PostgresConstraintViolation",
+    "PostgresDown",
+    "PostgresInvalidIndex",
+    "PostgresMaterializedViewNotPopulated",
+    "PostgresTriggerDisabled",
+    "PostgresWraparound",
+    "WorkflowProgressionFailed",
+}
+INFO = {"PostgresMissingIndex", "PostgresUnusedIndex"}
+COMPARISON_WITH_NUMBER = re.compile(r"(?:==|!=|<=|>=|<|>)\s*[-+]?\d")
+
+
+def load_yaml(text: str) -> Any:
+    return yaml.load(text, Loader=yaml.CSafeLoader)
+
+
+def rules_of(file: Path) -> list[dict[str, Any]]:
+    document = load_yaml(file.read_text())
+    return [rule for group in document["groups"] for rule in group["rules"]]
+
+
+RULES = [(file, index, rule) for file in FILES for index, rule in enumerate(rules_of(file))]
+each_rule = pytest.mark.parametrize(
+    ("file", "index", "rule"),
+    RULES,
+    ids=[f"{rule['alert']}-{n}" for n, (*_, rule) in enumerate(RULES)],
+)
+
+
+def promtool(*arguments: str) -> subprocess.CompletedProcess[str]:
+    if (program := shutil.which("promtool")) is None:
+        missing_peer("promtool")
+    return subprocess.run([program, *arguments], capture_output=True, text=True, check=False)
+
+
+def cases_of(file: Path) -> list[dict[str, Any]]:
+    """Every alert_rule_test of the tests of a rule file."""
+    document = load_yaml((ALERTS / "tests" / file.name).read_text())
+    return [case for test in document["tests"] for case in test["alert_rule_test"]]
+
+
+@pytest.mark.peer
+@pytest.mark.parametrize("file", FILES, ids=lambda file: file.name)
+def test_promtool_accepts_the_file_and_its_tests(file: Path) -> None:
+    checked = promtool("check", "rules", str(file))
+    assert checked.returncode == 0, checked.stdout + checked.stderr
+    assert "lint error" not in checked.stdout + checked.stderr
+    tested = promtool("test", "rules", str(ALERTS / "tests" / file.name))
+    assert tested.returncode == 0, tested.stdout + tested.stderr
+
+
+@each_rule
+def test_rule_has_a_case_that_fires_and_one_that_stays_quiet(
+    file: Path, index: int, rule: dict[str, Any]
+) -> None:
+    own = [case for case in cases_of(file) if case["alertname"] == rule["alert"]]
+    identifying = rule["labels"].items()
+    firing = [alert for case in own for alert in case["exp_alerts"] or []]
+    assert [alert for alert in firing if identifying <= alert["exp_labels"].items()]
+    namesakes = [other for other in rules_of(file) if other["alert"] == rule["alert"]]
+    quiet = [case for case in own if not case["exp_alerts"]]
+    assert len(quiet) >= len(namesakes)
+
+
+@pytest.mark.peer
+@each_rule
+def test_tests_notice_a_rule_that_never_fires(
+    file: Path, index: int, rule: dict[str, Any], tmp_path: Path
+) -> None:
+    document = load_yaml(file.read_text())
+    broken = [rule for group in document["groups"] for rule in group["rules"]][index]
+    broken["expr"] = "vector(0) > 1"
+    (tmp_path / "tests").mkdir()
+    (tmp_path / file.name).write_text(yaml.safe_dump(document))
+    shutil.copy(ALERTS / "tests" / file.name, tmp_path / "tests")
+    tested = promtool("test", "rules", str(tmp_path / "tests" / file.name))
+    assert tested.returncode == 1, f"{rule['alert']} is not needed by any test"
+
+
+@pytest.mark.peer
+@pytest.mark.parametrize(
+    ("file", "index", "rule"),
+    # "> 0" alone is no threshold: those series exist only while the thing is so.
+    [row for row in RULES if not re.fullmatch(r"\w+ > 0", row[2]["expr"])],
+    ids=lambda value: value["alert"] if isinstance(value, dict) else "",
+)
+def test_tests_notice_a_rule_that_always_fires(
+    file: Path, index: int, rule: dict[str, Any], tmp_path: Path
+) -> None:
+    """Without its threshold and its waiting, a rule must fire where a test wants silence."""
+    document = load_yaml(file.read_text())
+    groups = document["groups"]
+    broken = [rule for group in groups for rule in group["rules"]][index]
+    broken["expr"] = f"({COMPARISON_WITH_NUMBER.sub('>= bool -1 *', broken['expr'])}) >= 0"
+    for group in groups:
+        group["rules"] = [rule for rule in group["rules"] if rule is broken]
+    broken.pop("for", None)
+    (tmp_path / "tests").mkdir()
+    (tmp_path / file.name).write_text(yaml.safe_dump(document))
+    tests = load_yaml((ALERTS / "tests" / file.name).read_text())
+    for test in tests["tests"]:
+        cases = [case for case in test["alert_rule_test"] if case["alertname"] == rule["alert"]]
+        test["alert_rule_test"] = [case for case in cases if not case["exp_alerts"]]
+    (tmp_path / "tests" / file.name).write_text(yaml.safe_dump(tests))
+    tested = promtool("test", "rules", str(tmp_path / "tests" / file.name))
+    assert tested.returncode == 1, f"no quiet case of {rule['alert']} needs its threshold"
+
+
+@each_rule
+def test_rule_says_how_bad_it_is_and_what_to_do(
+    file: Path, index: int, rule: dict[str, Any]
+) -> None:
+    name, labels = rule["alert"], rule["labels"]
+    severity = "critical" if name in CRITICAL else "info" if name in INFO else "warning"
+    assert labels["severity"] == severity
+    assert labels["phase"] in {"pre", "structure", "types", "constraints", "post"}
+    assert set(rule["annotations"]) == {"summary", "description", "fix"}
+    assert "$value" not in str(labels)
+
+
+@each_rule
+def test_threshold_is_the_one_number_compared_with(
+    file: Path, index: int, rule: dict[str, Any]
+) -> None:
+    found = COMPARISON_WITH_NUMBER.findall(rule["expr"])
+    assert len(found) == (0 if rule["labels"].get("known") == "observed" else 1)
+
+
+def test_every_alert_of_the_guide_is_there() -> None:
+    wanted = """
+        PostgresDown PostgresSlowQuery PostgresSlowStatement PostgresConstraintViolation
+        PostgresConstraintNotValidated PostgresInvalidIndex PostgresTriggerDisabled
+        PostgresMaterializedViewStale PostgresMaterializedViewNotPopulated PostgresBlockedSession
+        PostgresIdleInTransaction PostgresConnectionsHigh PostgresUnusedIndex PostgresMissingIndex
+        PostgresReplicationLag PostgresReplicationSlotInactive PostgresWraparound
+        PostgresDeadlocks HostHighCpu HostHighMemory WorkflowProgressionFailed
+        WorkflowStepCompletionFailed PhaseAdvancementError WorkflowInconsistent HttpProbeFailed
+        HttpProbeSlow
+    """
+    assert set(wanted.split()) <= {rule["alert"] for *_, rule in RULES}
