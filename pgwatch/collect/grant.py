@@ -1,0 +1,80 @@
+"""The GRANT that cures a refusal, as exactly as the server's message and catalogue allow."""
+
+import re
+from datetime import timedelta
+
+from pgwatch.errors import PgwatchError
+from pgwatch.targets.session import Session, SessionBrokenError
+
+_LIMIT = timedelta(seconds=1)
+_DENIED = re.compile(
+    r"permission denied for (?P<kind>[a-z ]+?) \"?(?P<name>[^\s\"]+)\"?(?:$|[\s,.;])"
+)
+_ROLE = re.compile(r"\bpg_(?:read_all_\w+|monitor|stat_scan_tables|read_server_files|maintain)\b")
+_ON = {
+    "schema": "GRANT USAGE ON SCHEMA %I TO %I;",
+    "sequence": "GRANT SELECT ON SEQUENCE %s TO %I;",
+    "function": "GRANT EXECUTE ON FUNCTION %s TO %I;",
+}
+_ON_RELATION = "GRANT SELECT ON %s TO %I;"
+
+
+async def find_grant(session: Session, sql: str, message: str) -> str:
+    """Return the SQL that cures the refusal `message` (SQLSTATE 42501) of `sql`.
+
+    The message tells the object's bare name: its schema, or a function's arguments, come from the
+    catalogue, and from `sql` where several objects share the name. In a language other than English,
+    or where nothing is found, it is the membership in pg_monitor.
+    """
+    statement = grant_statement(sql, message)
+    try:
+        answer = await session.run(statement, limit=_LIMIT)
+        if answer.rows and answer.rows[0][0]:
+            return str(answer.rows[0][0])
+        answer = await session.run(_format_role("pg_monitor"), limit=_LIMIT)
+        return str(answer.rows[0][0])
+    except SessionBrokenError:
+        raise
+    except PgwatchError:
+        return "GRANT pg_monitor TO CURRENT_USER;"
+
+
+def grant_statement(sql: str, message: str) -> str:
+    """Return a SELECT of one row and column: the cure for `message`, spelt out by the server."""
+    if role := _ROLE.search(message):
+        return _format_role(role[0])
+    match = _DENIED.search(message)
+    if match is None:
+        return _format_role("pg_monitor")
+    kind, name = match["kind"], _literal(match["name"])
+    if kind == "schema":
+        return f"SELECT pg_catalog.format('{_ON['schema']}', {name}, current_user)"
+    template = _ON.get(kind, _ON_RELATION)
+    if kind == "function":
+        return f"""
+SELECT pg_catalog.string_agg(
+  pg_catalog.format('{template}', p.oid::regprocedure, current_user), ' ' ORDER BY p.oid
+)
+FROM pg_catalog.pg_proc AS p
+WHERE p.proname = {name} AND NOT pg_catalog.has_function_privilege(p.oid, 'EXECUTE')
+"""  # noqa: S608
+    return f"""
+SELECT pg_catalog.format('{template}', pg_catalog.format('%I.%I', n.nspname, c.relname), current_user)
+FROM pg_catalog.pg_class AS c
+JOIN pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace
+WHERE c.relname = {name} AND c.relkind IN ('r', 'p', 'v', 'm', 'f', 'S')
+ORDER BY
+  pg_catalog.strpos({_literal(sql)}, n.nspname || '.' || c.relname) > 0 DESC,
+  pg_catalog.pg_table_is_visible(c.oid) DESC,
+  c.oid
+LIMIT 1
+"""  # noqa: S608
+
+
+def _format_role(role: str) -> str:
+    return f"SELECT pg_catalog.format('GRANT {role} TO %I;', current_user)"
+
+
+def _literal(text: str) -> str:
+    doubled = text.replace("'", "''").replace("\\", "\\\\")
+    return f" E'{doubled}'"
