@@ -13,6 +13,9 @@ from pgwatch.samples.labels import METRIC_NAME, Labels
 
 T = TypeVar("T")
 
+METADATA = (METRIC_NAME, "__type__", "__unit__")
+# the labels that a computed value loses (Prometheus 3 `model/labels`, DropReserved)
+
 _MEMO_SIZE = 32  # transformations kept on one table; a rule file uses a handful on each
 
 
@@ -60,8 +63,8 @@ class LabelTable:
         return self.remember("order", sort)
 
     def without_name(self) -> "LabelTable":
-        """Return the table without the metric's name."""
-        return self.without((METRIC_NAME,))
+        """Return the table without what says which metric it was: name, type and unit."""
+        return self.without(METADATA)
 
     def without(self, names: tuple[str, ...]) -> "LabelTable":
         """Return the table without the labels `names`."""

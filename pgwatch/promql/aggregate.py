@@ -1,0 +1,231 @@
+"""Aggregations over the series of an instant vector.
+
+Source of the semantics: Prometheus 3 `promql/engine.go` (aggregation, aggregationK, aggregationCountValues).
+"""
+
+import math
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+import numpy as np
+
+from pgwatch.promql.ast import AggregateExpr
+from pgwatch.promql.compensated import Floats, mean, total
+from pgwatch.promql.errors import PromqlError
+from pgwatch.promql.format import plain_number
+from pgwatch.promql.ranges import quantiles
+from pgwatch.promql.vector import Indices, Scalar, Vector
+from pgwatch.samples.labels import METRIC_NAME, Labels
+from pgwatch.samples.table import LabelTable
+
+
+@dataclass(frozen=True, slots=True)
+class Groups:
+    """Which series are aggregated together."""
+
+    table: LabelTable  # the labels of the groups
+    of: Indices  # the group of each series
+    order: Indices  # the series, those of a group together, in label order within it
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """The elements of one step, sorted by group."""
+
+    values: Floats
+    columns: Indices  # the series each value belongs to
+    groups: Indices  # the groups that have elements
+    starts: Indices  # where each of those begins in `values`
+    counts: Indices  # how many elements it has
+
+    def segments(self) -> Iterator[tuple[int, int, int]]:
+        """Yield each group's number, and its first and last place in `values`."""
+        ends = (self.starts + self.counts).tolist()
+        yield from zip(self.groups.tolist(), self.starts.tolist(), ends, strict=True)
+
+
+Reduction = Callable[[Step, float], Floats]  # of a step and the parameter: one value for each group
+
+
+def aggregated(expr: AggregateExpr, vector: Vector, parameter: Scalar | str | None) -> Vector:
+    """Return the value of `expr` from the values of its operand and of its parameter."""
+    if expr.op == "count_values":
+        assert isinstance(parameter, str)
+        return _count_values(expr, vector, parameter)
+    assert not isinstance(parameter, str)
+    groups = grouped(vector.table, expr.grouping, without=expr.without)
+    if expr.op in ("topk", "bottomk"):
+        assert parameter is not None
+        return _extremes(vector, groups, parameter, largest=expr.op == "topk")
+    reduce = REDUCTIONS[expr.op]
+    values = np.full((len(vector.values), len(groups.table)), np.nan)
+    present = np.zeros(values.shape, dtype=np.bool_)
+    for number in range(len(values)):
+        step = _step(vector, groups, number)
+        if len(step.values):
+            argument = math.nan if parameter is None else float(parameter[number])
+            values[number, step.groups] = reduce(step, argument)
+            present[number, step.groups] = True
+    return Vector(groups.table, values, None if present.all() else present)
+
+
+def grouped(table: LabelTable, names: tuple[str, ...], *, without: bool) -> Groups:
+    """Return the groups `by (names)` or `without (names)`, remembered on `table`."""
+
+    def make() -> Groups:
+        keys = table.without((*names, METRIC_NAME)) if without else table.only(names)
+        numbers: dict[Labels, int] = {}
+        in_order = table.order()
+        of = np.empty(len(table), dtype=np.intp)
+        for column in in_order:
+            of[column] = numbers.setdefault(keys.labels[column], len(numbers))
+        columns = np.array(in_order, dtype=np.intp)
+        order = columns[np.argsort(of[columns], kind="stable")] if len(table) else columns
+        return Groups(LabelTable(numbers), of, order)
+
+    return table.remember(("groups", names, without), make)
+
+
+def _step(vector: Vector, groups: Groups, number: int) -> Step:
+    columns = groups.order
+    if vector.present is not None:
+        columns = columns[vector.present[number, columns]]
+    counts = np.bincount(groups.of[columns], minlength=len(groups.table))
+    some = np.flatnonzero(counts)
+    starts = (np.cumsum(counts) - counts)[some]
+    return Step(vector.values[number, columns], columns, some, starts, counts[some])
+
+
+def _sum(step: Step, _: float) -> Floats:
+    values = step.values.tolist()
+    return np.array([_exact_sum(values[first:last]) for _, first, last in step.segments()])
+
+
+def _exact_sum(values: list[float]) -> float:
+    """Return the correctly rounded sum; the compensated one differs only in pathological cases."""
+    try:
+        return math.fsum(values)
+    except (OverflowError, ValueError):  # too large on the way, or of opposite infinities
+        return total(values)
+
+
+def _avg(step: Step, _: float) -> Floats:
+    values = step.values.tolist()
+    sums = _sum(step, math.nan)
+    means: Floats = sums / step.counts
+    if not np.isfinite(sums).all():
+        for place, (_, first, last) in enumerate(step.segments()):
+            if not math.isfinite(sums[place]):
+                means[place] = mean(values[first:last])
+    return means
+
+
+def _min(step: Step, _: float) -> Floats:
+    result: Floats = np.fmin.reduceat(step.values, step.starts)
+    return result
+
+
+def _max(step: Step, _: float) -> Floats:
+    result: Floats = np.fmax.reduceat(step.values, step.starts)
+    return result
+
+
+def _count(step: Step, _: float) -> Floats:
+    return step.counts.astype(np.float64)
+
+
+def _group(step: Step, _: float) -> Floats:
+    return np.ones(len(step.groups))
+
+
+def _stdvar(step: Step, _: float) -> Floats:
+    values = step.values.tolist()
+    return np.array([_variance(values[first:last]) for _, first, last in step.segments()])
+
+
+def _variance(values: list[float]) -> float:
+    """Return the population variance, by Welford's method, which gives 0 for equal values."""
+    average = spread = 0.0
+    for count, value in enumerate(values, 1):
+        delta = value - average
+        average += delta / count
+        spread += delta * (value - average)
+    return spread / len(values)
+
+
+def _stddev(step: Step, _: float) -> Floats:
+    return np.sqrt(_stdvar(step, math.nan))
+
+
+def _quantile(step: Step, q: float) -> Floats:
+    return np.array(
+        [quantiles(step.values[first:last, None], q)[0] for _, first, last in step.segments()]
+    )
+
+
+REDUCTIONS: dict[str, Reduction] = {
+    "sum": _sum,
+    "avg": _avg,
+    "min": _min,
+    "max": _max,
+    "count": _count,
+    "group": _group,
+    "stdvar": _stdvar,
+    "stddev": _stddev,
+    "quantile": _quantile,
+}
+
+
+def _extremes(vector: Vector, groups: Groups, counts: Scalar, *, largest: bool) -> Vector:
+    """Return the k largest or smallest elements of each group; NaN counts as neither."""
+    present = np.zeros(vector.values.shape, dtype=np.bool_)
+    order: list[int] = []
+    for number, wanted in enumerate(counts.tolist()):
+        if math.isnan(wanted):
+            raise PromqlError("Parameter value is NaN")
+        if abs(wanted) >= 2**63:
+            raise PromqlError(f"Scalar value {plain_number(wanted)} overflows int64")
+        k = int(wanted)
+        step = _step(vector, groups, number)
+        if k < 1:
+            continue
+        for _, first, last in step.segments():
+            values = step.values[first:last]
+            # Stable, so equal values stay in label order; argsort puts NaN last.
+            ranked = np.argsort(-values if largest else values, kind="stable")[:k]
+            chosen = step.columns[first:last][ranked]
+            present[number, chosen] = True
+            if len(counts) == 1:
+                order.extend(chosen.tolist())
+    return Vector(vector.table, vector.values, present, tuple(order) if len(counts) == 1 else None)
+
+
+def _count_values(expr: AggregateExpr, vector: Vector, label: str) -> Vector:
+    """Return how many elements of each group have each value, which becomes the label `label`."""
+    if not label:
+        raise PromqlError('invalid label name ""')
+    found: list[dict[Labels, int]] = []
+    keys = [_count_key(expr, labels, label) for labels in vector.table.labels]
+    for values, mask in zip(vector.values, vector.mask, strict=True):
+        counts: dict[Labels, int] = {}
+        for column in np.flatnonzero(mask).tolist():
+            labels = keys[column](plain_number(values[column]))
+            counts[labels] = counts.get(labels, 0) + 1
+        found.append(counts)
+    table = LabelTable(sorted({labels for counts in found for labels in counts}))
+    columns = {labels: column for column, labels in enumerate(table.labels)}
+    result = np.full((len(found), len(table)), np.nan)
+    for number, counts in enumerate(found):
+        for labels, count in counts.items():
+            result[number, columns[labels]] = count
+    return Vector(table, result, ~np.isnan(result))
+
+
+def _count_key(expr: AggregateExpr, labels: Labels, label: str) -> Callable[[str], Labels]:
+    """Return what makes the result's labels from a value: the label is set first, then grouped."""
+    if expr.without:
+        dropped = {*expr.grouping, METRIC_NAME}
+        base = labels.without(dropped)
+        return lambda value: base if label in dropped else base.merged({label: value})
+    base = labels.only(expr.grouping)
+    return lambda value: base.merged({label: value})

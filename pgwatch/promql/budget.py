@@ -1,0 +1,60 @@
+"""What an evaluation would cost, checked before it begins: numpy cannot be interrupted."""
+
+from collections.abc import Mapping
+
+import numpy as np
+
+from pgwatch.promql import ast
+from pgwatch.promql.errors import PromqlError
+from pgwatch.promql.evaluate import subquery_steps
+from pgwatch.promql.window import Samples
+from pgwatch.samples.block import Times
+from pgwatch.samples.labels import Matcher
+
+MAX_CELLS = 5_000_000  # values of one operand: 40 MB
+MAX_READ = (
+    500_000_000  # samples that the windows of one operand read in all: about a second each 300 M
+)
+
+_TOO_MANY = "query processing would load too many samples into memory in query execution"
+
+
+def check_budget(
+    expr: ast.Expr, steps: Times, samples: Mapping[tuple[Matcher, ...], Samples], interval_ms: int
+) -> None:
+    """Raise PromqlError if `expr` at `steps` needs more memory or time than any one query may."""
+    match expr:
+        case ast.VectorSelector():
+            _check(len(samples[expr.matchers].table), len(steps), 0)
+        case ast.MatrixSelector():
+            read = samples[expr.selector.matchers]
+            _check(len(read.table), len(steps), _window_cells(read, expr.range_ms))
+        case ast.SubqueryExpr():
+            step = interval_ms if expr.step_ms is None else expr.step_ms
+            count = (expr.range_ms + int(steps[-1] - steps[0])) // step + 1
+            width = max((len(samples[s.matchers].table) for s in ast.selectors(expr)), default=1)
+            _check(width, count, 0)
+            _check(width, len(steps), width * (expr.range_ms // step))
+            inner = subquery_steps(expr, steps, interval_ms)
+            if len(inner):
+                check_budget(expr.expr, inner, samples, interval_ms)
+        case _:
+            for child in ast.children(expr):
+                check_budget(child, steps, samples, interval_ms)
+
+
+def _check(series: int, steps: int, window_cells: int) -> None:
+    cells = series * steps
+    if max(cells, window_cells) > MAX_CELLS or window_cells * steps > MAX_READ:
+        raise PromqlError(_TOO_MANY)
+
+
+def _window_cells(samples: Samples, range_ms: int) -> int:
+    """Return about how many samples one window holds: those of the newest window."""
+    cells = 0
+    for part in samples.parts:
+        times = part.rows.times
+        if len(times):
+            rows = len(times) - int(np.searchsorted(times, times[-1] - range_ms, side="right"))
+            cells += rows * len(np.arange(part.rows.values.shape[1])[part.columns])
+    return cells

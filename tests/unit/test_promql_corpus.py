@@ -1,0 +1,179 @@
+"""Prometheus's own test scripts against the engine (they are data of another project, kept outside).
+
+Each case runs as it stands. An instant case is also asked as a range query, which must agree.
+"""
+
+import json
+import math
+from collections import Counter
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from pgwatch.promql.engine import Engine, InstantResult, Kind, Series
+from pgwatch.promql.errors import PromqlError
+from pgwatch.samples.labels import Labels
+from pgwatch.samples.store import Store
+from tests.series import Point, TestSeries, store_of
+
+CORPUS = Path(__file__).resolve().parents[3] / "shared" / "promql"
+Case = dict[str, Any]
+
+# Upstream runs its scripts with a flag that is off by default and that the engine does not have: a metric's
+# name is removed only from the final result, so that label functions and `by (__name__)` still see it.
+DELAYED = "delayed name removal"
+FILL = "the fill modifiers are behind a feature flag in Prometheus"
+
+
+def _cases() -> list[Case]:
+    path = CORPUS / "cases.jsonl"
+    if not path.exists():
+        return []
+    return [json.loads(line) for line in path.read_text().splitlines()]
+
+
+def _left_out(case: Case, delayed: frozenset[str]) -> str | None:
+    if case["id"] in delayed:
+        return DELAYED
+    return FILL if "fill" in case["tags"] else None
+
+
+CASES = _cases()
+_DELAYED_IDS = (
+    frozenset((CORPUS / "delayed_only.txt").read_text().split()) if CASES else frozenset()
+)  # some of them are not among the cases here
+KEPT = [case for case in CASES if _left_out(case, _DELAYED_IDS) is None]
+
+pytestmark = pytest.mark.skipif(not CASES, reason=f"{CORPUS} is not here: the corpus lies outside")
+
+
+def test_all_but_the_known_cases_are_run() -> None:
+    left_out = Counter(_left_out(case, _DELAYED_IDS) for case in CASES)
+    assert left_out == {None: len(KEPT), DELAYED: 15, FILL: 32}
+
+
+@pytest.mark.parametrize("case", KEPT, ids=lambda case: case["id"])
+def test_upstream_case(case: Case) -> None:
+    asked, expected = case["eval"], case["expect"]
+    if asked["type"] == "range":
+        check_range(case)
+        return
+    engine = Engine(_store(json.dumps(case["load"])))
+    if expected["fail"]:
+        with pytest.raises(PromqlError) as refused:
+            engine.instant(asked["expr"], asked["at"])
+        assert expected.get("fail_msg", "") in str(refused.value)
+        return
+    result = engine.instant(asked["expr"], asked["at"])
+    check_annotations(result.warnings, expected)
+    check_instant(result, expected)
+    if result.kind in (Kind.SCALAR, Kind.VECTOR) and not expected["ordered"]:
+        check_as_range(engine, case, result)
+
+
+@lru_cache(maxsize=4)
+def _store(load: str) -> Store:
+    return store_of(
+        TestSeries(
+            labels=series["labels"],
+            points=[_point(value) for value in series["values"]],
+            step_ms=series["step"],
+        )
+        for series in json.loads(load)
+    )
+
+
+def _point(value: float | str) -> Point:
+    if value == "_":
+        return None
+    return value if value == "stale" else float(value)
+
+
+def same(got: float, expected: float) -> bool:
+    """Compare as upstream does: relative 1e-6, exact around zero."""
+    if math.isnan(expected) or math.isnan(got):
+        return math.isnan(expected) and math.isnan(got)
+    return got == expected or math.isclose(got, expected, rel_tol=1e-6)
+
+
+def check_annotations(warnings: tuple[str, ...], expected: dict[str, Any]) -> None:
+    for kind in ("warn", "info"):
+        prefix = "PromQL warning" if kind == "warn" else "PromQL info"
+        found = [text for text in warnings if text.startswith(prefix)]
+        assert not (expected.get(f"no_{kind}") and found)
+        for wanted in expected.get(kind, ()):
+            assert any(wanted.get("msg", text) == text for text in found), (wanted, found)
+
+
+def check_instant(result: InstantResult, expected: dict[str, Any]) -> None:
+    if "string" in expected:
+        assert (result.kind, result.text) == (Kind.STRING, expected["string"])
+    elif "scalar" in expected:
+        assert result.kind is Kind.SCALAR
+        assert same(result.vector[0][1], float(expected["scalar"]))
+    elif "range_vector" in expected:
+        assert result.kind is Kind.MATRIX
+        check_series(result.matrix, expected, **expected["range_vector"])
+    else:
+        wanted = [(Labels(r["labels"]), float(r["values"][0])) for r in expected["results"]]
+        got = list(result.vector)
+        if not expected["ordered"]:
+            got, wanted = sorted(got, key=by_labels), sorted(wanted, key=by_labels)
+        assert [labels for labels, _ in got] == [labels for labels, _ in wanted]
+        assert all(same(g[1], w[1]) for g, w in zip(got, wanted, strict=True)), (got, wanted)
+
+
+def by_labels(element: tuple[Labels, float]) -> Labels:
+    return element[0]
+
+
+def check_as_range(engine: Engine, case: Case, instant: InstantResult) -> None:
+    """The middle one of three steps must say what the instant query said."""
+    expr, at = case["eval"]["expr"], case["eval"]["at"]
+    if "@ start()" in expr or "@ end()" in expr:
+        return  # they mean another time there
+    result = engine.range(expr, at - 60_000, at + 60_000, 60_000)
+    found = {
+        series.labels: float(series.values[list(series.times).index(at)])
+        for series in result.series
+        if at in series.times
+    }
+    assert sorted(found) == sorted(labels for labels, _ in instant.vector)
+    for labels, value in instant.vector:
+        assert same(found[labels], value), labels
+
+
+def check_range(case: Case) -> None:
+    asked, expected = case["eval"], case["expect"]
+    engine = Engine(_store(json.dumps(case["load"])))
+    if expected["fail"]:
+        with pytest.raises(PromqlError) as refused:
+            engine.range(asked["expr"], asked["start"], asked["end"], asked["step"])
+        assert expected.get("fail_msg", "") in str(refused.value)
+        return
+    result = engine.range(asked["expr"], asked["start"], asked["end"], asked["step"])
+    check_annotations(result.warnings, expected)
+    check_series(
+        result.series, expected, start=asked["start"], end=asked["end"], step=asked["step"]
+    )
+
+
+def check_series(
+    got: tuple[Series, ...], expected: dict[str, Any], *, start: int, end: int, step: int
+) -> None:
+    wanted = {
+        Labels(each["labels"]): {
+            time: float(value)
+            for time, value in zip(range(start, end + 1, step), each["values"], strict=False)
+            if value != "_"
+        }
+        for each in expected["results"]
+    }
+    assert [series.labels for series in got] == sorted(wanted)
+    for series in got:
+        points = dict(zip(series.times.tolist(), series.values.tolist(), strict=True))
+        assert points.keys() == wanted[series.labels].keys()
+        for time, value in points.items():
+            assert same(value, wanted[series.labels][time]), (series.labels, time)
