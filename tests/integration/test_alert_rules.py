@@ -9,6 +9,9 @@ from typing import Any
 import pytest
 import yaml
 
+from pgwatch.probes import hoststats
+from pgwatch.queries.catalog import load_catalog
+from pgwatch.queries.query import Scope
 from tests.servers import ROOT, missing_peer
 
 ALERTS = ROOT / "alerts"
@@ -156,3 +159,31 @@ def test_every_alert_of_the_guide_is_there() -> None:
         HttpProbeSlow
     """
     assert set(wanted.split()) <= {rule["alert"] for *_, rule in RULES}
+
+
+def known_metrics() -> dict[str, set[str]]:
+    """{metric: its labels} of everything that pgwatch can collect."""
+    host = {"target", "probe", "cpu", "mode"}
+    probe = {"target", "probe"}
+    known = {
+        "pg_up": {"target"},
+        **{family.name: host for family in hoststats.FAMILIES},
+        "probe_success": probe,
+        "probe_duration_seconds": probe,
+    }
+    for query in load_catalog([ROOT / "queries"]).queries.values():
+        scope = {"target", "datname"} if query.scope is Scope.DATABASE else {"target"}
+        for metric in query.metrics:
+            known.setdefault(metric.family.name, set()).update(scope, metric.labels)
+    return known
+
+
+@each_rule
+def test_rule_names_only_what_is_collected(file: Path, index: int, rule: dict[str, Any]) -> None:
+    known = known_metrics()
+    expr = re.sub(r"\{.*?\}|\((?:target|cpu|mode)[^()]*\)", "", rule["expr"])
+    used = set(re.findall(r"\b(?:pg|roofing|node|probe)_\w+", expr))
+    assert used
+    assert used <= set(known)
+    shown = set(re.findall(r"\$labels\.(\w+)", str(rule["annotations"])))
+    assert shown <= set.union(*(known[name] for name in used))
