@@ -9,6 +9,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Final
 
+from pgwatch.promql.errors import PromqlError
+from pgwatch.promql.regex import compile_regex
 from pgwatch.samples.labels import Labels, Matcher, MatchType
 
 _OPERATORS: Final = ("=~", "!~", "!=", "=")
@@ -38,8 +40,8 @@ def matcher(name: str, type: MatchType, value: str) -> Matcher:  # noqa: A002 (t
     if type in (MatchType.EQUAL, MatchType.NOT_EQUAL):
         return Matcher(name, type, value)
     try:
-        return Matcher(name, type, value, re.compile(value))
-    except re.error as error:
+        return Matcher(name, type, value, compile_regex(value, dot_newline=False))
+    except PromqlError as error:
         raise MatcherError(f"{name}: {value!r} is not a regular expression: {error}") from error
 
 

@@ -1,0 +1,47 @@
+"""What is left to tell when a newer snapshot of a group meets an older one that was never delivered."""
+
+from dataclasses import replace
+from datetime import datetime
+from typing import Final
+
+from pgwatch.notify.notification import Notification, Reason, in_order
+
+WAITING_SINCE: Final = (
+    "waiting_since"  # in `extra`: the decision time of the oldest undelivered snapshot
+)
+NEVER_TOLD: Final = "never_told"  # in `extra`: "true" if the receiver has heard nothing of it yet
+
+_STRONGEST_FIRST: Final = (
+    Reason.TEST,
+    Reason.FIRST,
+    Reason.NEW_ALERTS,
+    Reason.SOME_RESOLVED,
+    Reason.ALL_RESOLVED,
+    Reason.REPEAT,
+)
+
+
+def supersede(older: Notification, newer: Notification) -> Notification:
+    """Return the one notification that tells what the undelivered `older` and `newer` would have told.
+
+    Alerts that fired and ended while nothing could be delivered stay in it, as resolved.
+    """
+    shown = {alert.labels for alert in newer.alerts}
+    ended = (a for a in older.alerts if a.ends_at is not None and a.labels not in shown)
+    merged = replace(newer, alerts=in_order((*newer.alerts, *ended)))
+    never_told = older.reason is Reason.FIRST or NEVER_TOLD in older.extra
+    extra = {WAITING_SINCE: older.time.isoformat(), **older.extra}
+    if never_told:
+        extra[NEVER_TOLD] = "true"
+    if merged.status == "resolved":
+        reason = Reason.ALL_RESOLVED
+    else:
+        reason = min(older.reason, newer.reason, key=_STRONGEST_FIRST.index)
+        reason = Reason.FIRST if never_told else reason
+    return replace(merged, reason=reason, extra={**newer.extra, **extra})
+
+
+def waiting_since(notification: Notification) -> datetime | None:
+    """Return since when something of `notification` has waited to be delivered; None: nothing has."""
+    text = notification.extra.get(WAITING_SINCE)
+    return None if text is None else datetime.fromisoformat(text)

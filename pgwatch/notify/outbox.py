@@ -1,0 +1,259 @@
+"""Delivers what is in the outbox: at least once, in order per channel, no receiver in another's way.
+
+One loop takes what is due and hands it to threads: a channel has at most one message on its way, and
+each kind of channel has its own threads. What happened is written back before the next is taken.
+"""
+
+import logging
+import random
+import threading
+from collections.abc import Callable, Collection, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import wait as wait_for
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Final, NamedTuple, Protocol
+
+from pgwatch.errors import PgwatchError
+from pgwatch.notify.channels.base import Channel, DeliveryError
+from pgwatch.notify.notification import Notification
+
+logger = logging.getLogger(__name__)
+
+GIVE_UP_AFTER: Final = timedelta(hours=24)  # then nobody acts on the message any more
+_FIRST_RETRY: Final = timedelta(seconds=1)
+_LONGEST_RETRY: Final = timedelta(minutes=1)
+_ASIDE_AFTER: Final = 10  # failed attempts of one message on a channel that answers
+_ASIDE_FOR: Final = timedelta(minutes=15)
+_MAX_THREADS: Final = 32  # per kind of channel
+_LONG_AGO: Final = datetime(1970, 1, 1, tzinfo=UTC)
+_IDLE: Final = timedelta(
+    seconds=30
+)  # the longest sleep: another process may have changed the outbox
+
+
+class ChannelId(NamedTuple):
+    """A channel among all receivers."""
+
+    receiver: str
+    channel: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Queued:
+    """A notification that was taken from the outbox for one attempt."""
+
+    id: int
+    notification: Notification
+    queued_at: datetime
+    attempts: int  # that failed before this one
+
+    @property
+    def channel(self) -> ChannelId:
+        """The channel that it is for."""
+        return ChannelId(self.notification.receiver, self.notification.channel)
+
+
+class Queue(Protocol):
+    """The outbox as it is stored; each call is one durable transaction and may be made from any thread."""
+
+    def recover(self) -> None:
+        """Make what was on its way when the process died wait again."""
+
+    def take(self, channels: Collection[ChannelId], now: datetime) -> Sequence[Queued]:
+        """Return for each of `channels` its oldest message that is due, and mark it as on its way."""
+
+    def delivered(self, queued: Queued, receipt: str, now: datetime) -> None:
+        """Record that the receiver accepted it."""
+
+    def postponed(self, queued: Queued, error: str, until: datetime) -> None:
+        """Record that an attempt failed, and when the next may be made."""
+
+    def dead(self, queued: Queued, error: str, now: datetime) -> None:
+        """Record that it will never be delivered."""
+
+    def bring_forward(self, channel: ChannelId, now: datetime) -> None:
+        """Make everything that waits for `channel` due: it works again."""
+
+    def waiting(self) -> Mapping[ChannelId, datetime]:
+        """Return the channels that have something waiting, and when its first is due."""
+
+
+@dataclass(slots=True)
+class _Line:
+    """What the worker remembers of a channel."""
+
+    channel: Channel
+    busy: bool = False
+    failures: int = 0  # in a row
+    ready_at: datetime = _LONG_AGO
+
+
+class Outbox:
+    """The worker; `run` in a thread of its own, `wake` after each transaction that enqueued something."""
+
+    def __init__(
+        self,
+        queue: Queue,
+        channels: Mapping[ChannelId, Channel],
+        *,
+        clock: Callable[[], datetime] = lambda: datetime.now(UTC),
+        on_outcome: Callable[[Queued, str], None] = lambda queued, outcome: None,  # noqa: ARG005
+    ) -> None:
+        """`on_outcome` hears `delivered`, `retried` or `dead` for each attempt, in a worker's thread."""
+        self._queue = queue
+        self._clock = clock
+        self._on_outcome = on_outcome
+        self._lines = {i: _Line(channel) for i, channel in channels.items()}
+        kinds = [channel.kind for channel in channels.values()]
+        self._threads = {
+            kind: ThreadPoolExecutor(
+                min(_MAX_THREADS, kinds.count(kind)), thread_name_prefix=f"outbox-{kind}"
+            )
+            for kind in set(kinds)
+        }
+        self._awake = threading.Event()
+        self._stopping = threading.Event()
+        self._lock = threading.Lock()  # of the lines
+        self._flights: set[Future[None]] = set()
+        self._lost = True  # something may be marked as on its way that is not
+
+    def wake(self) -> None:
+        """Look at the outbox again now."""
+        self._awake.set()
+
+    def run(self) -> None:
+        """Deliver until `stop` is called."""
+        while not self._stopping.is_set():
+            self._awake.clear()
+            try:
+                _, pause = self.deliver_due()
+            except PgwatchError as error:
+                logger.error("outbox cannot be used", extra={"error": str(error)})  # noqa: TRY400
+                pause = _IDLE
+            self._awake.wait(pause / timedelta(seconds=1))
+
+    def stop(self, grace: timedelta = timedelta(seconds=10)) -> None:
+        """End `run`; what has not arrived after `grace` is sent again after the next start."""
+        self._stopping.set()
+        self._awake.set()
+        wait_for(self._flights, timeout=grace / timedelta(seconds=1))
+        for pool in self._threads.values():
+            pool.shutdown(wait=False, cancel_futures=True)
+        for line in self._lines.values():
+            line.channel.close()
+
+    def deliver_due(self) -> tuple[list[Future[None]], timedelta]:
+        """Start delivering what is due; returns the deliveries and how long nothing more will be due."""
+        now = self._clock()
+        self._recover()
+        waiting = self._queue.waiting()
+        self._bury_orphans(waiting, now)
+        with self._lock:
+            ready = [i for i, line in self._lines.items() if not line.busy and line.ready_at <= now]
+        taken = self._queue.take([i for i in ready if i in waiting], now)
+        started = []
+        for queued in taken:
+            line = self._lines[queued.channel]
+            with self._lock:
+                line.busy = True
+            started.append(self._threads[line.channel.kind].submit(self._attempt, queued, line))
+        self._flights = {flight for flight in self._flights if not flight.done()} | set(started)
+        return started, self._pause(waiting, now)
+
+    def _recover(self) -> None:
+        """After a start, or an outcome that could not be written: what is not on its way waits again."""
+        with self._lock:
+            busy = any(line.busy for line in self._lines.values())
+        if self._lost and not busy:
+            self._queue.recover()
+            self._lost = False
+
+    def _pause(self, waiting: Mapping[ChannelId, datetime], now: datetime) -> timedelta:
+        with self._lock:
+            due = [
+                max(at, self._lines[i].ready_at)
+                for i, at in waiting.items()
+                if i in self._lines and not self._lines[i].busy
+            ]
+        return max(timedelta(0), min(_IDLE, *(at - now for at in due))) if due else _IDLE
+
+    def _bury_orphans(self, waiting: Mapping[ChannelId, datetime], now: datetime) -> None:
+        """End messages for channels that the configuration no longer has."""
+        gone = [i for i in waiting if i not in self._lines]
+        for queued in self._queue.take(gone, now) if gone else ():
+            self._end(queued, "the configuration no longer has this channel", now)
+
+    def _attempt(self, queued: Queued, line: _Line) -> None:
+        try:
+            self._deliver(queued, line)
+        except PgwatchError as error:
+            self._lost = True
+            fields = _fields(queued, error=str(error))
+            logger.error("outcome of a delivery cannot be written", extra=fields)  # noqa: TRY400
+        finally:
+            with self._lock:
+                line.busy = False
+            self._awake.set()
+
+    def _deliver(self, queued: Queued, line: _Line) -> None:
+        try:
+            receipt = line.channel.deliver(queued.notification)
+        except DeliveryError as error:
+            self._failed(queued, line, error)
+        except Exception as error:  # a unit of work: a bug in one channel must not stop the rest
+            logger.exception("channel fails", extra=_fields(queued))
+            bug = DeliveryError(f"a bug in pgwatch: {type(error).__name__}", unavailable=False)
+            self._failed(queued, line, bug)
+        else:
+            self._delivered(queued, line, receipt)
+
+    def _delivered(self, queued: Queued, line: _Line, receipt: str) -> None:
+        now = self._clock()
+        self._queue.delivered(queued, receipt, now)
+        if line.failures:
+            self._queue.bring_forward(queued.channel, now)
+            logger.info("channel works again", extra=_fields(queued))
+        with self._lock:
+            line.failures = 0
+            line.ready_at = now + line.channel.min_interval
+        self._on_outcome(queued, "delivered")
+
+    def _failed(self, queued: Queued, line: _Line, error: DeliveryError) -> None:
+        now = self._clock()
+        if error.permanent or now - queued.queued_at > GIVE_UP_AFTER:
+            self._end(queued, str(error), now)
+            with self._lock:
+                line.ready_at = now + line.channel.min_interval
+            return
+        pause = error.retry_after or _backoff(line.failures)
+        aside = not error.unavailable and queued.attempts + 1 >= _ASIDE_AFTER
+        self._queue.postponed(queued, str(error), now + (_ASIDE_FOR if aside else pause))
+        if not line.failures:
+            logger.warning("notification not delivered", extra=_fields(queued, error=str(error)))
+        with self._lock:
+            line.failures += 1
+            line.ready_at = now + pause
+        self._on_outcome(queued, "retried")
+
+    def _end(self, queued: Queued, error: str, now: datetime) -> None:
+        self._queue.dead(queued, error, now)
+        logger.error("notification given up", extra=_fields(queued, error=error))
+        self._on_outcome(queued, "dead")
+
+
+def _backoff(failures: int) -> timedelta:
+    """Return the pause after one more failure: doubling, up to a fifth shorter at random."""
+    share = random.uniform(0.8, 1.0)  # noqa: S311 (spreads retries; nothing secret)
+    doubled: timedelta = _FIRST_RETRY * (1 << min(failures, 16))
+    return min(_LONGEST_RETRY, doubled) * share
+
+
+def _fields(queued: Queued, **more: str) -> dict[str, object]:
+    return {
+        "receiver": queued.notification.receiver,
+        "channel": queued.notification.channel,
+        "group": queued.notification.group_key,
+        "attempts": queued.attempts + 1,
+        **more,
+    }

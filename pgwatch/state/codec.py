@@ -1,0 +1,144 @@
+"""Alerts, groups and notifications as JSON text and back; what one version writes all later ones read."""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+from pgwatch.alerts.alert import Alert, AlertState
+from pgwatch.notify.group import MemberId
+from pgwatch.notify.notification import Notification, NotifiedAlert, Reason
+from pgwatch.samples.labels import Labels
+from pgwatch.samples.sample import Source
+
+
+def digest(*parts: str) -> str:
+    """Return a short key for `parts`, which may be long."""
+    return hashlib.blake2b("\0".join(parts).encode(), digest_size=16).hexdigest()
+
+
+def encode(value: Any) -> str:
+    """Return `value` as compact JSON with sorted keys, so that equal values give equal texts."""
+    return json.dumps(value, ensure_ascii=False, sort_keys=True, separators=(",", ":"))
+
+
+def encode_alert(alert: Alert) -> str:
+    """Return `alert` without its rule, which is a column."""
+    return encode(
+        {
+            "labels": dict(alert.labels),
+            "annotations": dict(alert.annotations),
+            "state": alert.state,
+            "value": repr(alert.value),  # JSON has no NaN and no infinity
+            "active_at": _text(alert.active_at),
+            "fired_at": _text(alert.fired_at),
+            "keep_firing_since": _text(alert.keep_firing_since),
+            "resolved_at": _text(alert.resolved_at),
+            "no_data_since": _text(alert.no_data_since),
+            "sources": sorted([s.target, s.query, s.database] for s in alert.sources),
+            "generator_url": alert.generator_url,
+        }
+    )
+
+
+def decode_alert(rule: str, text: str) -> Alert:
+    """Return the alert that `encode_alert` wrote."""
+    body = json.loads(text)
+    return Alert(
+        rule=rule,
+        labels=Labels(body["labels"]),
+        annotations=body["annotations"],
+        state=AlertState(body["state"]),
+        value=float(body["value"]),
+        active_at=datetime.fromisoformat(body["active_at"]),
+        fired_at=_time(body["fired_at"]),
+        keep_firing_since=_time(body["keep_firing_since"]),
+        resolved_at=_time(body["resolved_at"]),
+        no_data_since=_time(body["no_data_since"]),
+        sources=frozenset(Source(*parts) for parts in body["sources"]),
+        generator_url=body["generator_url"],
+    )
+
+
+def encode_members(members: Mapping[MemberId, NotifiedAlert]) -> str:
+    """Return the members of a group as a list."""
+    return encode([{"rule": i.rule, **_notified(one)} for i, one in members.items()])
+
+
+def decode_members(text: str) -> dict[MemberId, NotifiedAlert]:
+    """Return the members that `encode_members` wrote."""
+    members = {}
+    for body in json.loads(text):
+        one = _as_notified(body)
+        members[MemberId(body["rule"], one.labels)] = one
+    return members
+
+
+def encode_notification(notification: Notification) -> str:
+    """Return all of `notification`."""
+    return encode(
+        {
+            "receiver": notification.receiver,
+            "channel": notification.channel,
+            "group_key": notification.group_key,
+            "reason": notification.reason,
+            "time": _text(notification.time),
+            "group_labels": dict(notification.group_labels),
+            "alerts": [_notified(alert) for alert in notification.alerts],
+            "external_url": notification.external_url,
+            "id": notification.id,
+            "truncated": notification.truncated,
+            "extra": dict(notification.extra),
+        }
+    )
+
+
+def decode_notification(text: str) -> Notification:
+    """Return the notification that `encode_notification` wrote."""
+    body = json.loads(text)
+    return Notification(
+        receiver=body["receiver"],
+        channel=body["channel"],
+        group_key=body["group_key"],
+        reason=Reason(body["reason"]),
+        time=datetime.fromisoformat(body["time"]),
+        group_labels=Labels(body["group_labels"]),
+        alerts=tuple(_as_notified(alert) for alert in body["alerts"]),
+        external_url=body["external_url"],
+        id=body["id"],
+        truncated=body["truncated"],
+        extra=body["extra"],
+    )
+
+
+def _notified(alert: NotifiedAlert) -> dict[str, Any]:
+    return {
+        "labels": dict(alert.labels),
+        "annotations": dict(alert.annotations),
+        "starts_at": _text(alert.starts_at),
+        "ends_at": _text(alert.ends_at),
+        "value": repr(alert.value),
+        "generator_url": alert.generator_url,
+        "no_data_since": _text(alert.no_data_since),
+    }
+
+
+def _as_notified(body: dict[str, Any]) -> NotifiedAlert:
+    return NotifiedAlert(
+        labels=Labels(body["labels"]),
+        annotations=body["annotations"],
+        starts_at=datetime.fromisoformat(body["starts_at"]),
+        ends_at=_time(body["ends_at"]),
+        value=float(body["value"]),
+        generator_url=body["generator_url"],
+        no_data_since=_time(body["no_data_since"]),
+    )
+
+
+def _text(time: datetime | None) -> str | None:
+    return None if time is None else time.isoformat()
+
+
+def _time(text: str | None) -> datetime | None:
+    return None if text is None else datetime.fromisoformat(text)

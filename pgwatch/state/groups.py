@@ -1,0 +1,78 @@
+"""Groups and the notification log in the state."""
+
+import json
+
+from sqlalchemy import Connection, bindparam, delete, insert
+
+from pgwatch.notify.dispatch import Decisions, DispatchState
+from pgwatch.notify.group import Group, GroupId, LogEntry, LogKey
+from pgwatch.samples.labels import Labels
+from pgwatch.state.codec import decode_members, digest, encode, encode_members
+from pgwatch.state.schema import alert_group, notification_log
+
+
+def save(connection: Connection, decisions: Decisions) -> None:
+    """Save what changed; a group that ended takes its part of the log with it."""
+    ended = [{"d": digest(*group_id)} for group_id in decisions.ended]
+    changed = [{"d": digest(*group.id)} for group in decisions.saved]
+    logged = [_log_row(key, entry) for key, entry in decisions.logged.items()]
+    same_group = alert_group.c.digest == bindparam("d")
+    same_log = notification_log.c.digest == bindparam("d")
+    same_channel = notification_log.c.channel == bindparam("c")
+    keys = [{"d": row["digest"], "c": row["channel"]} for row in logged]
+    for statement, rows in (
+        (delete(alert_group).where(same_group), ended + changed),
+        (insert(alert_group), [_group_row(group) for group in decisions.saved]),
+        (delete(notification_log).where(same_log), ended),
+        (delete(notification_log).where(same_log, same_channel), keys),
+        (insert(notification_log), logged),
+    ):
+        if rows:
+            connection.execute(statement, rows)
+
+
+def load(connection: Connection) -> DispatchState:
+    """Return everything; members are those that resolved, for the firing ones are among the alerts."""
+    groups = {}
+    for row in connection.execute(alert_group.select()):
+        group_id = GroupId(row.receiver, row.group_key)
+        groups[group_id] = Group(
+            id=group_id,
+            route_key=row.route_key,
+            labels=Labels(json.loads(row.labels)),
+            next_flush=row.next_flush,
+            members=decode_members(row.resolved),
+        )
+    log = {
+        LogKey(row.receiver, row.channel, row.group_key): LogEntry(
+            time=row.time,
+            firing=frozenset(json.loads(row.firing)),
+            resolved=frozenset(json.loads(row.resolved)),
+        )
+        for row in connection.execute(notification_log.select())
+    }
+    return DispatchState(groups=groups, log=log)
+
+
+def _group_row(group: Group) -> dict[str, object]:
+    return {
+        "digest": digest(*group.id),
+        "receiver": group.id.receiver,
+        "group_key": group.id.key,
+        "route_key": group.route_key,
+        "labels": encode(dict(group.labels)),
+        "next_flush": group.next_flush,
+        "resolved": encode_members(group.resolved),
+    }
+
+
+def _log_row(key: LogKey, entry: LogEntry) -> dict[str, object]:
+    return {
+        "digest": digest(key.receiver, key.group_key),
+        "channel": key.channel,
+        "receiver": key.receiver,
+        "group_key": key.group_key,
+        "time": entry.time,
+        "firing": encode(sorted(entry.firing)),
+        "resolved": encode(sorted(entry.resolved)),
+    }

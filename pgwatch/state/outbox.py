@@ -1,0 +1,216 @@
+"""The outbox in the state: what is enqueued, taken, delivered, postponed and given up."""
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+
+from sqlalchemy import Connection, Row, func, select
+
+from pgwatch.notify.coalesce import supersede
+from pgwatch.notify.dispatch import Decision
+from pgwatch.notify.notification import Notification
+from pgwatch.notify.outbox import ChannelId, Queued
+from pgwatch.state.codec import decode_notification, digest, encode_notification
+from pgwatch.state.schema import outbox
+
+
+class OutboxState(StrEnum):
+    """Where a message is."""
+
+    PENDING = "pending"
+    SENDING = "sending"  # on its way; after a crash nobody knows, so it is sent again
+    DELIVERED = "delivered"
+    SUPERSEDED = "superseded"  # a newer snapshot of its group tells what it would have told
+    DEAD = "dead"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OutboxMessage:
+    """A row of the outbox, as people ask for it."""
+
+    id: int
+    state: OutboxState
+    receiver: str
+    channel: str
+    group_key: str
+    reason: str
+    queued_at: datetime
+    attempts: int
+    next_at: datetime
+    finished_at: datetime | None
+    last_error: str
+    receipt: str
+
+
+def enqueue(connection: Connection, decision: Decision) -> None:
+    """Add what was decided; a message of the same group and channel that still waits goes into it."""
+    new = decision.notification
+    older = _waiting(connection, _digest(new))
+    if older is None:
+        if decision.deliver:
+            _insert(connection, new, attempts=0, next_at=new.time, last_error="")
+        return
+    merged = supersede(decode_notification(older.payload), new)
+    _end(connection, older.id, OutboxState.SUPERSEDED, new.time, payload="")
+    _insert(
+        connection,
+        merged,
+        attempts=older.attempts,
+        next_at=older.next_at,
+        last_error=older.last_error,
+    )
+
+
+def recover(connection: Connection) -> None:
+    """Make what was on its way when the process died wait again."""
+    lost = outbox.select().where(outbox.c.state == OutboxState.SENDING).order_by(outbox.c.id)
+    for row in connection.execute(lost).all():
+        _wait_again(connection, row, attempts=row.attempts, until=row.next_at, error=row.last_error)
+
+
+def take(
+    connection: Connection, channels: Collection[ChannelId], now: datetime
+) -> Sequence[Queued]:
+    """Return for each of `channels` its oldest message that is due, and mark it as on its way."""
+    due = (
+        select(func.min(outbox.c.id), outbox.c.receiver, outbox.c.channel)
+        .where(outbox.c.state == OutboxState.PENDING, outbox.c.next_at <= now)
+        .group_by(outbox.c.receiver, outbox.c.channel)
+    )
+    ids = sorted(i for i, *channel in connection.execute(due) if ChannelId(*channel) in channels)
+    if not ids:
+        return ()
+    rows = connection.execute(outbox.select().where(outbox.c.id.in_(ids)).order_by(outbox.c.id))
+    taken = [_queued(row) for row in rows]
+    marked = outbox.update().where(outbox.c.id.in_(ids)).values(state=OutboxState.SENDING)
+    connection.execute(marked)
+    return taken
+
+
+def delivered(connection: Connection, queued: Queued, receipt: str, now: datetime) -> None:
+    """Record that the receiver accepted it."""
+    _end(connection, queued.id, OutboxState.DELIVERED, now, receipt=receipt)
+
+
+def postponed(connection: Connection, queued: Queued, error: str, until: datetime) -> None:
+    """Record that an attempt failed, and when the next may be made."""
+    row = connection.execute(outbox.select().where(outbox.c.id == queued.id)).one()
+    _wait_again(connection, row, attempts=row.attempts + 1, until=until, error=error)
+
+
+def dead(connection: Connection, queued: Queued, error: str, now: datetime) -> None:
+    """Record that it will never be delivered."""
+    _end(connection, queued.id, OutboxState.DEAD, now, last_error=error)
+
+
+def bring_forward(connection: Connection, channel: ChannelId, now: datetime) -> None:
+    """Make everything that waits for `channel` due."""
+    late = outbox.update().where(
+        outbox.c.receiver == channel.receiver,
+        outbox.c.channel == channel.channel,
+        outbox.c.state == OutboxState.PENDING,
+        outbox.c.next_at > now,
+    )
+    connection.execute(late.values(next_at=now))
+
+
+def waiting(connection: Connection) -> Mapping[ChannelId, datetime]:
+    """Return the channels that have something waiting, and when its first is due."""
+    rows = connection.execute(
+        select(outbox.c.receiver, outbox.c.channel, func.min(outbox.c.next_at))
+        .where(outbox.c.state == OutboxState.PENDING)
+        .group_by(outbox.c.receiver, outbox.c.channel)
+    )
+    return {ChannelId(receiver, channel): at for receiver, channel, at in rows}
+
+
+def messages(
+    connection: Connection, states: Collection[OutboxState], limit: int
+) -> list[OutboxMessage]:
+    """Return the newest `limit` messages in any of `states`, newest first."""
+    columns = [c for c in outbox.c if c.name not in ("payload", "digest")]
+    rows = connection.execute(
+        select(*columns)
+        .where(outbox.c.state.in_(list(states)))
+        .order_by(outbox.c.id.desc())
+        .limit(limit)
+    )
+    return [OutboxMessage(**{**row._mapping, "state": OutboxState(row.state)}) for row in rows]
+
+
+def counts(connection: Connection) -> dict[OutboxState, int]:
+    """Return how many messages are in each state."""
+    rows = connection.execute(select(outbox.c.state, func.count()).group_by(outbox.c.state))
+    found = {OutboxState(state): count for state, count in rows}
+    return {state: found.get(state, 0) for state in OutboxState}
+
+
+def _digest(notification: Notification) -> str:
+    return digest(notification.receiver, notification.channel, notification.group_key)
+
+
+def _waiting(connection: Connection, group: str) -> Row[Any] | None:
+    """Return the waiting message of a group and channel; `enqueue` sees to it that there is only one."""
+    found = outbox.select().where(outbox.c.digest == group, outbox.c.state == OutboxState.PENDING)
+    return connection.execute(found).first()
+
+
+def _wait_again(
+    connection: Connection, row: Row[Any], *, attempts: int, until: datetime, error: str
+) -> None:
+    """Let a message that was on its way wait; if a newer one of its group waits, it goes into that."""
+    newer = _waiting(connection, row.digest)
+    values = {"attempts": attempts, "next_at": until, "last_error": error}
+    if newer is None:
+        again = outbox.update().where(outbox.c.id == row.id)
+        connection.execute(again.values(state=OutboxState.PENDING, **values))
+        return
+    merged = supersede(decode_notification(row.payload), decode_notification(newer.payload))
+    _end(connection, row.id, OutboxState.SUPERSEDED, newer.queued_at, payload="")
+    payload, reason = encode_notification(merged), merged.reason
+    changed = outbox.update().where(outbox.c.id == newer.id)
+    connection.execute(changed.values(payload=payload, reason=reason, **values))
+
+
+def _insert(
+    connection: Connection,
+    notification: Notification,
+    *,
+    attempts: int,
+    next_at: datetime,
+    last_error: str,
+) -> None:
+    connection.execute(
+        outbox.insert().values(
+            receiver=notification.receiver,
+            channel=notification.channel,
+            group_key=notification.group_key,
+            digest=_digest(notification),
+            reason=notification.reason,
+            payload=encode_notification(notification),
+            state=OutboxState.PENDING,
+            queued_at=notification.time,
+            attempts=attempts,
+            next_at=next_at,
+            last_error=last_error,
+            receipt="",
+        )
+    )
+
+
+def _end(
+    connection: Connection, row_id: int, state: OutboxState, now: datetime, **values: str
+) -> None:
+    ended = outbox.update().where(outbox.c.id == row_id)
+    connection.execute(ended.values(state=state, finished_at=now, **values))
+
+
+def _queued(row: Row[Any]) -> Queued:
+    return Queued(
+        id=row.id,
+        notification=decode_notification(row.payload),
+        queued_at=row.queued_at,
+        attempts=row.attempts,
+    )

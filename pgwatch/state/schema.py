@@ -1,0 +1,168 @@
+"""The tables of the state, and how an older file becomes a newer one."""
+
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime, timedelta
+from typing import Final
+
+from sqlalchemy import (
+    BigInteger,
+    Column,
+    Connection,
+    Dialect,
+    Index,
+    Integer,
+    MetaData,
+    String,
+    Table,
+    Text,
+    TypeDecorator,
+    inspect,
+)
+
+from pgwatch.errors import PgwatchError
+
+VERSION: Final = 1
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+class StateError(PgwatchError):
+    """The state cannot be opened, read or written."""
+
+
+class Instant(TypeDecorator[datetime]):
+    """A point in time as whole microseconds since 1970: exact, sortable, the same in every database."""
+
+    impl = BigInteger
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> int | None:  # noqa: ARG002
+        """Return the number that is stored."""
+        return None if value is None else (value - _EPOCH) // timedelta(microseconds=1)
+
+    def process_result_value(self, value: int | None, dialect: Dialect) -> datetime | None:  # noqa: ARG002
+        """Return the time, in UTC."""
+        return None if value is None else _EPOCH + timedelta(microseconds=value)
+
+
+metadata = MetaData()
+
+meta = Table(
+    "meta", metadata, Column("key", String, primary_key=True), Column("value", Text, nullable=False)
+)
+
+alert = Table(
+    "alert",
+    metadata,
+    Column("rule", String, primary_key=True),
+    Column("digest", String, primary_key=True),  # of the labels
+    Column("state", String, nullable=False),
+    Column("body", Text, nullable=False),  # JSON
+)
+
+alert_group = Table(
+    "alert_group",
+    metadata,
+    Column("digest", String, primary_key=True),  # of receiver and group key, which may be long
+    Column("receiver", String, nullable=False),
+    Column("group_key", Text, nullable=False),
+    Column("route_key", Text, nullable=False),
+    Column("labels", Text, nullable=False),  # JSON
+    Column("next_flush", Instant, nullable=False),
+    Column("resolved", Text, nullable=False),  # JSON: members that ended since the last flush
+)
+
+notification_log = Table(
+    "notification_log",
+    metadata,
+    Column("digest", String, primary_key=True),  # the group's
+    Column("channel", String, primary_key=True),
+    Column("receiver", String, nullable=False),
+    Column("group_key", Text, nullable=False),
+    Column("time", Instant, nullable=False),
+    Column("firing", Text, nullable=False),  # JSON: digests of labels
+    Column("resolved", Text, nullable=False),
+)
+
+outbox = Table(
+    "outbox",
+    metadata,
+    Column("id", Integer, primary_key=True, autoincrement=True),
+    Column("receiver", String, nullable=False),
+    Column("channel", String, nullable=False),
+    Column("group_key", Text, nullable=False),
+    Column("digest", String, nullable=False),  # of receiver, channel and group key
+    Column("reason", String, nullable=False),
+    Column("payload", Text, nullable=False),  # JSON: the notification; empty once superseded
+    Column("state", String, nullable=False),  # OutboxState
+    Column("queued_at", Instant, nullable=False),
+    Column("attempts", Integer, nullable=False),
+    Column("next_at", Instant, nullable=False),
+    Column("finished_at", Instant),
+    Column("last_error", Text, nullable=False),
+    Column("receipt", Text, nullable=False),  # what the receiver answered, such as a message's id
+    Index("outbox_by_state", "state", "id"),
+    Index("outbox_by_group", "digest", "state"),
+    sqlite_autoincrement=True,
+)
+
+event = Table(
+    "event",
+    metadata,
+    Column("id", Integer, primary_key=True, autoincrement=True),
+    Column("time", Instant, nullable=False),
+    Column("kind", String, nullable=False),
+    Column("subject", Text, nullable=False),
+    Column("detail", Text, nullable=False),  # JSON: text by name
+    Index("event_by_time", "time"),
+    sqlite_autoincrement=True,
+)
+
+Step = Callable[[Connection], None]
+
+STEPS: Final[Mapping[int, Step]] = {}  # by the version that a step starts from; it ends at the next
+
+
+def prepare(
+    connection: Connection,
+    file: object,
+    *,
+    steps: Mapping[int, Step] = STEPS,
+    version: int = VERSION,
+) -> None:
+    """Create the tables in an empty database, or bring those of an older version to `version`.
+
+    Runs inside the caller's transaction, so a step that fails leaves the old version as it was.
+
+    Raises StateError if the database is of a newer version or is not a state of pgwatch.
+    """
+    found = _version(connection, file)
+    if found is None:
+        metadata.create_all(connection)
+        connection.execute(meta.insert().values(key="schema_version", value=str(version)))
+        return
+    if found > version:
+        raise StateError(
+            f"state file {file} was written by a newer pgwatch (schema {found}, this one knows {version}); "
+            "install that version again, or start with a new state file"
+        )
+    for start in range(found, version):
+        if start not in steps:
+            raise StateError(
+                f"state file {file} has schema {start}, too old for this pgwatch (it knows {version})"
+            )
+        steps[start](connection)
+    if found < version:
+        changed = meta.update().where(meta.c.key == "schema_version")
+        connection.execute(changed.values(value=str(version)))
+
+
+def _version(connection: Connection, file: object) -> int | None:
+    tables = inspect(connection).get_table_names()
+    if not tables:
+        return None
+    if "meta" not in tables:
+        raise StateError(f"{file} is a database, but not a state of pgwatch; choose another file")
+    row = connection.execute(meta.select().where(meta.c.key == "schema_version")).first()
+    if row is None or not str(row.value).isdecimal():
+        raise StateError(f"state file {file} has no schema version; choose another file")
+    return int(row.value)

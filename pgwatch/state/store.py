@@ -1,0 +1,272 @@
+"""The state: what pgwatch must still know after `kill -9`.
+
+SQLite in WAL mode with `synchronous=FULL`: when a transaction's block has ended, it survives a power
+failure. One connection behind one lock serves all threads, so transactions never meet each other.
+"""
+
+import json
+import threading
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any, Final, Self
+
+from sqlalchemy import URL, Connection, Engine, Row, bindparam, create_engine, delete, select
+from sqlalchemy import event as engine_event
+from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.pool import StaticPool
+
+from pgwatch.alerts.alert import Alert
+from pgwatch.notify.dispatch import Decision, Decisions, DispatchState
+from pgwatch.notify.notification import Notification
+from pgwatch.notify.outbox import ChannelId, Queued
+from pgwatch.state import groups
+from pgwatch.state import outbox as outbox_rows
+from pgwatch.state.codec import decode_alert, digest, encode, encode_alert
+from pgwatch.state.lock import StateLock
+from pgwatch.state.outbox import OutboxMessage, OutboxState
+from pgwatch.state.schema import StateError, alert, event, outbox, prepare
+
+KEEP_HISTORY: Final = timedelta(days=30)
+_BUSY_SECONDS: Final = 10  # how long we wait for a command that holds the file
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Event:
+    """Something that happened, for `pgwatch history`."""
+
+    time: datetime
+    kind: str  # such as `alert_firing`, `notification_delivered`, `notification_dead`
+    subject: str  # what it happened to: labels, or a receiver's channel
+    detail: Mapping[str, str] = field(default_factory=dict)
+
+
+class Transaction:
+    """Changes that become true together when the block of `State.transaction` ends, or not at all."""
+
+    def __init__(self, connection: Connection, known: Mapping[str, Mapping[str, Alert]]) -> None:
+        self._connection = connection
+        self._known = known
+        self.changed: dict[str, Mapping[str, Alert]] = {}  # alerts by rule and digest
+
+    def save_alerts(self, rule: str, alerts: Sequence[Alert]) -> None:
+        """Make `alerts` all the alerts of `rule`; only those that differ from what is saved are written."""
+        known = self.changed.get(rule, self._known.get(rule, {}))
+        wanted = {digest(repr(one.labels)): one for one in alerts}
+        written = {i: one for i, one in wanted.items() if known.get(i) != one}
+        stale = [{"i": i} for i in known if i not in wanted or i in written]
+        if stale:
+            one_row = delete(alert).where(alert.c.rule == rule, alert.c.digest == bindparam("i"))
+            self._connection.execute(one_row, stale)
+        if written:
+            rows = [
+                {"rule": rule, "digest": i, "state": one.state, "body": encode_alert(one)}
+                for i, one in written.items()
+            ]
+            self._connection.execute(alert.insert(), rows)
+        self.changed[rule] = wanted
+
+    def save_decisions(self, decisions: Decisions) -> None:
+        """Save what `advance` or `restore` decided: groups, notification log and messages."""
+        groups.save(self._connection, decisions)
+        for decision in decisions.enqueue:
+            outbox_rows.enqueue(self._connection, decision)
+
+    def enqueue(self, notification: Notification) -> None:
+        """Add one message that no group decided, such as a test or a heartbeat."""
+        outbox_rows.enqueue(self._connection, Decision(notification=notification))
+
+    def record(self, happened: Event) -> None:
+        """Add to the history."""
+        self._connection.execute(
+            event.insert().values(
+                time=happened.time,
+                kind=happened.kind,
+                subject=happened.subject,
+                detail=encode(dict(happened.detail)),
+            )
+        )
+
+
+class State:
+    """The open state file; implements `notify.outbox.Queue`. Safe to use from any thread."""
+
+    def __init__(self, path: Path, engine: Engine, lock: StateLock | None) -> None:
+        self.path = path
+        self._engine = engine
+        self._file_lock = lock
+        self._lock = threading.RLock()  # a nested transaction is an error of SQLite, not a deadlock
+        self._alerts: dict[str, Mapping[str, Alert]] = {}
+
+    @classmethod
+    def open(cls, path: Path, *, exclusive: bool = True) -> Self:
+        """Open or create the file, as the one daemon (`exclusive`) or as a command beside it.
+
+        Raises StateError if another daemon has it, it is of a newer version, or it is not usable.
+        """
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+            path.touch(mode=0o600)  # messages may tell more than other users should know
+        except OSError as error:
+            raise StateError(f"state file {path}: {error.strerror}") from error
+        lock = StateLock(path).acquire() if exclusive else None
+        engine = _engine(path)
+        state = cls(path, engine, lock)
+        try:
+            with state._begin() as connection:
+                prepare(connection, path)
+                state._alerts = _load_alerts(connection)
+        except BaseException:
+            state.close()
+            raise
+        return state
+
+    def close(self) -> None:
+        """Close the file and let another process have it."""
+        with self._lock:
+            self._engine.dispose()
+        if self._file_lock is not None:
+            self._file_lock.release()
+
+    @contextmanager
+    def transaction(self) -> Iterator[Transaction]:
+        """Run the block as one durable transaction; an exception undoes all of it.
+
+        Raises StateError if it cannot be written.
+        """
+        with self._owned():
+            with self._engine.begin() as connection:
+                changes = Transaction(connection, self._alerts)
+                yield changes
+            self._alerts = {**self._alerts, **changes.changed}
+
+    def load_alerts(self) -> dict[str, tuple[Alert, ...]]:
+        """Return all saved alerts by rule."""
+        with self._begin() as connection:
+            saved = _load_alerts(connection)
+        return {rule: tuple(of_rule.values()) for rule, of_rule in saved.items()}
+
+    def load_dispatch(self) -> DispatchState:
+        """Return the saved groups (with the members that resolved) and the notification log."""
+        with self._begin() as connection:
+            return groups.load(connection)
+
+    def events(self, *, limit: int = 100, kind: str | None = None) -> list[Event]:
+        """Return the newest `limit` events, newest first."""
+        query = event.select().order_by(event.c.id.desc()).limit(limit)
+        with self._begin() as connection:
+            rows = connection.execute(query if kind is None else query.where(event.c.kind == kind))
+            return [_event(row) for row in rows]
+
+    def prune(self, now: datetime, *, keep: timedelta = KEEP_HISTORY) -> None:
+        """Delete events, and messages that are done, older than `keep`."""
+        with self._begin() as connection:
+            connection.execute(delete(event).where(event.c.time < now - keep))
+            connection.execute(delete(outbox).where(outbox.c.finished_at < now - keep))
+
+    def messages(
+        self, states: Collection[OutboxState] = tuple(OutboxState), *, limit: int = 100
+    ) -> list[OutboxMessage]:
+        """Return the newest messages of the outbox, newest first."""
+        with self._begin() as connection:
+            return outbox_rows.messages(connection, states, limit)
+
+    def message_counts(self) -> dict[OutboxState, int]:
+        """Return how many messages are in each state."""
+        with self._begin() as connection:
+            return outbox_rows.counts(connection)
+
+    def recover(self) -> None:
+        """Make what was on its way when the process died wait again."""
+        with self._begin() as connection:
+            outbox_rows.recover(connection)
+
+    def take(self, channels: Collection[ChannelId], now: datetime) -> Sequence[Queued]:
+        """Return for each of `channels` its oldest message that is due, and mark it as on its way."""
+        if not channels:
+            return ()
+        with self._begin() as connection:
+            return outbox_rows.take(connection, channels, now)
+
+    def delivered(self, queued: Queued, receipt: str, now: datetime) -> None:
+        """Record that the receiver accepted it."""
+        with self.transaction() as changes:
+            outbox_rows.delivered(changes._connection, queued, receipt, now)
+            changes.record(_outcome(queued, "notification_delivered", now))
+
+    def postponed(self, queued: Queued, error: str, until: datetime) -> None:
+        """Record that an attempt failed, and when the next may be made."""
+        with self._begin() as connection:
+            outbox_rows.postponed(connection, queued, error, until)
+
+    def dead(self, queued: Queued, error: str, now: datetime) -> None:
+        """Record that it will never be delivered."""
+        with self.transaction() as changes:
+            outbox_rows.dead(changes._connection, queued, error, now)
+            changes.record(_outcome(queued, "notification_dead", now, error=error))
+
+    def bring_forward(self, channel: ChannelId, now: datetime) -> None:
+        """Make everything that waits for `channel` due."""
+        with self._begin() as connection:
+            outbox_rows.bring_forward(connection, channel, now)
+
+    def waiting(self) -> Mapping[ChannelId, datetime]:
+        """Return the channels that have something waiting, and when its first is due."""
+        with self._begin() as connection:
+            return outbox_rows.waiting(connection)
+
+    @contextmanager
+    def _begin(self) -> Iterator[Connection]:
+        with self._owned(), self._engine.begin() as connection:
+            yield connection
+
+    @contextmanager
+    def _owned(self) -> Iterator[None]:
+        """Hold the connection, and turn the driver's errors into ours."""
+        with self._lock:
+            try:
+                yield
+            except SQLAlchemyError as error:
+                cause = getattr(error, "orig", None) or type(error).__name__
+                raise StateError(f"state file {self.path}: {cause}") from error
+
+
+def _engine(path: Path) -> Engine:
+    engine = create_engine(
+        URL.create("sqlite", database=str(path)),
+        poolclass=StaticPool,
+        connect_args={"check_same_thread": False, "timeout": _BUSY_SECONDS},
+    )
+    engine_event.listen(engine, "connect", _configure)
+    engine_event.listen(engine, "begin", _take_write_lock)
+    return engine
+
+
+def _configure(connection: Any, record: Any) -> None:  # noqa: ARG001 (SQLAlchemy's signature)
+    connection.isolation_level = None  # else Python's driver begins and commits on its own account
+    for setting in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON"):
+        connection.execute(f"PRAGMA {setting}")
+
+
+def _take_write_lock(connection: Connection) -> None:
+    # A transaction that reads first and writes later could find the file changed and fail; this waits.
+    connection.exec_driver_sql("BEGIN IMMEDIATE")
+
+
+def _load_alerts(connection: Connection) -> dict[str, Mapping[str, Alert]]:
+    saved: dict[str, dict[str, Alert]] = {}
+    for row in connection.execute(select(alert.c.rule, alert.c.digest, alert.c.body)):
+        saved.setdefault(row.rule, {})[row.digest] = decode_alert(row.rule, row.body)
+    return dict(saved)
+
+
+def _event(row: Row[Any]) -> Event:
+    return Event(time=row.time, kind=row.kind, subject=row.subject, detail=json.loads(row.detail))
+
+
+def _outcome(queued: Queued, kind: str, now: datetime, **more: str) -> Event:
+    told = queued.notification
+    detail = {"group": told.group_key, "reason": str(told.reason), "status": told.status, **more}
+    return Event(time=now, kind=kind, subject=f"{told.receiver}/{told.channel}", detail=detail)
