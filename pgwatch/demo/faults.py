@@ -63,6 +63,43 @@ class ConstraintViolation:
             )
 
 
+class FailedProgression:
+    """A workflow that the application cannot move on, because its current step is blocked."""
+
+    summary = "a workflow cannot progress: its step is blocked"
+    _project = "prj_0024"
+
+    def __init__(self, dsn: str) -> None:
+        self._dsn = dsn
+        self._step: object = None
+
+    def start(self) -> None:
+        """Block the current step and try to go on to the next, which the audit log notes."""
+        with _connect(self._dsn) as connection:
+            row = connection.execute(
+                "UPDATE workflow_steps AS step SET state = 'BLOCKED'"
+                " FROM project_workflow_trackers AS tracker"
+                " WHERE step.id = tracker.current_step_id AND tracker.project_id = %s RETURNING step.id",
+                (self._project,),
+            ).fetchone()
+            assert row is not None
+            self._step = row[0]
+            connection.execute(
+                "SELECT progress_to_next_workflow_step(%s, 'usr_001')", (self._project,)
+            )
+
+    def stop(self) -> None:
+        """Unblock the step, and remove what the audit log noted."""
+        with _connect(self._dsn) as connection:
+            connection.execute(
+                "UPDATE workflow_steps SET state = 'IN_PROGRESS' WHERE id = %s", (self._step,)
+            )
+            connection.execute(
+                "DELETE FROM workflow_audit_log WHERE action = 'progression_failed' AND project_id = %s",
+                (self._project,),
+            )
+
+
 class BackwardPhase:
     """A project whose phase moves backwards without an override, which the triggers report."""
 
@@ -227,14 +264,18 @@ class Step:
     for_s: float  # how long it stays in
 
 
+# Each stays in for longer than its rule's threshold and `for`, with room for a poll and a group_wait:
+# idle in transaction 60 s, a disabled trigger `for: 1m`, a blocked session 10 s. No view grows stale in
+# minutes by the shipped threshold of a day: the demo has to set it to a minute.
 SCHEDULE = (
-    Step(at_s=5, fault="constraint_violation", for_s=45),
-    Step(at_s=20, fault="blocker", for_s=60),
-    Step(at_s=40, fault="slow_query", for_s=45),
-    Step(at_s=70, fault="backward_phase", for_s=45),
-    Step(at_s=90, fault="disabled_trigger", for_s=40),
-    Step(at_s=110, fault="stale_view", for_s=120),
-    Step(at_s=140, fault="idle_in_transaction", for_s=60),
+    Step(at_s=5, fault="constraint_violation", for_s=60),
+    Step(at_s=15, fault="blocker", for_s=50),
+    Step(at_s=30, fault="slow_query", for_s=50),
+    Step(at_s=50, fault="disabled_trigger", for_s=100),
+    Step(at_s=70, fault="idle_in_transaction", for_s=100),
+    Step(at_s=90, fault="failed_progression", for_s=60),
+    Step(at_s=110, fault="backward_phase", for_s=60),
+    Step(at_s=120, fault="stale_view", for_s=120),
 )
 
 
@@ -242,6 +283,7 @@ def all_faults(dsn: str, workload: Workload) -> dict[str, Fault]:
     """Return every fault by the name that a timetable uses."""
     return {
         "constraint_violation": ConstraintViolation(dsn),
+        "failed_progression": FailedProgression(dsn),
         "backward_phase": BackwardPhase(dsn),
         "stale_view": StaleView(workload),
         "slow_query": SlowQuery(dsn),

@@ -17,6 +17,9 @@ from tests.conftest import create_database, drop_database
 # What is true exactly while the fault is in; stale_view has a test of its own.
 VISIBLE = {
     "constraint_violation": "SELECT count(*) FROM constraint_violations WHERE NOT resolved",
+    "failed_progression": """SELECT count(*) FROM workflow_audit_log AS log
+        JOIN workflow_status_view AS status USING (project_id)
+        WHERE log.action = 'progression_failed' AND status.current_step_state = 'BLOCKED'""",
     "backward_phase": """SELECT count(*) FROM workflow_audit_log
         WHERE action = 'backward_progression_attempted'""",
     "slow_query": """SELECT count(*) FROM pg_stat_activity

@@ -66,3 +66,6 @@ LIMIT 50;
 COMMENT ON VIEW query_performance_stats IS 'The statements that cost the server most';
 
 ANALYZE users, projects, workflow_steps, user_devices;
+
+-- So that the last word of maintenance_log about each view is a success.
+SELECT refresh_all_materialized_views();
