@@ -176,10 +176,11 @@ class Engine:
 
     def _samples(self, expr: ast.Expr) -> Mapping[tuple[Matcher, ...], Samples]:
         """Take what each selector of `expr` reads, so that appending meanwhile changes nothing."""
-        return {
-            selector.matchers: Samples.of(self._store.select(selector.matchers))
-            for selector in ast.selectors(expr)
-        }
+        chosen = {s.matchers: self._store.select(s.matchers) for s in ast.selectors(expr)}
+        # Rows after selections: rows that are as new have all the columns that were selected.
+        blocks = {part.block for selection in chosen.values() for part in selection.parts}
+        rows = {block: block.rows for block in blocks}
+        return {matchers: Samples.of(selection, rows) for matchers, selection in chosen.items()}
 
 
 def _parsed(expr: ast.Expr | str) -> tuple[ast.Expr, str]:
@@ -200,7 +201,12 @@ def _series(value: Value, steps: Times) -> tuple[Series, ...]:
     assert not isinstance(value, str)
     if not isinstance(value, Vector):
         return (Series(Labels(), steps, value),)
-    mask = value.mask
+    if value.present is None:
+        return tuple(
+            Series(value.table.labels[column], steps, value.values[:, column])
+            for column in value.table.order()
+        )
+    mask = value.present
     there = np.logical_or.reduce(mask, axis=0)
     return tuple(
         Series(

@@ -179,15 +179,20 @@ class Evaluator:
             parameters = self.scalar(expr.args[function.scalar])
         if expr.func == "quantile_over_time":
             check_quantile(parameters, lambda text: self.warn(text, expr.args[0]))
-        values = np.full((len(ends), len(samples.table)), np.nan)
+        count = len(ends)
+        if function.scalar is None and (ends == ends[0]).all():
+            count = 1  # `@` asks for the same window at every step
+        values = np.full((count, len(samples.table)), np.nan)
         present = np.zeros(values.shape, dtype=np.bool_)
-        for number, (end, now) in enumerate(zip(ends.tolist(), self.steps.tolist(), strict=True)):
+        for step in range(count):
             self.run.check_time()
+            end, now = int(ends[step]), int(self.steps[step])
             for window, places in windows(samples, end, range_ms, now, self.run.sources):
                 if len(window) >= function.least:
-                    values[number, places] = function.kernel(window, float(parameters[number]))
-                    present[number, places] = True
+                    values[step, places] = function.kernel(window, float(parameters[step]))
+                    present[step, places] = True
         vector = Vector(samples.table, values, None if present.all() else present)
+        vector = self._repeated(vector)
         return vector if function.keeps_name else without_name(vector)
 
 

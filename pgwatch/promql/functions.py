@@ -11,6 +11,7 @@ from functools import partial
 import numpy as np
 from numpy.typing import NDArray
 
+from pgwatch.promql.format import template_number
 from pgwatch.promql.vector import Scalar, Value, Vector
 from pgwatch.samples.block import Times, Values
 from pgwatch.samples.labels import Labels
@@ -54,7 +55,9 @@ def check_quantile(quantiles: Scalar, warn: Callable[[str], None]) -> None:
     """Warn of quantiles that are none."""
     for q in np.unique(quantiles):
         if not 0 <= q <= 1:
-            warn(f"PromQL warning: quantile value should be between 0 and 1, got {q:g}")
+            warn(
+                f"PromQL warning: quantile value should be between 0 and 1, got {template_number(q)}"
+            )
 
 
 def _of_values(compute: Callable[[Values], Values]) -> Function:

@@ -20,7 +20,7 @@ TOLERANCE = 1e-12  # relative difference below which two counts are the same
 _BOUND = "le"
 _MIN_NORMAL = 2.0**-1022
 _NUMBER = re.compile(
-    r"[+-]?(?:inf(?:inity)?|nan|(?:\d[\d_]*\.?[\d_]*|\.\d[\d_]*)(?:e[+-]?\d+)?)",
+    r"[+-]?(?:inf(?:inity)?|nan|(?:\d+\.?\d*|\.\d+)(?:e[+-]?\d+)?)",
     re.ASCII | re.IGNORECASE,
 )
 
@@ -185,6 +185,4 @@ def _histograms(table: LabelTable) -> Histograms:
 
 def _go_float(text: str) -> float | None:
     """Return the number that Go's `strconv.ParseFloat` reads, None if it reads none."""
-    if _NUMBER.fullmatch(text) is None or "_" in text:
-        return None
-    return float(text)
+    return float(text) if _NUMBER.fullmatch(text) else None

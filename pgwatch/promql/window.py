@@ -1,12 +1,12 @@
 """Samples for selectors: the newest at a time, and all in a window."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 import numpy as np
 
 from pgwatch.promql.vector import EMPTY_TABLE, Indices, Mask, Vector
-from pgwatch.samples.block import Rows, Times, Values, is_stale, stale_values
+from pgwatch.samples.block import Block, Rows, Times, Values, is_stale, stale_values
 from pgwatch.samples.sample import Source
 from pgwatch.samples.select import Columns, Selection
 from pgwatch.samples.table import LabelTable
@@ -31,10 +31,10 @@ class Samples:
     overlapping: bool = False  # a series may stand in several parts
 
     @classmethod
-    def of(cls, selection: Selection) -> "Samples":
-        """Return the samples of a selection; what is appended later does not show in them."""
+    def of(cls, selection: Selection, rows: Mapping[Block, Rows]) -> "Samples":
+        """Return the samples of a selection in the `rows` of its blocks."""
         parts = tuple(
-            Part(part.block.rows, part.columns, part.places, (part.block.source,))
+            Part(rows[part.block], part.columns, part.places, (part.block.source,))
             for part in selection.parts
         )
         return cls(selection.table, parts, selection.overlapping)

@@ -1,19 +1,34 @@
 """Prometheus's own test scripts against the engine (they are data of another project, kept outside).
 
-Each case runs as it stands. An instant case is also asked as a range query, which must agree.
+Each case runs as it stands. An instant case is also asked as a range query, and with `@` in every
+selector at another time; both must agree.
 """
 
 import json
 import math
 from collections import Counter
+from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from pgwatch.promql.ast import (
+    AggregateExpr,
+    BinaryExpr,
+    Call,
+    Expr,
+    MatrixSelector,
+    ParenExpr,
+    SubqueryExpr,
+    UnaryExpr,
+    VectorSelector,
+    walk,
+)
 from pgwatch.promql.engine import Engine, InstantResult, Kind, Series
 from pgwatch.promql.errors import PromqlError
+from pgwatch.promql.parser import parse
 from pgwatch.samples.labels import Labels
 from pgwatch.samples.store import Store
 from tests.series import Point, TestSeries, store_of
@@ -71,6 +86,7 @@ def test_upstream_case(case: Case) -> None:
     check_instant(result, expected)
     if result.kind in (Kind.SCALAR, Kind.VECTOR) and not expected["ordered"]:
         check_as_range(engine, case, result)
+        check_pinned(engine, case, result)
 
 
 @lru_cache(maxsize=4)
@@ -143,6 +159,44 @@ def check_as_range(engine: Engine, case: Case, instant: InstantResult) -> None:
     assert sorted(found) == sorted(labels for labels, _ in instant.vector)
     for labels, value in instant.vector:
         assert same(found[labels], value), labels
+
+
+def check_pinned(engine: Engine, case: Case, instant: InstantResult) -> None:
+    """With `@` written into every selector, the query says the same at another time."""
+    at = case["eval"]["at"]
+    expr = parse(case["eval"]["expr"])
+    if "@" in str(expr) or any(_reads_clock(node) for node in walk(expr)):
+        return
+    result = engine.instant(_pinned(expr, at), at + 7_777_000)
+    assert [labels for labels, _ in result.vector] == [labels for labels, _ in instant.vector]
+    for (_, got), (_, wanted) in zip(result.vector, instant.vector, strict=True):
+        assert same(got, wanted)
+
+
+def _reads_clock(expr: Expr) -> bool:
+    if not isinstance(expr, Call):
+        return False
+    return expr.func in ("time", "timestamp", "predict_linear") or not expr.args
+
+
+def _pinned(expr: Expr, at: int) -> Expr:
+    """Return `expr` with `@ at` in its selectors and subqueries, but for those inside subqueries."""
+    match expr:
+        case VectorSelector() | SubqueryExpr():
+            return replace(expr, at=at)
+        case MatrixSelector():
+            return replace(expr, selector=replace(expr.selector, at=at))
+        case ParenExpr() | UnaryExpr():
+            return replace(expr, expr=_pinned(expr.expr, at))
+        case BinaryExpr():
+            return replace(expr, lhs=_pinned(expr.lhs, at), rhs=_pinned(expr.rhs, at))
+        case Call():
+            return replace(expr, args=tuple(_pinned(arg, at) for arg in expr.args))
+        case AggregateExpr():
+            param = None if expr.param is None else _pinned(expr.param, at)
+            return replace(expr, expr=_pinned(expr.expr, at), param=param)
+        case _:
+            return expr
 
 
 def check_range(case: Case) -> None:
