@@ -1,6 +1,8 @@
 """Runs the shipped queries as pgwatch does: on a real server, under the session's limits."""
 
-from collections.abc import Sequence
+import contextlib
+import threading
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import psycopg
@@ -12,6 +14,7 @@ from pgwatch.samples.sample import Collected
 from pgwatch.share import share
 from pgwatch.targets.target import Role, ServerInfo
 
+Connection = psycopg.Connection[tuple[Any, ...]]
 CATALOG = load_catalog([share("queries")])
 _LIMITS = (
     "-c default_transaction_read_only=on -c lock_timeout=100 -c statement_timeout=10000"
@@ -19,12 +22,12 @@ _LIMITS = (
 )
 
 
-def connect(dsn: str) -> psycopg.Connection[tuple[Any, ...]]:
+def connect(dsn: str) -> Connection:
     """Open a session with the limits that pgwatch sets."""
     return psycopg.connect(dsn, autocommit=True, options=_LIMITS, application_name="pgwatch")
 
 
-def info_of(connection: psycopg.Connection[tuple[Any, ...]]) -> ServerInfo:
+def info_of(connection: Connection) -> ServerInfo:
     """Return what planning needs to know about the connection's server and role."""
     names = sorted(CATALOG.settings)
     row = connection.execute(
@@ -54,16 +57,14 @@ def info_of(connection: psycopg.Connection[tuple[Any, ...]]) -> ServerInfo:
     )
 
 
-def run(
-    connection: psycopg.Connection[tuple[Any, ...]], sql: str
-) -> tuple[tuple[str, ...], Sequence[tuple[Any, ...]]]:
+def run(connection: Connection, sql: str) -> tuple[tuple[str, ...], Sequence[tuple[Any, ...]]]:
     """Return the columns and rows of the one statement `sql`, sent as pgwatch sends it."""
     cursor = connection.execute(sql.encode(), prepare=True)
     assert cursor.description is not None
     return tuple(column.name for column in cursor.description), cursor.fetchall()
 
 
-def collect(connection: psycopg.Connection[tuple[Any, ...]], query: Query | str) -> Collected:
+def collect(connection: Connection, query: Query | str) -> Collected:
     """Run a query that applies here and return its samples."""
     query = CATALOG.queries[query] if isinstance(query, str) else query
     info = info_of(connection)
@@ -95,3 +96,32 @@ def found(answer: Collected, metric: str, *labels: str) -> dict[tuple[str, ...],
         for series, value in zip(answer.labels, answer.values, strict=True)
         if series.name == metric
     }
+
+
+@contextlib.contextmanager
+def waiting(dsn: str, sql: str, watcher: Connection) -> Iterator[int]:
+    """Run `sql` in a thread of its own, where it has to wait for a lock; gives the pid that waits."""
+    with psycopg.connect(dsn, autocommit=True, application_name="waiter") as connection:
+
+        def work() -> None:
+            with contextlib.suppress(psycopg.errors.QueryCanceled):
+                connection.execute(sql.encode())
+
+        pid = connection.info.backend_pid
+        thread = threading.Thread(target=work)
+        thread.start()
+        try:
+            until(watcher, f"SELECT 1 FROM pg_locks WHERE pid = {pid} AND NOT granted")
+            yield pid
+        finally:
+            connection.cancel()
+            thread.join()
+
+
+def until(connection: Connection, sql: str) -> None:
+    """Return as soon as `sql` has a row."""
+    for _ in range(1000):
+        if connection.execute(sql.encode()).fetchall():
+            return
+        connection.execute("SELECT pg_sleep(0.01)")
+    raise AssertionError(f"no row within 10 s: {sql}")

@@ -21,7 +21,7 @@ metrics:
   pg_stat_database_blk_write_time: {type: counter, value: blk_write_time, labels: [datid, datname], help: "Milliseconds spent writing blocks (with track_io_timing)"}
   pg_stat_database_stats_reset: {type: counter, value: stats_reset, labels: [datid, datname], help: "Unix time of the last reset of these statistics, 0 for never"}
   pg_stat_database_active_time_seconds_total: {type: counter, value: active_time, labels: [datid, datname], help: "Seconds that sessions spent running statements"}
-  pg_stat_database_checksum_failures: {type: counter, value: checksum_failures, labels: [datid, datname], help: "Data pages that failed their checksum"}
+  pg_stat_database_checksum_failures_total: {type: counter, value: checksum_failures, labels: [datid, datname], help: "Data pages that failed their checksum"}
 */
 SELECT
     datid AS datid,

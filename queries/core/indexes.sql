@@ -3,7 +3,7 @@ help: How often each index is used, the largest first
 timeout: 10s
 max_series: 10000
 metrics:
-  pg_stat_user_indexes_idx_scan: {type: counter, value: idx_scan, labels: [schemaname, relname, indexrelname], help: Scans of the index}
+  pg_stat_user_indexes_idx_scan_total: {type: counter, value: idx_scan, labels: [schemaname, relname, indexrelname], help: Scans of the index}
 */
 SELECT
     indexes.schemaname AS schemaname,
