@@ -1,5 +1,6 @@
 """YAML documents that remember where each part stands, so that every error names file and line."""
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -7,6 +8,8 @@ from typing import Any
 import yaml
 
 from pgwatch.errors import InputError, Problem
+
+_QUOTED = re.compile(r"'[^'<]{3,}'")  # no sign such as ',' and no <token>
 
 # The C parser where the wheel has it: 8 times faster, and start-up is what `check --once` waits for.
 _SafeLoader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
@@ -79,7 +82,8 @@ def load(text: str, *, file: str, first_line: int = 1) -> Document:
                     file=file,
                     line=mark.line + first_line if mark else None,
                     column=mark.column + 1 if mark else None,
-                    message=f"not valid YAML: {error.problem or error.context}",
+                    # PyYAML quotes tags and aliases, and `password: !word` is a password.
+                    message=f"not valid YAML: {_QUOTED.sub('…', error.problem or error.context or '')}",
                 )
             ]
         ) from error

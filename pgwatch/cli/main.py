@@ -14,6 +14,7 @@ from pgwatch.errors import InputError, PgwatchError
 # `run(arguments) -> int`, imported only when that command is used: imports cost more than SQL.
 # A module may set LOG_LEVEL, the level when nobody names one (else only warnings are shown).
 COMMANDS = {
+    "check": "the gate after a deploy: one run, one verdict, one exit code",
     "config": "write a sample configuration, check one, show what is in effect",
     "version": "print the version",
 }

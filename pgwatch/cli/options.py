@@ -22,6 +22,10 @@ _KEY_PASSWORD = re.compile(
     re.IGNORECASE | re.DOTALL,
 )
 
+_OPTION = re.compile(r"--?[a-z][a-z-]*")
+_CHOICE = re.compile(r"invalid choice: '(.*)' \(choose", re.DOTALL)
+_WORD = re.compile(r"[a-z-]+")
+
 
 def mask_dsns(text: str) -> str:
     """Return `text` with the passwords of everything in it that looks like a DSN masked."""
@@ -52,8 +56,26 @@ class CommandParser(argparse.ArgumentParser):
             self.set_defaults(module=module)
         return super().parse_known_args(args, namespace)
 
+    def parse_args(  # type: ignore[override]  # as above
+        self, args: Sequence[str] | None = None, namespace: argparse.Namespace | None = None
+    ) -> argparse.Namespace:
+        """Parse `args`; what is left over is a usage error that names options only."""
+        known, left = self.parse_known_args(args, namespace)
+        if left:
+            words = [word.partition("=")[0] for word in left]
+            options = [word for word in words if _OPTION.fullmatch(word)]
+            # Anything else may be a connection string, however malformed, with its password.
+            more = len(left) - len(options)
+            named = [*options, *([f"{more} more (not shown)"] if more else [])]
+            self.error(f"unexpected arguments: {', '.join(named)}")
+        return known
+
     def error(self, message: str) -> NoReturn:
         """End with status 2 and argparse's message, in which no DSN shows its password."""
+        message = _CHOICE.sub(
+            lambda choice: choice[0] if _WORD.fullmatch(choice[1]) else "invalid choice (choose",
+            message,
+        )
         super().error(mask_dsns(message))
 
 

@@ -11,6 +11,7 @@ from pgwatch.config.nearest import nearest
 from pgwatch.config.shape import section_at
 from pgwatch.config.text import Text
 from pgwatch.errors import Problem
+from pgwatch.yamlfile import Path as KeyPath
 
 _PLAIN_KEY = re.compile(r"[\w.:-]{1,60}", re.ASCII)
 # Below these keys a value is never quoted, whatever is wrong with it.
@@ -28,6 +29,7 @@ _KINDS = {
     "date_type": "a day such as 2027-01-31",
     "date_from_datetime_parsing": "a day such as 2027-01-31",
 }
+_CONTAINERS = frozenset({"model_type", "dict_type", "tuple_type"})
 _NAMES: tuple[tuple[Any, str], ...] = (
     (type(None), "nothing"),
     (str, "a string"),
@@ -50,11 +52,12 @@ def explain(error: ErrorDetails, tree: Tree) -> Problem:
         message = str(error["ctx"]["error"])
     else:
         expected = _KINDS.get(error["type"], error["msg"].removeprefix("Input should be "))
-        message = f"expected {expected}, got {_described(path, error['input'])}"
+        got = _described(error["input"], quote=not _may_be_secret(error["type"], path))
+        message = f"expected {expected}, got {got}"
     return tree.problem(path, _as_written(message, tree.at(path)))
 
 
-def _unknown_key(path: tuple[str | int, ...], tree: Tree) -> Problem:
+def _unknown_key(path: KeyPath, tree: Tree) -> Problem:
     key = str(path[-1])
     if not _PLAIN_KEY.fullmatch(key):
         # Somebody may have put a DSN where a key belongs, so it is not quoted.
@@ -64,10 +67,15 @@ def _unknown_key(path: tuple[str | int, ...], tree: Tree) -> Problem:
     return tree.problem(path, f"unknown key; {nearest(key, known)}")
 
 
-def _described(path: tuple[str | int, ...], value: Any) -> str:
+def _may_be_secret(kind: str, path: KeyPath) -> bool:
+    """Return whether a value is better not quoted: a secret's own, or one in the place of a whole list."""
+    return kind in _CONTAINERS or bool(_SECRET_KEYS.intersection(path))
+
+
+def _described(value: Any, *, quote: bool) -> str:
     """Return `value` as its file has it if it may be quoted, else what kind of thing it is."""
     written = value.template if isinstance(value, Text) else value
-    if _SECRET_KEYS.intersection(path) or not isinstance(written, str | int | float | date):
+    if not quote or not isinstance(written, str | int | float | date):
         return next((name for kind, name in _NAMES if isinstance(value, kind)), "something else")
     if isinstance(written, str):
         return "a string" if "://" in written else repr(written[:60])

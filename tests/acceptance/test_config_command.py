@@ -1,0 +1,132 @@
+"""`pgwatch config` as people run it."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+
+
+def pgwatch(*arguments: str, cwd: Path, **environment: str) -> subprocess.CompletedProcess[str]:
+    """Run the command in `cwd` with nothing of pgwatch's or libpq's in its environment but `environment`."""
+    clean = {k: v for k, v in os.environ.items() if not k.startswith(("PG", "STATE_DIRECTORY"))}
+    return subprocess.run(
+        [sys.executable, "-m", "pgwatch", *arguments],
+        cwd=cwd,
+        env={**clean, **environment},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+
+
+def test_init_then_check(tmp_path: Path) -> None:
+    made = pgwatch("config", "init", "--dir", "etc/pgwatch", cwd=tmp_path)
+    assert made.returncode == 0, made.stderr
+    assert (
+        made.stdout == "etc/pgwatch/pgwatch.yml: written\netc/pgwatch/alertmanager.yml: written\n"
+    )
+    checked = pgwatch("config", "check", "--config", "etc/pgwatch/pgwatch.yml", cwd=tmp_path)
+    assert (checked.returncode, checked.stderr) == (0, "")
+    assert checked.stdout == "etc/pgwatch/pgwatch.yml: OK (1 target)\n"
+
+
+def test_init_never_overwrites(tmp_path: Path) -> None:
+    (tmp_path / "pgwatch.yml").write_text("# mine\n")
+    made = pgwatch("config", "init", cwd=tmp_path)
+    assert made.returncode == 0
+    assert "pgwatch.yml: exists already, left as it is\n" in made.stdout
+    assert (tmp_path / "pgwatch.yml").read_text() == "# mine\n"
+
+
+def test_init_where_nothing_can_be_written(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    made = pgwatch("config", "init", "--dir", "file/below", cwd=tmp_path)
+    assert made.returncode == 1
+    assert made.stderr.startswith("pgwatch: cannot write file/below")
+
+
+def test_check_tells_every_mistake_with_status_2(tmp_path: Path) -> None:
+    (tmp_path / "pgwatch.yml").write_text("retention: 5\nweb: {lisen: x}\n")
+    checked = pgwatch("config", "check", cwd=tmp_path, PGWATCH__RULES__BUILTIN="maybe")
+    assert checked.returncode == 2
+    assert checked.stdout == ""
+    assert checked.stderr.splitlines() == [
+        "environment: PGWATCH__RULES__BUILTIN: expected true or false, got 'maybe'",
+        "pgwatch.yml:1:1: retention: a duration needs a unit: write 5s or 5ms",
+        "pgwatch.yml:2:7: web.lisen: unknown key; did you mean listen?",
+    ]
+
+
+def test_check_as_json(tmp_path: Path) -> None:
+    (tmp_path / "pgwatch.yml").write_text("targets: [{name: a}]")
+    good = pgwatch("config", "check", "--json", cwd=tmp_path)
+    assert json.loads(good.stdout) == {
+        "ok": True,
+        "files": ["pgwatch.yml"],
+        "targets": 1,
+        "http_probes": 0,
+        "rule_files": 0,
+        "ignored_findings": 0,
+    }
+    (tmp_path / "pgwatch.yml").write_text("retention: 5")
+    bad = pgwatch("config", "check", "--json", cwd=tmp_path)
+    assert bad.returncode == 2
+    (problem,) = json.loads(bad.stdout)["problems"]
+    assert (problem["file"], problem["line"], problem["path"]) == ("pgwatch.yml", 1, "retention")
+
+
+def test_check_of_nothing_is_no_success(tmp_path: Path) -> None:
+    if Path("/etc/pgwatch/pgwatch.yml").exists():
+        pytest.skip("this machine has a configuration of its own")
+    checked = pgwatch("config", "check", cwd=tmp_path)
+    assert checked.returncode == 2
+    assert "pgwatch config init" in checked.stderr
+
+
+def test_show_prints_what_loads_again(tmp_path: Path) -> None:
+    (tmp_path / "pw").write_text("sesame-4711\n")
+    (tmp_path / "conf.d").mkdir()
+    (tmp_path / "conf.d" / "b.yml").write_text("targets: [{name: b, dsn: 'host=b dbname=x'}]")
+    (tmp_path / "pgwatch.yml").write_text(
+        """
+defaults: {labels: {env: "${STAGE}"}, password_file: pw}
+targets: [{name: a, dsn: "postgresql://u@db1/app"}]
+http_probes:
+  - {name: p, url: "http://h/?token=sesame-4712&x=1", headers: {X-One: "sesame-4713", X-Two: "${TOKEN}"}}
+retention: 90m
+state: here.db
+ignore: [{check: A, until: 2027-01-01}]
+"""
+    )
+    environment = {"STAGE": "production", "TOKEN": "sesame-4714", "PGWATCH__WEB__LISTEN": "h:1"}
+    first = pgwatch("config", "show", cwd=tmp_path, **environment)
+    assert first.returncode == 0, first.stderr
+    assert "sesame" not in first.stdout
+    values = yaml.safe_load(first.stdout)
+    assert [target["name"] for target in values["targets"]] == ["a", "b"]
+    assert values["targets"][0]["dsn"] == "postgresql://u@db1:5432/app"
+    assert values["targets"][1]["labels"] == {"env": "${STAGE}"}
+    assert values["targets"][1]["password_file"] == str(tmp_path / "pw")
+    assert values["http_probes"][0]["headers"] == {"X-One": "<secret>", "X-Two": "${TOKEN}"}
+    assert values["web"]["listen"] == "h:1"
+    assert values["retention"] == "1h30m"
+
+    (tmp_path / "again").mkdir()
+    (tmp_path / "again" / "pgwatch.yml").write_text(first.stdout)
+    del environment["PGWATCH__WEB__LISTEN"]
+    again = pgwatch("config", "show", cwd=tmp_path / "again", **environment)
+    assert again.returncode == 0, again.stderr
+    assert yaml.safe_load(again.stdout) == values
+
+
+def test_show_as_json(tmp_path: Path) -> None:
+    (tmp_path / "pgwatch.yml").write_text("ignore: [{check: A, until: 2027-01-01}]")
+    shown = pgwatch("config", "show", "--json", cwd=tmp_path)
+    assert json.loads(shown.stdout)["ignore"] == [
+        {"check": "A", "labels": {}, "until": "2027-01-01", "reason": ""}
+    ]
