@@ -1,0 +1,191 @@
+"""`pgwatch check`: the gate after a deploy."""
+
+import argparse
+import asyncio
+import json
+import os
+import shutil
+import sys
+from collections.abc import Sequence
+from datetime import timedelta
+from pathlib import Path
+
+from pgwatch.check.judge import CheckSpec
+from pgwatch.check.report import json as json_report
+from pgwatch.check.report import text as text_report
+from pgwatch.check.run import CheckPlan, run_check
+from pgwatch.check.verdict import EXIT_PASS, EXIT_UNMEASURED, Report
+from pgwatch.cli.inputs import add_target_options, read_inputs
+from pgwatch.config.choose import Inputs
+from pgwatch.errors import InputError, PgwatchError, Problem
+from pgwatch.rules.rule import Phase
+from pgwatch.units import parse_duration
+from pgwatch.wiring import check_plan, checks_of
+
+# `pre` only by name: after a deploy it would predict failures of what is already there.
+DEFAULT_PHASES = (Phase.STRUCTURE, Phase.TYPES, Phase.CONSTRAINTS, Phase.POST)
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Add the gate's options."""
+    parser.description = (
+        "Runs the checks once and says pass or no. Exit status: 0 pass (also with warnings, unless"
+        " --fail-on warn), 1 the gate says no, 2 usage or configuration, 3 could not measure."
+    )
+    add_target_options(parser)
+    parser.add_argument("--once", action="store_true", help="run once and end with a verdict")
+    parser.add_argument(
+        "--list", action="store_true", help="list the checks, with phase and severity, and end"
+    )
+    parser.add_argument(
+        "--phase",
+        action="append",
+        choices=[str(phase) for phase in Phase],
+        default=[],
+        help=f"only checks of this phase of the deployment guide (repeatable; default:"
+        f" {', '.join(DEFAULT_PHASES)})",
+    )
+    parser.add_argument(
+        "--only", action="append", default=[], metavar="NAME", help="only this check, or pattern"
+    )
+    parser.add_argument(
+        "--skip",
+        action="append",
+        default=[],
+        metavar="NAME",
+        help="leave this check out, or pattern",
+    )
+    parser.add_argument(
+        "--fail-on",
+        choices=("warn", "fail"),
+        default="fail",
+        help="the mildest verdict that ends with status 1 (default: fail)",
+    )
+    parser.add_argument(
+        "--strict",
+        action="store_true",
+        help="unknown counts for every check, not only critical ones",
+    )
+    parser.add_argument(
+        "--format", choices=("text", "json"), help="of the report (default: text, json with --json)"
+    )
+    parser.add_argument("--output", type=Path, metavar="FILE", help="write the report to FILE")
+    parser.add_argument(
+        "--timeout",
+        type=_duration,
+        default=timedelta(seconds=60),
+        metavar="DURATION",
+        help="for the whole run (default: 60s)",
+    )
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Run the gate, or list its checks."""
+    phases = [Phase(name) for name in arguments.phase] or list(DEFAULT_PHASES)
+    if arguments.list:
+        inputs = _inputs_for_list(arguments)
+        _list(checks_of(inputs, phases, arguments.only, arguments.skip), as_json=arguments.json)
+        return EXIT_PASS
+    if not arguments.once:
+        message = "name --once: one run, one verdict (or --list to see the checks)"
+        raise InputError([Problem(file="command line", message=message)])
+    inputs = read_inputs(arguments)
+    plan = check_plan(
+        inputs,
+        phases=phases,
+        only=arguments.only,
+        skip=arguments.skip,
+        timeout=arguments.timeout,
+        strict=arguments.strict,
+        fail_on_warn=arguments.fail_on == "warn",
+    )
+    _writable(arguments.output)
+    try:
+        report = asyncio.run(_run(plan))
+    except PgwatchError as error:
+        print(f"pgwatch: {error}", file=sys.stderr)
+        return EXIT_UNMEASURED
+    _write(report, arguments)
+    return report.exit_code
+
+
+async def _run(plan: CheckPlan) -> Report:
+    if not sys.stderr.isatty():
+        return await run_check(plan)
+
+    def show(name: str, ended: int, total: int) -> None:
+        print(f"\r\x1b[K[{ended}/{total}] {name}", end="", file=sys.stderr, flush=True)
+
+    try:
+        return await run_check(plan, show)
+    finally:
+        print("\r\x1b[K", end="", file=sys.stderr, flush=True)
+
+
+def _write(report: Report, arguments: argparse.Namespace) -> None:
+    if (arguments.format or ("json" if arguments.json else "text")) == "json":
+        text = json_report.render(report)
+    else:
+        colour = arguments.output is None and sys.stdout.isatty() and "NO_COLOR" not in os.environ
+        width = min(shutil.get_terminal_size((100, 24)).columns, 120)
+        text = text_report.render(report, colour=colour, width=width)
+    if arguments.output is None:
+        sys.stdout.write(text)
+        return
+    try:
+        arguments.output.write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise InputError([_unwritable(arguments.output, error)]) from error
+    print(f"{report.verdict}: report written to {arguments.output}", file=sys.stderr)
+
+
+def _writable(output: Path | None) -> None:
+    """Refuse an impossible --output before anything is measured."""
+    if output is None:
+        return
+    try:
+        with output.open("a", encoding="utf-8"):
+            pass
+    except OSError as error:
+        raise InputError([_unwritable(output, error)]) from error
+
+
+def _unwritable(output: Path, error: OSError) -> Problem:
+    message = f"the report cannot be written there: {error.strerror}"
+    return Problem(file="command line", path="--output", message=f"{output}: {message}")
+
+
+def _inputs_for_list(arguments: argparse.Namespace) -> Inputs | None:
+    """Return what the user configured; the list needs no database, so nothing is also fine."""
+    try:
+        return read_inputs(arguments)
+    except InputError:
+        if arguments.dsn or arguments.target or arguments.config:
+            raise
+        return None
+
+
+def _list(specs: Sequence[CheckSpec], *, as_json: bool) -> None:
+    if as_json:
+        rows = [
+            {
+                "name": spec.name,
+                "phase": str(spec.phase),
+                "severity": str(spec.severity),
+                "needs_history": spec.needs_history,
+            }
+            for spec in specs
+        ]
+        print(json.dumps(rows, indent=2, ensure_ascii=False))
+        return
+    width = max((len(spec.name) for spec in specs), default=0)
+    for spec in specs:
+        note = "  needs history: the daemon's" if spec.needs_history else ""
+        print(f"{spec.name:<{width}}  {spec.phase:<11}  {spec.severity:<8}{note}".rstrip())
+
+
+def _duration(text: str) -> timedelta:
+    try:
+        return parse_duration(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from error

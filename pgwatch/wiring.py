@@ -1,0 +1,242 @@
+"""Settings → objects: the only assembler. Nothing here decides or waits."""
+
+import re
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import replace
+from datetime import timedelta
+from fnmatch import fnmatchcase
+from glob import glob
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from pgwatch.check.judge import CheckSpec, Producers, check_specs
+from pgwatch.check.run import CheckPlan, Subject
+from pgwatch.config.choose import Inputs
+from pgwatch.errors import InputError, Problem
+from pgwatch.probes.probe import Probe
+from pgwatch.queries.catalog import Catalog, load_catalog
+from pgwatch.queries.query import Query
+from pgwatch.rules.accepted import Accepted
+from pgwatch.rules.load import load_rules
+from pgwatch.rules.rule import Phase, RuleGroup
+from pgwatch.share import share
+from pgwatch.targets.target import HostSource, Target
+
+if TYPE_CHECKING:
+    from pgwatch.config.schema import HttpProbeSettings, Settings
+
+HOST_PACK = "host"  # reads /proc of the server's machine; only where the target says `host: {source: server}`
+_HTTP_METRICS = (
+    "probe_success",
+    "probe_duration_seconds",
+    "probe_http_status_code",
+    "probe_failed_due_to_regex",
+    "probe_http_uncompressed_body_length",
+)
+_HOST_METRICS = (
+    "node_cpu_seconds_total",
+    "node_memory_MemTotal_bytes",
+    "node_memory_MemAvailable_bytes",
+)
+
+
+def catalog_of(inputs: Inputs | None) -> Catalog:
+    """Return the shipped queries and the user's own, with the intervals that the settings give them."""
+    settings = inputs.settings if inputs else None
+    own = [Path(folder) for folder in settings.queries] if settings else []
+    catalog = load_catalog([share("queries"), *own])
+    intervals = settings.intervals if settings else {}
+    if not intervals:
+        return catalog
+    queries = {name: _at(query, intervals) for name, query in catalog.queries.items()}
+    by_metric = {
+        metric: tuple(queries[query.name] for query in of_metric)
+        for metric, of_metric in catalog.by_metric.items()
+    }
+    return Catalog(queries=queries, by_metric=by_metric)
+
+
+def _at(query: Query, intervals: Mapping[str, timedelta]) -> Query:
+    """Return `query` at the interval of the last pattern that matches its name."""
+    for pattern, interval in reversed(list(intervals.items())):
+        if fnmatchcase(query.name, pattern):
+            # Limits nest: a statement never outlives its interval.
+            timeout = min(query.timeout, interval * 0.9)
+            return replace(query, interval=interval, timeout=timeout)
+    return query
+
+
+def queries_of(target: Target, catalog: Catalog) -> tuple[Query, ...]:
+    """Return the queries of the target's packs."""
+    packs = target.packs
+    with_host = target.host is HostSource.SERVER
+    if packs and with_host:
+        packs = (*packs, HOST_PACK)
+    return tuple(query for query in catalog.of_packs(packs) if with_host or query.pack != HOST_PACK)
+
+
+def rule_groups(inputs: Inputs | None) -> tuple[RuleGroup, ...]:
+    """Return the shipped and the user's rule groups as the settings want them; raises InputError."""
+    settings = inputs.settings if inputs else None
+    if settings is None:
+        return load_rules((), builtin=share("alerts"))
+    rules = settings.rules
+    return load_rules(
+        _matching(rules.files, inputs),
+        builtin=share("alerts") if rules.builtin else None,
+        disable=rules.disable,
+        thresholds=rules.set,
+        settings_file=str(inputs.file) if inputs and inputs.file else "configuration",
+        default_interval=settings.evaluation_interval,
+    )
+
+
+def _matching(patterns: Iterable[object], inputs: Inputs | None) -> list[Path]:
+    files: list[Path] = []
+    for pattern in patterns:
+        found = sorted(glob(str(pattern), recursive=True))  # noqa: PTH207 - the pattern may be absolute
+        if not found:
+            name = str(inputs.file) if inputs and inputs.file else "configuration"
+            message = f"no file matches {str(pattern)!r}"
+            raise InputError([Problem(file=name, path="rules.files", message=message)])
+        files += [Path(file) for file in found]
+    return files
+
+
+def accepted_findings(inputs: Inputs | None) -> tuple[Accepted, ...]:
+    """Return what the key `ignore` accepts."""
+    settings = inputs.settings if inputs else None
+    return tuple(
+        Accepted(check=one.check, labels=one.labels, until=one.until, reason=one.reason)
+        for one in (settings.ignore if settings else ())
+    )
+
+
+def host_probes(target: Target) -> tuple[Probe, ...]:
+    """Return the probe of the target's host, none where there is no host source or SQL reads it."""
+    if target.host in (HostSource.NONE, HostSource.SERVER):
+        return ()
+    from pgwatch.probes.host import LocalHostProbe, NodeExporterProbe  # noqa: PLC0415 - psutil
+
+    if target.host is HostSource.LOCAL:
+        return (
+            LocalHostProbe(
+                target=target.name, instance=target.dsn.host_port, target_labels=target.labels
+            ),
+        )
+    return (
+        NodeExporterProbe(
+            target=target.name,
+            url=target.host_url,
+            instance=target.dsn.host_port,
+            target_labels=target.labels,
+        ),
+    )
+
+
+def http_probes(settings: "Settings | None") -> tuple[Probe, ...]:
+    """Return the probes of web applications."""
+    if settings is None or not settings.http_probes:
+        return ()
+    from pgwatch.probes.http import HttpProbe  # noqa: PLC0415 - requests is slow to import
+
+    def probe(one: "HttpProbeSettings") -> Probe:
+        return HttpProbe(
+            name=one.name,
+            url=str(one.url),
+            interval=one.interval,
+            timeout=one.timeout,
+            expect_status=frozenset(one.expect_status),
+            expect_body=_bytes_pattern(one.expect_body),
+            headers={**one.headers, **one.header_files},
+        )
+
+    return tuple(probe(one) for one in settings.http_probes)
+
+
+def _bytes_pattern(pattern: re.Pattern[str] | None) -> re.Pattern[bytes] | None:
+    """Return the pattern for a body whose encoding is not known."""
+    return re.compile(pattern.pattern.encode()) if pattern else None
+
+
+def producers_of(
+    catalog: Catalog, groups: Sequence[RuleGroup], http: Sequence[Probe] = ()
+) -> Producers:
+    """Return which queries and probes bring each metric."""
+    by_metric = {
+        metric: [query.name for query in queries] for metric, queries in catalog.by_metric.items()
+    }
+    by_metric["pg_up"] = ["up"]
+    for metric in _HOST_METRICS:
+        by_metric[metric] = [*by_metric.get(metric, ()), "probe/host"]
+    for metric in _HTTP_METRICS:
+        by_metric[metric] = [probe.source.query for probe in http]
+    return Producers(by_metric, groups)
+
+
+def checks_of(
+    inputs: Inputs | None, phases: Collection[Phase], only: Sequence[str], skip: Sequence[str]
+) -> tuple[CheckSpec, ...]:
+    """Return the checks that the gate would run; raises InputError if a name or pattern fits none."""
+    return _specs(rule_groups(inputs), phases, only, skip)
+
+
+def _specs(
+    groups: Sequence[RuleGroup],
+    phases: Collection[Phase],
+    only: Sequence[str],
+    skip: Sequence[str],
+) -> tuple[CheckSpec, ...]:
+    everything = check_specs(groups, phases=list(Phase))
+    problems = [
+        Problem(
+            file="command line",
+            path=option,
+            message=f"no check is called {pattern!r} (pgwatch check --list shows them)",
+        )
+        for option, patterns in (("--only", only), ("--skip", skip))
+        for pattern in patterns
+        if not any(fnmatchcase(spec.name, pattern) for spec in everything)
+    ]
+    if problems:
+        raise InputError(problems)
+    return check_specs(groups, phases=phases, only=only, skip=skip)
+
+
+def check_plan(
+    inputs: Inputs,
+    *,
+    phases: Collection[Phase],
+    only: Sequence[str],
+    skip: Sequence[str],
+    timeout: timedelta,
+    strict: bool,
+    fail_on_warn: bool,
+) -> CheckPlan:
+    """Return the plan of one run of the gate: only the queries that feed a chosen check are run."""
+    catalog, groups = catalog_of(inputs), rule_groups(inputs)
+    http = http_probes(inputs.settings)
+    producers = producers_of(catalog, groups, http)
+    specs = _specs(groups, phases, only, skip)
+    wanted = frozenset[str]().union(
+        *(producers.of(rule) for spec in specs if not spec.needs_history for rule in spec.rules)
+    )
+    subjects = [
+        Subject(
+            target=target,
+            queries=[query for query in queries_of(target, catalog) if query.name in wanted],
+            probes=[probe for probe in host_probes(target) if probe.source.query in wanted],
+        )
+        for target in inputs.targets
+    ]
+    return CheckPlan(
+        subjects=subjects,
+        http_probes=[probe for probe in http if probe.source.query in wanted],
+        specs=specs,
+        groups=groups,
+        producers=producers,
+        accepted=accepted_findings(inputs),
+        timeout=timeout,
+        strict=strict,
+        fail_on_warn=fail_on_warn,
+    )
