@@ -157,7 +157,7 @@ class _Answer:
                 continue
             labels = known.get(key)
             if labels is None:
-                labels = self._made(make, metric, key)
+                labels = make(key)
                 if rendered is None:
                     rendered = set(taken.values())
             if rendered is not None:
@@ -168,7 +168,8 @@ class _Answer:
             try:
                 values.append(_NUMBERS[type(value)](value))
             except KeyError:
-                raise self._wrong(metric.value, value, "a number, boolean, time") from None
+                expected = "a number, a boolean, a timestamp or an interval"
+                raise self._wrong(metric.value, type(value), expected) from None
             taken[key] = labels
         self.labels.extend(taken.values())
         self.seen[metric.family.name] = taken
@@ -177,6 +178,9 @@ class _Answer:
         """Return each row's raw label values; metrics with the same labels share the list."""
         if (keys := self.keys.get(metric.labels)) is None:
             places = [self.place[label] for label in metric.labels]
+            for label, place in zip(metric.labels, places, strict=True):
+                for kind in {type(row[place]) for row in self.rows} - _TEXTS.keys():
+                    raise self._wrong(label, kind, "a text for the label")
             if len(places) > 1:
                 keys = list(map(itemgetter(*places), self.rows))
             else:
@@ -184,18 +188,9 @@ class _Answer:
             self.keys[metric.labels] = keys
         return keys
 
-    def _made(self, make: Callable[[_Row], Labels], metric: Metric, key: _Row) -> Labels:
-        try:
-            return make(key)
-        except KeyError:
-            for label, value in zip(metric.labels, key, strict=True):
-                if type(value) not in _TEXTS:
-                    raise self._wrong(label, value, "a text for the label") from None
-            raise
-
-    def _wrong(self, column: str, value: Any, expected: str) -> AnswerError:
+    def _wrong(self, column: str, kind: type, expected: str) -> AnswerError:
         return AnswerError(
-            f"query {self.query.name}: column {column!r} holds a {type(value).__name__};"
+            f"query {self.query.name}: column {column!r} holds a {kind.__name__};"
             f" expected {expected} (cast it in {self.query.path})"
         )
 
