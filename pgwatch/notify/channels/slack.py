@@ -6,7 +6,7 @@ from typing import Any, ClassVar, Final
 from urllib.parse import quote
 
 from pgwatch.notify.channels.base import DeliveryError, HttpSender
-from pgwatch.notify.message import Item, Message, clock_time, compose, shortened
+from pgwatch.notify.message import Item, Message, clock_time, compose
 from pgwatch.notify.notification import Notification
 from pgwatch.notify.receiver import SlackSettings
 
@@ -16,6 +16,7 @@ _SECTION_LIMIT: Final = (
 )
 _COLOURS: Final = {"critical": "#c5221f", "warning": "#e8a200", "info": "#3b78c4"}
 _GREEN: Final = "#2e9e5b"
+_ENTITIES: Final = {"&": "&amp;", "<": "&lt;", ">": "&gt;"}
 _PASSING: Final = frozenset({"ratelimited", "rate_limited", "internal_error", "fatal_error"})
 
 
@@ -66,9 +67,19 @@ def payload(notification: Notification, settings: SlackSettings) -> dict[str, An
     }
 
 
-def escape(text: str) -> str:
-    """Return `text` so that Slack shows it as it is: no mention, no link, no entity."""
-    return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+def escape(text: str, limit: int = 1000) -> str:
+    """Return `text` so that Slack shows it as it is (no mention, no link), in at most `limit` characters."""
+    escaped = "".join(_ENTITIES.get(char, char) for char in text[:limit])
+    if len(text) <= limit and len(escaped) <= limit:
+        return escaped
+    # Cut between two characters of the original, never inside an entity.
+    size, kept = 0, ""
+    for char in text:
+        size += len(_ENTITIES.get(char, char))
+        if size > limit - 1:
+            break
+        kept += _ENTITIES.get(char, char)
+    return kept + "…"
 
 
 def _blocks(message: Message) -> list[dict[str, Any]]:
@@ -77,8 +88,8 @@ def _blocks(message: Message) -> list[dict[str, Any]]:
         blocks.append(_section(_words(item)))
         if item.fix and not item.resolved:
             # Three backquotes would end the block; nothing else is special inside.
-            code = item.fix.replace("```", "'''")
-            blocks.append(_section(f"*Cure*\n```{escape(code)}```"))
+            code = escape(item.fix.replace("```", "'''"), _SECTION_LIMIT - 20)
+            blocks.append(_section(f"*Cure*\n```{code}```"))
     if message.omitted:
         blocks.append(_small(f"and {message.omitted} more"))
     if message.link:
@@ -88,9 +99,9 @@ def _blocks(message: Message) -> list[dict[str, Any]]:
 
 def _words(item: Item) -> str:
     mark = ":white_check_mark: " if item.resolved else ""
-    lines = [f"{mark}*{escape(item.headline)}*"]
+    lines = [f"{mark}*{escape(item.headline, 500)}*"]
     if item.description:
-        lines.append(escape(shortened(item.description, 500)))
+        lines.append(escape(item.description))
     since = f"since {_time(item.starts_at)}"
     if item.ends_at is not None:
         lines.append(
@@ -100,11 +111,21 @@ def _words(item: Item) -> str:
         lines.append(f"{since} ({item.lasted}) · value *{item.value}*")
     if item.no_data_since is not None:
         lines.append(f"_no data since {_time(item.no_data_since)}: this may have changed_")
-    pairs = " · ".join(f"{escape(key)} `{escape(value)}`" for key, value in item.labels)
-    lines += [shortened(pairs, 800)] if pairs else []
-    if item.runbook_url.startswith(("http://", "https://")):
+    lines += _labels(item)
+    if item.runbook_url.startswith(("http://", "https://")) and len(item.runbook_url) < 300:
         lines.append(_link(item.runbook_url, "Runbook"))
     return "\n".join(lines)
+
+
+def _labels(item: Item) -> list[str]:
+    """Return the line of labels: as many as fit, whole ones."""
+    line = ""
+    for key, value in item.labels:
+        pair = f"{escape(key)} `{escape(value, 200)}`"
+        if len(line) + len(pair) > 600:
+            return [f"{line} …"]
+        line += f" · {pair}" if line else pair
+    return [line] if line else []
 
 
 def _time(time: datetime) -> str:
@@ -117,7 +138,7 @@ def _link(url: str, text: str) -> str:
 
 
 def _section(text: str) -> dict[str, Any]:
-    return {"type": "section", "text": {"type": "mrkdwn", "text": shortened(text, _SECTION_LIMIT)}}
+    return {"type": "section", "text": {"type": "mrkdwn", "text": text}}
 
 
 def _small(text: str) -> dict[str, Any]:
