@@ -1,0 +1,138 @@
+"""The HTTP application: metrics, health, service discovery, reload and the status page."""
+
+import ipaddress
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import HTMLResponse, JSONResponse, PlainTextResponse, Response
+from starlette.routing import Route
+
+from pgwatch.errors import PgwatchError
+from pgwatch.export.prometheus import Page
+from pgwatch.web.pages import status_page
+from pgwatch.web.view import StatusView
+
+# The page is one document: nothing is loaded, no script runs, nobody may frame it.
+_SECURITY = {
+    "Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'; "
+    "base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "no-referrer",
+    "Cache-Control": "no-store",
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Providers:
+    """What the application asks the daemon for; all are called on the event loop."""
+
+    page: Callable[[str | None], Page | None]  # metrics of all targets or of one; None: unknown
+    status: Callable[[], StatusView]
+    unhealthy: Callable[[], Sequence[str]]  # why the process should be restarted; empty: it is fine
+    unready: Callable[[], Sequence[str]]  # why it does not see everything yet; empty: it does
+    reload: Callable[[], Awaitable[None]]  # raises PgwatchError and keeps the old configuration
+
+
+def create_app(providers: Providers) -> Starlette:
+    """Return the ASGI application over `providers`."""
+
+    async def metrics(request: Request) -> Response:
+        target = request.path_params.get("target")
+        page = providers.page(target)
+        if page is None:
+            return PlainTextResponse(f"no target is called {target!r}\n", status_code=404)
+        return _metrics_response(request, page)
+
+    async def discovery(request: Request) -> Response:
+        # How this request reached us is how a scrape will; targets keep their own `target` label.
+        address = request.headers.get("host", "")
+        return JSONResponse(
+            [
+                {
+                    "targets": [address],
+                    "labels": {
+                        "__metrics_path__": f"/metrics/{target.name}",
+                        "__meta_pgwatch_target": target.name,
+                        "__meta_pgwatch_instance": target.instance,
+                    },
+                }
+                for target in providers.status().targets
+            ]
+        )
+
+    async def healthy(_: Request) -> Response:
+        return _reasons("healthy", providers.unhealthy())
+
+    async def ready(_: Request) -> Response:
+        return _reasons("ready", providers.unready())
+
+    async def reload(request: Request) -> Response:
+        if (refusal := _not_local(request)) is not None:
+            return PlainTextResponse(refusal, status_code=403)
+        try:
+            await providers.reload()
+        except PgwatchError as error:
+            message = f"the configuration is not in force, the previous one stays:\n{error}\n"
+            return PlainTextResponse(message, status_code=500)
+        return PlainTextResponse("reloaded\n")
+
+    async def status(_: Request) -> Response:
+        return HTMLResponse(status_page(providers.status()), headers=_SECURITY)
+
+    return Starlette(
+        routes=[
+            Route("/", status),
+            Route("/metrics", metrics),
+            Route("/metrics/{target:path}", metrics),
+            Route("/sd", discovery),
+            Route("/-/healthy", healthy),
+            Route("/-/ready", ready),
+            Route("/-/reload", reload, methods=["POST", "PUT"]),
+        ]
+    )
+
+
+def _metrics_response(request: Request, page: Page) -> Response:
+    headers = {"Vary": "Accept-Encoding"}
+    if _takes_gzip(request.headers.get("accept-encoding", "")):
+        headers["Content-Encoding"] = "gzip"
+        return Response(page.gzip, media_type=page.content_type, headers=headers)
+    return Response(page.body, media_type=page.content_type, headers=headers)
+
+
+def _takes_gzip(accept_encoding: str) -> bool:
+    for part in accept_encoding.split(","):
+        coding, _, parameters = part.partition(";")
+        if coding.strip().lower() in ("gzip", "*"):
+            quality = parameters.replace(" ", "").removeprefix("q=")
+            return quality.strip("0.") != "" or not quality
+    return False
+
+
+def _reasons(word: str, against: Sequence[str]) -> Response:
+    if not against:
+        return PlainTextResponse(f"pgwatch is {word}\n")
+    lines = "".join(f"- {reason}\n" for reason in against)
+    return PlainTextResponse(f"pgwatch is not {word}:\n{lines}", status_code=503)
+
+
+def _not_local(request: Request) -> str | None:
+    """Return why `request` may not change anything, None if it may.
+
+    Without authentication only programs on this machine may: no browser, which any web site can
+    make send a POST here (it then says its Origin), and nothing that a proxy on this machine passes on.
+    """
+    host = request.client.host if request.client is not None else ""
+    try:
+        address = ipaddress.ip_address(host)
+    except ValueError:
+        return "only clients on this machine may do this\n"
+    mapped = getattr(address, "ipv4_mapped", None)
+    if not (mapped or address).is_loopback:
+        return "only clients on this machine may do this\n"
+    for header in ("origin", "forwarded", "x-forwarded-for"):
+        if header in request.headers:
+            return f"a request with the header {header} may not do this\n"
+    return None
