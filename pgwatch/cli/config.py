@@ -2,6 +2,7 @@
 
 import argparse
 import json
+from collections.abc import Callable
 from dataclasses import asdict
 from importlib import resources
 from pathlib import Path
@@ -9,10 +10,12 @@ from typing import Any
 
 import yaml
 
-from pgwatch.config.choose import DEFAULT_FILES, find_file
+from pgwatch.config.choose import DEFAULT_FILES, Inputs, find_file
 from pgwatch.config.load import read
 from pgwatch.config.show import shown
+from pgwatch.config.targets import targets_of_settings
 from pgwatch.errors import InputError, PgwatchError, Problem
+from pgwatch.wiring import catalog_of, rule_groups
 
 EXIT_INVALID = 2
 SAMPLES = ("pgwatch.yml", "alertmanager.yml")
@@ -86,23 +89,43 @@ def _check(arguments: argparse.Namespace) -> int:
 
 def _found(config: Path | None) -> dict[str, Any]:
     """Return what the configuration holds; raises InputError with every mistake in it."""
-    settings, tree = read(find_file(config))
+    file = find_file(config)
+    settings, tree = read(file)
     if not tree.files and not tree.variables:
         places = ", ".join(map(str, DEFAULT_FILES))
         message = f"there is none ({places}); name one, or `pgwatch config init` writes a sample"
         raise InputError([Problem(file="--config", message=message)])
+    inputs = Inputs(targets=targets_of_settings(settings), settings=settings, file=file)
+    catalog, groups = _read_by(catalog_of, rule_groups, inputs=inputs)
     return {
         "files": [str(path) for path in tree.files],
         "targets": len(settings.targets),
         "http_probes": len(settings.http_probes),
-        "rule_files": len(settings.rules.paths),
+        "queries": len(catalog.queries),
+        "rules": sum(len(group.rules) for group in groups),
         "ignored_findings": len(settings.ignore),
     }
 
 
+def _read_by(*readers: Callable[[Inputs], object], inputs: Inputs) -> list[Any]:
+    """Return what each reader makes of `inputs`; raises one InputError with the problems of all."""
+    found: list[Any] = []
+    problems: list[Problem] = []
+    for reader in readers:
+        try:
+            found.append(reader(inputs))
+        except InputError as error:
+            problems.extend(error.problems)
+    if problems:
+        raise InputError(problems)
+    return found
+
+
 def _counted(number: int, name: str) -> str:
     words = name.replace("_", " ")
-    return f"{number} {words if number != 1 else words.removesuffix('s')}"
+    if number == 1:
+        words = "query" if words == "queries" else words.removesuffix("s")
+    return f"{number} {words}"
 
 
 def _show(arguments: argparse.Namespace) -> int:

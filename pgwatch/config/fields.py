@@ -156,12 +156,13 @@ def _scalar(value: object) -> str:
     return str(_text(value, "a number, or a quantity such as 500ms or 80%"))
 
 
-def _regex(text: str) -> str:
+def _regex(value: object) -> re.Pattern[str]:
+    if isinstance(value, re.Pattern):
+        return value
     try:
-        re.compile(text)
+        return re.compile(_text(value, "a regular expression"))
     except re.error as error:
         raise ValueError(f"not a regular expression: {error.msg} at {error.pos}") from error
-    return text
 
 
 def _listen(value: object) -> ListenAddress:
@@ -207,7 +208,7 @@ ServiceName = Annotated[str, AfterValidator(_service)]
 LabelName = Annotated[str, AfterValidator(_label_name)]
 OwnLabelName = Annotated[LabelName, AfterValidator(_own_label_name)]
 Quantity = Annotated[str, BeforeValidator(_scalar)]
-Regex = Annotated[str, AfterValidator(_regex)]
+Regex = Annotated[re.Pattern[str], PlainValidator(_regex)]
 Listen = Annotated[ListenAddress, PlainValidator(_listen)]
 HttpUrl = Annotated[str, AfterValidator(_http_url)]
 Name = Annotated[str, Field(min_length=1, max_length=200)]

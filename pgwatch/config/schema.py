@@ -5,7 +5,6 @@ every key that stands here.
 """
 
 from datetime import date, timedelta
-from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -162,8 +161,3 @@ class Settings(Section):
     web: WebSettings = WebSettings()
     state: FilePath | None = None
     ignore: tuple[IgnoredFinding, ...] = ()
-
-    def interval_of(self, query: str) -> timedelta | None:
-        """Return how often `query` runs by `intervals`, None if only its own file says it."""
-        matching = (every for name, every in self.intervals.items() if fnmatchcase(query, name))
-        return next(reversed(tuple(matching)), None)

@@ -65,6 +65,8 @@ def _string(value: object, source: object) -> str:
             return _secret(value)
         case timedelta():
             return format_duration(value)
+        case re.Pattern():
+            return _written(value.pattern, source)
         case StrEnum() | ListenAddress() | Path():
             return str(value)
         case str():

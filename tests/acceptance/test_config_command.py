@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -32,7 +33,9 @@ def test_init_then_check(tmp_path: Path) -> None:
     )
     checked = pgwatch("config", "check", "--config", "etc/pgwatch/pgwatch.yml", cwd=tmp_path)
     assert (checked.returncode, checked.stderr) == (0, "")
-    assert checked.stdout == "etc/pgwatch/pgwatch.yml: OK (1 target)\n"
+    assert re.fullmatch(
+        r"etc/pgwatch/pgwatch\.yml: OK \(1 target, \d+ queries, \d+ rules\)\n", checked.stdout
+    )
 
 
 def test_init_never_overwrites(tmp_path: Path) -> None:
@@ -65,12 +68,14 @@ def test_check_tells_every_mistake_with_status_2(tmp_path: Path) -> None:
 def test_check_as_json(tmp_path: Path) -> None:
     (tmp_path / "pgwatch.yml").write_text("targets: [{name: a}]")
     good = pgwatch("config", "check", "--json", cwd=tmp_path)
-    assert json.loads(good.stdout) == {
+    found = json.loads(good.stdout)
+    assert found.pop("queries") > 20
+    assert found.pop("rules") > 20
+    assert found == {
         "ok": True,
         "files": ["pgwatch.yml"],
         "targets": 1,
         "http_probes": 0,
-        "rule_files": 0,
         "ignored_findings": 0,
     }
     (tmp_path / "pgwatch.yml").write_text("retention: 5")
@@ -78,6 +83,17 @@ def test_check_as_json(tmp_path: Path) -> None:
     assert bad.returncode == 2
     (problem,) = json.loads(bad.stdout)["problems"]
     assert (problem["file"], problem["line"], problem["path"]) == ("pgwatch.yml", 1, "retention")
+
+
+def test_check_reads_the_files_that_the_configuration_names(tmp_path: Path) -> None:
+    (tmp_path / "sql" / "mine").mkdir(parents=True)
+    (tmp_path / "sql" / "mine" / "broken.sql").write_text("SELECT 1")
+    (tmp_path / "rules.yml").write_text("groups: [{name: g, rules: [{alert: A, expr: 'up =='}]}]\n")
+    (tmp_path / "pgwatch.yml").write_text("queries: [sql]\nrules: {files: [rules.yml]}\n")
+    checked = pgwatch("config", "check", cwd=tmp_path)
+    assert checked.returncode == 2
+    assert "sql/mine/broken.sql" in checked.stderr
+    assert "rules.yml:1" in checked.stderr
 
 
 def test_check_of_nothing_is_no_success(tmp_path: Path) -> None:

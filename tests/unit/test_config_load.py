@@ -153,13 +153,6 @@ ignore: [{check: A, labels: {relname: t}, until: 2027-01-01, reason: known}]
     assert "Bearer token-12345" in secrets_of(settings)
 
 
-def test_the_last_matching_interval_wins(tmp_path: Path) -> None:
-    settings = load(tmp_path, "intervals: {core/activity: 5s, 'core/*': 1m, core/locks: 10s}")
-    intervals = [settings.interval_of(f"core/{name}") for name in ("activity", "locks", "up")]
-    assert intervals == [timedelta(minutes=1), timedelta(seconds=10), timedelta(minutes=1)]
-    assert settings.interval_of("statements/top") is None
-
-
 # One mistake a row: the file, and the whole message.
 MISTAKES = [
     pytest.param(
