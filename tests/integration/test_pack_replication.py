@@ -60,11 +60,12 @@ def test_a_query_runs_on_a_standby(there: Connection, query: Query) -> None:
 
 
 def test_who_is_the_replica(here: Connection, there: Connection) -> None:
-    until(there, "SELECT 1 WHERE pg_last_wal_receive_lsn() = pg_last_wal_replay_lsn()")
     for connection, expected in ((here, 0), (there, 1)):
         answer = collect(connection, "core/replication")
         assert found(answer, "pg_replication_is_replica") == {(): expected}
-        assert found(answer, "pg_replication_lag_seconds") == {(): 0}
+        # A WAL page that was sent but ends within a record is not replayed yet: not always 0 there.
+        (lag,) = found(answer, "pg_replication_lag_seconds").values()
+        assert 0 <= lag <= 60 * expected
     assert found(collect(here, "core/replication"), "pg_replication_receiver_connected") == {}
     answer = collect(there, "core/replication")
     assert found(answer, "pg_replication_receiver_connected") == {(): 1}
