@@ -1,6 +1,6 @@
 """One rule at one time: what an alerting rule finds, what a recording rule writes."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from pgwatch.promql.engine import Engine, InstantResult, Kind
@@ -30,6 +30,14 @@ class Evaluation:
     findings: tuple[Finding, ...]
     sources: frozenset[Source]  # whose samples the evaluation read
     warnings: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Recording:
+    """What a recording rule writes at one time."""
+
+    collected: Collected
+    sources: frozenset[Source]  # whose samples the evaluation read
 
 
 def evaluate(
@@ -74,12 +82,13 @@ def record(
     *,
     query_offset_ms: int = 0,
     limit: int = 0,
-) -> Collected:
+) -> Recording:
     """Return the series that `rule` writes at `now_ms`; raises PromqlError as `evaluate` does."""
     at = now_ms - query_offset_ms
-    fixed = {METRIC_NAME: rule.name, **rule.labels}
+    fixed = {**rule.labels, METRIC_NAME: rule.name}
+    result = _vector(rule, engine, at)
     series: dict[Labels, float] = {}
-    for labels, value in _vector(rule, engine, at).vector:
+    for labels, value in result.vector:
         final = labels.merged(fixed)
         if final in series:
             raise PromqlError(
@@ -88,13 +97,36 @@ def record(
         series[final] = value
     if 0 < limit < len(series):
         raise PromqlError(f"exceeded limit of {limit} with {len(series)} series")
-    return Collected(
-        source=Source("", f"rule/{rule.id}"),
+    collected = Collected(
+        source=rule_source(rule),
         time_ms=at,
         families=(Family(rule.name, MetricType.UNTYPED, "Recorded by a rule"),),
         labels=tuple(series),
         values=tuple(series.values()),
     )
+    return Recording(collected=collected, sources=result.sources)
+
+
+def rule_source(rule: Rule) -> Source:
+    """Return the source of the series that `rule` brings: recorded ones, or ALERTS."""
+    return Source("", f"rule/{rule.id}")
+
+
+def with_rules(
+    silent: Iterable[Source], fed_by: Mapping[Source, Collection[Source]]
+) -> frozenset[Source]:
+    """Return `silent` and the source of every recording rule that one of them feeds, also through others.
+
+    `fed_by` has each recording rule's sources at its newest evaluation that had any. A recorded series goes
+    stale when its input does, and that is no answer either.
+    """
+    found = set(silent)
+    grown = True
+    while grown:
+        more = {rule for rule, sources in fed_by.items() if not found.isdisjoint(sources)} - found
+        found |= more
+        grown = bool(more)
+    return frozenset(found)
 
 
 def _vector(rule: Rule, engine: Engine, at_ms: int) -> InstantResult:
@@ -107,16 +139,15 @@ def _vector(rule: Rule, engine: Engine, at_ms: int) -> InstantResult:
 def _finding(
     rule: AlertingRule, labels: Labels, value: float, surroundings: Surroundings, query: Query
 ) -> Finding:
-    """Return the finding of one element; a template sees the element's own labels, without its name."""
-    found = labels.without((METRIC_NAME,))
+    """Return the finding of one element; a template sees the element's own labels, with its name."""
 
     def expand(text: str) -> str:
         template = rule_template(text, rule.name)
-        return template.expand(found, value, surroundings=surroundings, query=query)
+        return template.expand(labels, value, surroundings=surroundings, query=query)
 
     own = {name: expand(text) for name, text in rule.labels.items()}
     return Finding(
-        labels=found.merged({**own, ALERT_NAME: rule.name}),
+        labels=labels.merged({**own, METRIC_NAME: "", ALERT_NAME: rule.name}),
         annotations={name: expand(text) for name, text in rule.annotations.items()},
         value=value,
     )
