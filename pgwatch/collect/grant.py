@@ -53,9 +53,17 @@ def grant_statement(sql: str, message: str) -> str:
     if kind == "function":
         return f"""
 SELECT pg_catalog.string_agg(
-  pg_catalog.format('{template}', p.oid::regprocedure, current_user), ' ' ORDER BY p.oid
+  pg_catalog.format(
+    '{template}',
+    pg_catalog.format(
+      '%I.%I(%s)', n.nspname, p.proname, pg_catalog.pg_get_function_identity_arguments(p.oid)
+    ),
+    current_user
+  ),
+  ' ' ORDER BY p.oid
 )
 FROM pg_catalog.pg_proc AS p
+JOIN pg_catalog.pg_namespace AS n ON n.oid = p.pronamespace
 WHERE p.proname = {name} AND NOT pg_catalog.has_function_privilege(p.oid, 'EXECUTE')
 """  # noqa: S608
     return f"""
@@ -64,7 +72,7 @@ FROM pg_catalog.pg_class AS c
 JOIN pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace
 WHERE c.relname = {name} AND c.relkind IN ('r', 'p', 'v', 'm', 'f', 'S')
 ORDER BY
-  pg_catalog.strpos({_literal(sql)}, n.nspname || '.' || c.relname) > 0 DESC,
+  pg_catalog.strpos({_literal(sql.replace('"', ""))}, n.nspname || '.' || c.relname) > 0 DESC,
   pg_catalog.pg_table_is_visible(c.oid) DESC,
   c.oid
 LIMIT 1

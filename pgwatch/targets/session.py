@@ -135,8 +135,12 @@ class Session:
 
     def shown(self, error: BaseException) -> str:
         """Return the error's message in one line, without any password and without the statement."""
-        primary = error.diag.message_primary if isinstance(error, psycopg.Error) else None
-        return redact(" ".join((primary or str(error)).split()), self._secrets)
+        text = str(error)
+        if isinstance(error, psycopg.Error) and (primary := error.diag.message_primary):
+            # The detail of a refused privilege names the role that has it; others may hold rows.
+            detail = error.diag.message_detail if error.sqlstate == "42501" else None
+            text = f"{primary}: {detail}" if detail else primary
+        return redact(" ".join(text.split()), self._secrets)
 
     async def _work(self, sql: str, limit: timedelta) -> Answer:
         started = time.perf_counter()
