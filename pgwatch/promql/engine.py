@@ -93,7 +93,8 @@ class Engine:
         `check_time` is called between parts of the work, and ends it by raising.
         """
         expr, text = _parsed(expr)
-        evaluator = self._evaluator(expr, text, np.array([time_ms], dtype=np.int64), check_time)
+        steps = np.array([time_ms], dtype=np.int64)
+        evaluator = self._evaluator(expr, text, steps, time_ms, check_time)
         run = evaluator.run
         kind, string = Kind.VECTOR, ""
         vector: tuple[tuple[Labels, float], ...] = ()
@@ -148,7 +149,7 @@ class Engine:
                 f'invalid expression type "{kind}" for range query, must be Scalar or instant Vector'
             )
         steps = np.arange(start_ms, end_ms + 1, step_ms, dtype=np.int64)
-        evaluator = self._evaluator(expr, text, steps, check_time)
+        evaluator = self._evaluator(expr, text, steps, end_ms, check_time)
         with np.errstate(all="ignore"):
             value = evaluator.value(expr)
         run = evaluator.run
@@ -159,13 +160,13 @@ class Engine:
         )
 
     def _evaluator(
-        self, expr: ast.Expr, text: str, steps: Times, check_time: Callable[[], None]
+        self, expr: ast.Expr, text: str, steps: Times, end_ms: int, check_time: Callable[[], None]
     ) -> Evaluator:
         samples = self._samples(expr)
         check_budget(expr, steps, samples, self._interval_ms)
         run = Run(
             start_ms=int(steps[0]),
-            end_ms=int(steps[-1]),
+            end_ms=end_ms,
             lookback_ms=self._lookback_ms,
             interval_ms=self._interval_ms,
             samples=samples,
