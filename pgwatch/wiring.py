@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from fnmatch import fnmatchcase
 from glob import glob
@@ -23,7 +23,9 @@ from pgwatch.share import share
 from pgwatch.targets.target import HostSource, Target
 
 if TYPE_CHECKING:
+    from pgwatch.config.fields import ListenAddress
     from pgwatch.config.schema import HttpProbeSettings, Settings
+    from pgwatch.notify.route import Routing
 
 HOST_PACK = "host"  # reads /proc of the server's machine; only where the target says `host: {source: server}`
 _HTTP_METRICS = (
@@ -147,16 +149,11 @@ def http_probes(settings: "Settings | None") -> tuple[Probe, ...]:
             interval=one.interval,
             timeout=one.timeout,
             expect_status=frozenset(one.expect_status),
-            expect_body=_bytes_pattern(one.expect_body),
+            expect_body=re.compile(one.expect_body) if one.expect_body else None,
             headers={**one.headers, **one.header_files},
         )
 
     return tuple(probe(one) for one in settings.http_probes)
-
-
-def _bytes_pattern(pattern: re.Pattern[str] | None) -> re.Pattern[bytes] | None:
-    """Return the pattern for a body whose encoding is not known."""
-    return re.compile(pattern.pattern.encode()) if pattern else None
 
 
 def producers_of(
@@ -240,3 +237,52 @@ def check_plan(
         strict=strict,
         fail_on_warn=fail_on_warn,
     )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class House:
+    """What the daemon runs under one configuration."""
+
+    targets: tuple[tuple[Target, tuple[Query, ...]], ...]
+    probes: tuple[Probe, ...]
+    groups: tuple[RuleGroup, ...]
+    accepted: tuple[Accepted, ...]
+    routing: "Routing"
+    listen: "ListenAddress"
+    state_path: Path
+    retention: timedelta
+
+    @property
+    def names(self) -> frozenset[str]:
+        """The values of the label `target`: of the targets, and of the HTTP probes."""
+        probes = {probe.source.target for probe in self.probes}
+        return frozenset({target.name for target, _ in self.targets} | probes)
+
+
+def assemble(inputs: Inputs) -> House:
+    """Return what `inputs` configure; raises InputError with what is wrong with any file it names."""
+    from pgwatch.config.schema import Settings  # noqa: PLC0415 - the gate does without pydantic
+    from pgwatch.config.state import default_state_path  # noqa: PLC0415
+
+    settings = inputs.settings or Settings()
+    catalog, groups = catalog_of(inputs), rule_groups(inputs)
+    hosts = [probe for target in inputs.targets for probe in host_probes(target)]
+    return House(
+        targets=tuple((target, queries_of(target, catalog)) for target in inputs.targets),
+        probes=(*hosts, *http_probes(settings)),
+        groups=groups,
+        accepted=accepted_findings(inputs),
+        routing=_routing(settings),
+        listen=settings.web.listen,
+        state_path=settings.state or default_state_path(),
+        retention=settings.retention,
+    )
+
+
+def _routing(settings: "Settings") -> "Routing":
+    from pgwatch.config.alertmanager import load_alertmanager  # noqa: PLC0415
+    from pgwatch.notify.route import log_only  # noqa: PLC0415
+
+    if settings.alertmanager_config is None:
+        return log_only()
+    return load_alertmanager(Path(settings.alertmanager_config))

@@ -172,6 +172,6 @@ def _record(groups: Sequence[RuleGroup], store: Store, engine: Engine, now: date
         for rule in group.rules:
             if isinstance(rule, RecordingRule) and not needs_history(rule.expr):
                 try:
-                    store.append(record(rule, engine, round(now.timestamp() * 1000)))
+                    store.append(record(rule, engine, round(now.timestamp() * 1000)).collected)
                 except PromqlError:
                     continue  # the rules that read it find nothing, and say so

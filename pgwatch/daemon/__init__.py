@@ -1,0 +1,1 @@
+"""The process of `pgwatch run`: measuring, alerting and serving under one TaskGroup."""
