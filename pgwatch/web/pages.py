@@ -21,6 +21,7 @@ from pgwatch.web.view import (
 )
 
 REFRESH_SECONDS = 15
+MAX_ALERTS = 200  # shown; a thousand cards help nobody, and the page is rendered on the event loop
 _SEVERITY_LEVELS = {"critical": Level.FAIL, "warning": Level.WARN}
 
 
@@ -68,7 +69,10 @@ def _section(title: str, content: str) -> str:
 def _alerts(view: StatusView) -> str:
     if not view.alerts:
         return '<p class="quiet">None is pending or firing.</p>'
-    return "".join(_alert(alert, view.now) for alert in in_order(view.alerts))
+    shown = in_order(view.alerts)[:MAX_ALERTS]
+    left_out = len(view.alerts) - len(shown)
+    more = f'<p class="quiet">and {left_out} more</p>' if left_out else ""
+    return "".join(_alert(alert, view.now) for alert in shown) + more
 
 
 def _alert(alert: AlertView, now: datetime) -> str:

@@ -10,7 +10,7 @@ from pgwatch.alerts.alert import Alert, AlertState
 from pgwatch.collect.outcome import Answered, Denied, NotApplicable, OutcomeKind, QueryRun, TimedOut
 from pgwatch.samples.labels import Labels
 from pgwatch.samples.sample import Collected, Source
-from pgwatch.web.pages import status_page
+from pgwatch.web.pages import MAX_ALERTS, status_page
 from pgwatch.web.view import (
     AlertView,
     Level,
@@ -229,6 +229,15 @@ def test_probes_outbox_and_problems_are_shown() -> None:
         "up for 3d2h",
     ):
         assert part in text
+
+
+def test_flood_of_alerts_is_cut_and_says_so() -> None:
+    many = [alert("warning", name=f"Rule{number}") for number in range(MAX_ALERTS + 4)]
+    page = status_page(view(*many, alert("critical", name="Worst")))
+    assert page.count("<article") == MAX_ALERTS
+    text = read(page)[1]
+    assert "and 5 more" in text
+    assert text.index("Worst") < text.index("Rule0")
 
 
 def test_nothing_that_is_shown_becomes_markup() -> None:

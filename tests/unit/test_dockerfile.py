@@ -1,0 +1,63 @@
+"""What can be said about the Dockerfile without a Docker engine."""
+
+import json
+import subprocess
+import sys
+import threading
+from http.server import BaseHTTPRequestHandler, HTTPServer
+
+import pytest
+
+from tests.servers import ROOT
+
+LINES = (ROOT / "Dockerfile").read_text().replace("\\\n", " ").splitlines()
+
+
+def instructions(name: str) -> list[str]:
+    return [line.removeprefix(f"{name} ") for line in LINES if line.startswith(f"{name} ")]
+
+
+def test_everything_that_is_copied_exists_and_is_not_ignored() -> None:
+    ignored = (ROOT / ".dockerignore").read_text().splitlines()
+    sources = [
+        source
+        for copy in instructions("COPY")
+        if not copy.startswith("--from")
+        for source in copy.split()[:-1]
+    ]
+    assert "pgwatch" in sources
+    for source in sources:
+        assert (ROOT / source).exists(), source
+        assert f"!{source}" in ignored
+
+
+def test_it_runs_as_nobody_special() -> None:
+    assert instructions("USER") == ["10001"]
+    assert instructions("ENTRYPOINT") == ['["pgwatch"]']
+    assert instructions("CMD") == ['["run"]']
+
+
+class _Healthy(BaseHTTPRequestHandler):
+    status = 200
+
+    def do_GET(self) -> None:
+        self.send_response(self.status if self.path == "/-/healthy" else 404)
+        self.end_headers()
+
+    def log_message(self, *args: object) -> None:
+        pass
+
+
+@pytest.mark.parametrize(("status", "exit_code"), [(200, 0), (503, 1)])
+def test_health_check_is_the_one_of_the_server(status: int, exit_code: int) -> None:
+    (line,) = instructions("HEALTHCHECK")
+    _, python_option, code = json.loads(line.partition("CMD ")[2])
+    handler = type("Handler", (_Healthy,), {"status": status})
+    server = HTTPServer(("127.0.0.1", 0), handler)
+    thread = threading.Thread(target=server.handle_request)
+    thread.start()
+    code = code.replace("9432", str(server.server_port))
+    done = subprocess.run([sys.executable, python_option, code], capture_output=True, check=False)
+    thread.join()
+    server.server_close()
+    assert done.returncode == exit_code
