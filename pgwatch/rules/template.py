@@ -4,6 +4,7 @@ Source: Prometheus 3 `template/template.go`. A template is parsed when its rule 
 fails when it is expanded becomes a text that says so: an alert with a poor annotation is better than none.
 """
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from contextvars import ContextVar
 from dataclasses import dataclass, field
@@ -13,6 +14,7 @@ from urllib.parse import urlsplit
 
 import gotpl
 from gotime.go import Time
+from gotpl.runtime.gofmt import sprintf
 
 from pgwatch.errors import PgwatchError
 from pgwatch.rules.functions import FUNCTIONS, humanize_timestamp, to_number
@@ -31,7 +33,10 @@ _BUDGET = gotpl.ExecutionBudget(
 # Go's own functions (text/template).
 _BUILTINS = frozenset(
     {"and", "call", "eq", "ge", "gt", "html", "index", "js", "le", "len", "lt", "ne", "not", "or"}
-) | {"print", "printf", "println", "slice", "urlquery"}
+) | {"print", "println", "slice", "urlquery"}
+
+
+_WIDE = re.compile(r"%[-+# 0]*(?:\d{4,}|\*|\d*\.(?:\d{4,}|\*))")
 
 
 class TemplateError(PgwatchError):
@@ -84,6 +89,13 @@ def _render(context: gotpl.RenderContext, name: str, data: object) -> str:
     return context.render_template(name, data)
 
 
+def _printf(layout: str, *values: object) -> str:
+    """Format as Go's Sprintf, but without the widths that would take gigabytes."""
+    if _WIDE.search(layout):
+        raise ValueError("printf: a width or precision may have 3 digits at most, and no *")
+    return str(sprintf(layout, *values))
+
+
 def _string_map(values: Mapping[str, str]) -> gotpl.TypedMap[str, str]:
     """Return `values` so that a missing key is the empty text, as in Go."""
     return gotpl.TypedMap(dict(values), "", "string", "string")
@@ -93,6 +105,7 @@ _FUNCTIONS: dict[str, Callable[..., object]] = {
     **FUNCTIONS,
     "externalURL": lambda: _surroundings.get().external_url,
     "pathPrefix": lambda: urlsplit(_surroundings.get().external_url).path,
+    "printf": _printf,
     "query": _query_result,
     "tmpl": gotpl.ContextFunction(sync=_render, capabilities=frozenset({"render"})),
     "toTime": lambda value: _Time(to_number(value)),
