@@ -1,9 +1,13 @@
 """Stores filled with the series of a test, each series on its own (so that each may have gaps)."""
 
+import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 
+from pgwatch.promql.ast import selectors
+from pgwatch.promql.engine import Engine
+from pgwatch.promql.parser import parse
 from pgwatch.samples.labels import Labels
 from pgwatch.samples.sample import Collected, Source
 from pgwatch.samples.store import Store
@@ -45,3 +49,26 @@ def store_of(series: Iterable[TestSeries]) -> Store:
                     )
                 )
     return store
+
+
+def series(selector: str, *points: Point, step_ms: int = 60_000) -> TestSeries:
+    """Return the series that a selector with `=` matchers names."""
+    (node,) = selectors(parse(selector))
+    labels = {matcher.name: matcher.value for matcher in node.matchers}
+    return TestSeries(labels=labels, points=points, step_ms=step_ms)
+
+
+def ask(expr: str, at_ms: int, *given: TestSeries) -> dict[str, float]:
+    """Return the elements of `expr` by their label set as PromQL writes it."""
+    result = Engine(store_of(given)).instant(expr, at_ms)
+    return {repr(labels): value for labels, value in result.vector}
+
+
+def same(got: dict[str, float], expected: dict[str, float]) -> bool:
+    """Return whether both have the same elements, but for rounding; NaN is the same as NaN."""
+    return got.keys() == expected.keys() and all(
+        got[key] == value
+        or (math.isnan(value) and math.isnan(got[key]))
+        or math.isclose(got[key], value, rel_tol=1e-12)
+        for key, value in expected.items()
+    )

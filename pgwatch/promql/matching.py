@@ -80,8 +80,8 @@ def joined(
     plan = many.table.remember_with(one.table, (matching, keeps_name), make)
     if not plan.is_static:
         _check_meetings(many, one, matching, plan)
-    left, right = (plan.one, plan.many) if swapped else (plan.many, plan.one)
-    values, kept = compute(_columns(lhs.values, left), _columns(rhs.values, right))
+    of_many, of_one = _columns(many.values, plan.many), _columns(one.values, plan.one)
+    values, kept = compute(of_one, of_many) if swapped else compute(of_many, of_one)
     present = both(
         None if many.present is None else many.present[:, plan.many],
         None if one.present is None else one.present[:, plan.one],
