@@ -112,6 +112,7 @@ class _Told:
 
     verdict: Verdict
     reason: str = ""
+    cures: tuple[str, ...] = ()
     findings: tuple[Finding, ...] = ()
 
 
@@ -149,6 +150,7 @@ def judge(
         severity=spec.severity,
         verdict=verdict,
         reason="; ".join(reasons),
+        cure="\n".join(dict.fromkeys(cure for one in told for cure in one.cures)),
         findings=tuple(finding for one in told for finding in one.findings),
         sources=tuple(sorted(sources & runs.keys())),
         duration_seconds=sum(
@@ -169,6 +171,7 @@ def _tell(
     if needs_history(rule.expr):
         return _Told(verdict=Verdict.SKIPPED, reason="needs history, which one run does not have")
     doubts: list[str] = []
+    cures: list[str] = []
     for metric in metric_names(rule):
         feeding = [run for name in producers.of_metric(metric) for run in runs.get(name, ())]
         if not feeding:
@@ -176,6 +179,7 @@ def _tell(
         if all(isinstance(run.outcome, NotApplicable) for run in feeding):
             return _Told(verdict=Verdict.SKIPPED, reason=_reasons(feeding))
         doubts += [doubt for run in feeding if (doubt := _doubt(run))]
+        cures += [run.outcome.grant for run in feeding if isinstance(run.outcome, Denied)]
     try:
         evaluation = evaluate(rule, engine, round(now.timestamp() * 1000))
     except PromqlError as error:
@@ -192,7 +196,9 @@ def _tell(
     verdict = of_findings(rule.severity, found=bool(findings))
     if doubts and not findings:
         verdict = Verdict.UNKNOWN
-    return _Told(verdict=verdict, reason="; ".join(notes), findings=tuple(findings))
+    return _Told(
+        verdict=verdict, reason="; ".join(notes), cures=tuple(cures), findings=tuple(findings)
+    )
 
 
 def _doubt(run: QueryRun) -> str:
@@ -205,7 +211,7 @@ def _doubt(run: QueryRun) -> str:
     if isinstance(outcome, NotApplicable):
         return ""
     if isinstance(outcome, Denied):
-        return f"{outcome.reason}; cure: {outcome.grant}" if outcome.grant else outcome.reason
+        return outcome.reason
     if isinstance(outcome, Blocked) and outcome.pid is not None:
         return f"{name} met a lock held by pid {outcome.pid}: {outcome.reason}"
     return f"{name}: {outcome.reason}"

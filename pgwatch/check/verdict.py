@@ -47,7 +47,8 @@ class CheckResult:
     phase: Phase
     severity: Severity
     verdict: Verdict
-    reason: str = ""  # why it is unknown or skipped, with the cure where there is one
+    reason: str = ""  # why it is unknown or skipped
+    cure: str = ""  # the SQL that would let it be told
     findings: Sequence[Finding] = ()
     sources: Sequence[str] = ()  # names of the queries and probes that fed it
     duration_seconds: float = 0.0

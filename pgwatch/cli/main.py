@@ -16,6 +16,8 @@ from pgwatch.errors import InputError, PgwatchError
 COMMANDS = {
     "check": "the gate after a deploy: one run, one verdict, one exit code",
     "config": "write a sample configuration, check one, show what is in effect",
+    "doctor": "each query on a target: runs, skipped and why, denied and the GRANT",
+    "run": "the daemon: poll, export, evaluate, notify",
     "version": "print the version",
 }
 

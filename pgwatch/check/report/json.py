@@ -46,11 +46,15 @@ def _check(check: CheckResult) -> dict[str, Any]:
         "phase": str(check.phase),
         "severity": str(check.severity),
         "verdict": str(check.verdict),
-        "reason": check.reason or None,
+        "reason": _reason(check),
         "findings": [_finding(finding) for finding in check.findings],
         "sources": list(check.sources),
         "duration_seconds": round(check.duration_seconds, 4),
     }
+
+
+def _reason(check: CheckResult) -> str | None:
+    return f"{check.reason}; cure: {check.cure}" if check.cure else check.reason or None
 
 
 def _finding(finding: Finding) -> dict[str, Any]:

@@ -65,28 +65,41 @@ def _headline(target: TargetReport) -> str:
 
 
 def _checks(checks: Sequence[CheckResult], *, colour: bool, width: int) -> Iterator[str]:
-    for check in sorted(checks, key=lambda c: (_ORDER.index(c.verdict), c.name)):
-        verdict = check.verdict
-        note = check.reason
-        if check.findings:
-            count = len(check.findings)
-            note = f"{count} finding{'s' if count > 1 else ''}" + (f"; {note}" if note else "")
-        mark = _paint(_MARKS[verdict], _COLOURS[verdict], on=colour)
-        word = "" if verdict in (Verdict.PASS, Verdict.FAIL) else f"{verdict}: "
-        if check.severity is Severity.INFO and check.findings:
-            word = "for information: "
-        head = f"    {mark} {check.name}"
-        if not note:
-            yield head
-            continue
-        first, *rest = textwrap.wrap(word + note, max(width - 46, 30)) or [""]
-        yield f"{head}{' ' * max(1, 38 - len(check.name))}{_paint(first, '2', on=colour)}"
-        for line in rest:
-            yield " " * 44 + _paint(line, "2", on=colour)
-        for finding in check.findings[:_MAX_FINDINGS]:
-            yield from _finding(finding, colour=colour, width=width)
-        if (more := len(check.findings) - _MAX_FINDINGS) > 0:
-            yield f"        … and {more} more (--format json lists all)"
+    told = [check for check in checks if check.verdict is not Verdict.SKIPPED]
+    for check in sorted(told, key=lambda c: (_ORDER.index(c.verdict), c.name)):
+        yield from _check(check, colour=colour, width=width)
+    skipped: dict[str, list[str]] = {}
+    for check in checks:
+        if check.verdict is Verdict.SKIPPED:
+            skipped.setdefault(check.reason, []).append(check.name)
+    for reason, names in skipped.items():
+        mark = f"    {_MARKS[Verdict.SKIPPED]} "
+        for line in _wrapped(f"skipped, {reason}: {', '.join(names)}", " " * 6, width):
+            yield _paint(mark + line[6:], _COLOURS[Verdict.SKIPPED], on=colour)
+            mark = " " * 6
+
+
+def _check(check: CheckResult, *, colour: bool, width: int) -> Iterator[str]:
+    verdict = check.verdict
+    word = "" if verdict in (Verdict.PASS, Verdict.FAIL) else f"{verdict}: "
+    note = check.reason
+    if check.findings:
+        count = len(check.findings)
+        note = f"{count} finding{'s' if count > 1 else ''}" + (f"; {note}" if note else "")
+        word = "for information: " if check.severity is Severity.INFO else word
+    head = f"    {_paint(_MARKS[verdict], _COLOURS[verdict], on=colour)} {check.name}"
+    if not note:
+        yield head
+        return
+    first, *rest = textwrap.wrap(word + note, max(width - 46, 30))
+    yield f"{head}{' ' * max(1, 38 - len(check.name))}{_paint(first, '2', on=colour)}"
+    for line in rest:
+        yield " " * 44 + _paint(line, "2", on=colour)
+    yield from _cure(check.cure, colour=colour)
+    for finding in check.findings[:_MAX_FINDINGS]:
+        yield from _finding(finding, colour=colour, width=width)
+    if (more := len(check.findings) - _MAX_FINDINGS) > 0:
+        yield f"        … and {more} more (--format json lists all)"
 
 
 def _finding(finding: Finding, *, colour: bool, width: int) -> Iterator[str]:
@@ -94,10 +107,15 @@ def _finding(finding: Finding, *, colour: bool, width: int) -> Iterator[str]:
     if finding.description and finding.description != finding.summary:
         for line in _wrapped(finding.description, "          ", width):
             yield _paint(line, "2", on=colour)
-    for index, line in enumerate(finding.fix.strip().splitlines()):
+    yield from _cure(finding.fix, colour=colour)
+
+
+def _cure(text: str, *, colour: bool) -> Iterator[str]:
+    lead = "cure: "
+    for line in text.strip().splitlines():
         # Never wrapped: it is there to be copied.
-        lead = "cure: " if index == 0 else "      "
         yield f"          {_paint(lead, '36', on=colour)}{line}"
+        lead = "      "
 
 
 def _summary(report: Report, *, colour: bool) -> str:
