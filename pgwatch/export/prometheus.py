@@ -21,9 +21,15 @@ CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 class Page:
     """A page of metrics; `body` and `gzip` are the same text."""
 
-    body: bytes
+    collected: bytes
+    tail: bytes
     gzip: bytes
     content_type: str = CONTENT_TYPE
+
+    @property
+    def body(self) -> bytes:
+        """The text itself, joined when asked for: nearly every scraper takes gzip."""
+        return self.collected + self.tail
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,12 +90,12 @@ class Exposition:
                     return None
                 joined = self._joined[target] = self._join(sources)
         tail = self._tail() if self._tail is not None and target is None else b""
-        body = joined.raw + tail
-        packed = (joined.packed, deflate_part(tail)) if tail else (joined.packed,)
-        return Page(
-            body=body,
-            gzip=join_parts(packed, crc=zlib.crc32(tail, joined.crc), size=len(body)),
+        gzip = join_parts(
+            (joined.packed, deflate_part(tail)) if tail else (joined.packed,),
+            crc=zlib.crc32(tail, joined.crc),
+            size=len(joined.raw) + len(tail),
         )
+        return Page(collected=joined.raw, tail=tail, gzip=gzip)
 
     def _changed(self, target: str) -> None:
         self._joined.pop(None, None)

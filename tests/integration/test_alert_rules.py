@@ -12,6 +12,7 @@ import yaml
 from pgwatch.probes import hoststats
 from pgwatch.queries.catalog import load_catalog
 from pgwatch.queries.query import Scope
+from pgwatch.rules.load import load_rules
 from tests.servers import ROOT, missing_peer
 
 ALERTS = ROOT / "alerts"
@@ -187,3 +188,23 @@ def test_rule_names_only_what_is_collected(file: Path, index: int, rule: dict[st
     assert used <= set(known)
     shown = set(re.findall(r"\$labels\.(\w+)", str(rule["annotations"])))
     assert shown <= set.union(*(known[name] for name in used))
+
+
+@pytest.mark.parametrize(
+    ("name", "quantity", "expected"),
+    [
+        ("PostgresSlowQuery", "500ms", "pg_activity_longest_query_seconds > 0.5"),
+        ("PostgresConnectionsHigh", "90%", "pg_connections_used / pg_connections_limit > 0.9"),
+        (
+            "PostgresMaterializedViewStale",
+            "12h",
+            "time() - pg_matview_last_refresh_timestamp_seconds > 43200",
+        ),
+    ],
+)
+def test_thresholds_of_the_guide_can_be_set_by_name(
+    name: str, quantity: str, expected: str
+) -> None:
+    groups = load_rules([], builtin=ALERTS, thresholds={name: quantity})
+    queries = [rule.query for group in groups for rule in group.rules if rule.name == name]
+    assert expected in queries
