@@ -16,7 +16,7 @@ from pgwatch.check.report import text as text_report
 from pgwatch.check.run import CheckPlan, run_check
 from pgwatch.check.verdict import EXIT_PASS, EXIT_UNMEASURED, Report
 from pgwatch.cli.inputs import add_target_options, read_inputs
-from pgwatch.config.choose import Inputs
+from pgwatch.cli.settings import settings_inputs
 from pgwatch.errors import InputError, PgwatchError, Problem
 from pgwatch.rules.rule import Phase
 from pgwatch.units import parse_duration
@@ -85,7 +85,7 @@ def run(arguments: argparse.Namespace) -> int:
     """Run the gate, or list its checks."""
     phases = [Phase(name) for name in arguments.phase] or list(DEFAULT_PHASES)
     if arguments.list:
-        inputs = _inputs_for_list(arguments)
+        inputs = settings_inputs(arguments)
         _list(checks_of(inputs, phases, arguments.only, arguments.skip), as_json=arguments.json)
         return EXIT_PASS
     if not arguments.once:
@@ -155,16 +155,6 @@ def _writable(output: Path | None) -> None:
 def _unwritable(output: Path, error: OSError) -> Problem:
     message = f"the report cannot be written there: {error.strerror}"
     return Problem(file="command line", path="--output", message=f"{output}: {message}")
-
-
-def _inputs_for_list(arguments: argparse.Namespace) -> Inputs | None:
-    """Return what the user configured; the list needs no database, so nothing is also fine."""
-    try:
-        return read_inputs(arguments)
-    except InputError:
-        if arguments.dsn or arguments.target or arguments.config:
-            raise
-        return None
 
 
 def _list(specs: Sequence[CheckSpec], *, as_json: bool) -> None:

@@ -17,6 +17,8 @@ COMMANDS = {
     "check": "the gate after a deploy: one run, one verdict, one exit code",
     "config": "write a sample configuration, check one, show what is in effect",
     "doctor": "each query on a target: runs, skipped and why, denied and the GRANT",
+    "queries": "the catalogue of queries; run one in the terminal",
+    "rules": "the rules in force; check rule files",
     "run": "the daemon: poll, export, evaluate, notify",
     "version": "print the version",
 }

@@ -1,0 +1,137 @@
+"""`pgwatch queries`: the catalogue, and one query of it in the terminal."""
+
+import argparse
+import asyncio
+import json
+from collections.abc import Sequence
+from datetime import timedelta
+
+from pgwatch.cli.inputs import add_target_options, read_inputs
+from pgwatch.cli.options import CommandParser
+from pgwatch.cli.settings import settings_inputs
+from pgwatch.collect.outcome import Answered
+from pgwatch.collect.poll import Polled, poll_once
+from pgwatch.config.choose import Inputs
+from pgwatch.errors import InputError, Problem
+from pgwatch.queries.catalog import Catalog
+from pgwatch.queries.query import Query
+from pgwatch.units import format_duration
+from pgwatch.wiring import catalog_of
+
+LOG_LEVEL = "error"  # what went wrong is printed as the answer
+_DEADLINE = timedelta(seconds=60)
+
+
+def configure(parser: CommandParser) -> None:
+    """Add the subcommands."""
+    commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
+    listing = commands.add_parser(
+        "list", help="every query with pack, interval and what it requires"
+    )
+    listing.set_defaults(act=_list)
+    show = commands.add_parser("show", help="the file of one query")
+    show.add_argument("query", metavar="QUERY", help="such as core/activity")
+    show.set_defaults(act=_show)
+    running = commands.add_parser("run", help="run one query on a target, as the daemon would")
+    running.add_argument("query", metavar="QUERY", help="such as core/activity")
+    add_target_options(running)
+    running.set_defaults(act=_run)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Run the chosen subcommand."""
+    return int(arguments.act(arguments))
+
+
+def _list(arguments: argparse.Namespace) -> int:
+    queries = _catalog(arguments).queries.values()
+    if arguments.json:
+        print(json.dumps([_row(query) for query in queries], indent=2))
+        return 0
+    width = max(len(query.name) for query in queries)
+    for query in queries:
+        interval = format_duration(query.interval)
+        print(f"{query.name:<{width}}  {interval:>5}  {query.scope:<8}  {query.help}")
+    return 0
+
+
+def _row(query: Query) -> dict[str, object]:
+    return {
+        "name": query.name,
+        "help": query.help,
+        "interval_seconds": query.interval.total_seconds(),
+        "timeout_seconds": query.timeout.total_seconds(),
+        "scope": str(query.scope),
+        "role": str(query.role) if query.role else "any",
+        "extensions": [str(extension.name) for extension in query.requires.extensions],
+        "relations": list(query.requires.relations),
+        "privileges": list(query.requires.privileges),
+        "settings": dict(query.requires.settings),
+        "metrics": [metric.family.name for metric in query.metrics],
+        "path": str(query.path),
+    }
+
+
+def _show(arguments: argparse.Namespace) -> int:
+    query = _find(_catalog(arguments), arguments.query)
+    print(f"-- {query.path}")
+    print(query.path.read_text(encoding="utf-8"), end="")
+    return 0
+
+
+def _run(arguments: argparse.Namespace) -> int:
+    inputs = read_inputs(arguments)
+    query = _find(catalog_of(inputs), arguments.query)
+    polled = asyncio.run(_poll(inputs, query))
+    rows: list[dict[str, object]] = []
+    well = True
+    for one in polled:
+        well = _answer(one, query, rows, as_json=arguments.json) and well
+    if arguments.json:
+        print(json.dumps(rows, indent=2))
+    return 0 if well else 1
+
+
+async def _poll(inputs: Inputs, query: Query) -> list[Polled]:
+    passes = await asyncio.gather(
+        *(poll_once(target, [query], deadline=_DEADLINE) for target in inputs.targets)
+    )
+    return [one for of_target in passes for one in of_target]
+
+
+def _answer(polled: Polled, query: Query, rows: list[dict[str, object]], *, as_json: bool) -> bool:
+    """Add the samples to `rows`, or print them; returns whether the query was answered."""
+    where = f"{polled.target}/{polled.database}"
+    if polled.info is None:
+        print(f"{where}: no session: {polled.error}")
+        return False
+    well = True
+    for run in polled.runs:
+        if run.source.query != query.name:
+            continue
+        if not isinstance(run.outcome, Answered) or run.collected is None:
+            print(f"{where}: {run.outcome.kind}: {getattr(run.outcome, 'reason', '')}")
+            well = False
+            continue
+        series = zip(run.collected.labels, run.collected.values, strict=True)
+        if as_json:
+            rows += [{"labels": dict(labels), "value": value} for labels, value in series]
+            continue
+        for labels, value in series:
+            print(f"{labels!r} {value:.15g}")
+        elapsed = run.outcome.elapsed / timedelta(milliseconds=1)
+        print(f"# {where}: {len(run.collected.labels)} series in {elapsed:.1f} ms")
+    return well
+
+
+def _catalog(arguments: argparse.Namespace) -> Catalog:
+    """Return the catalogue as the configuration has it, the shipped one where there is none."""
+    return catalog_of(settings_inputs(arguments))
+
+
+def _find(catalog: Catalog, name: str) -> Query:
+    if (query := catalog.queries.get(name)) is not None:
+        return query
+    alike: Sequence[str] = [known for known in catalog.queries if known.endswith(f"/{name}")]
+    hint = f"; did you mean {alike[0]}?" if alike else " (pgwatch queries list shows them)"
+    raise InputError([Problem(file="command line", message=f"there is no query {name!r}{hint}")])
