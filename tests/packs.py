@@ -7,6 +7,7 @@ from typing import Any
 
 import psycopg
 
+from pgwatch.demo.server import LocalServer
 from pgwatch.queries.answer import to_collected
 from pgwatch.queries.catalog import load_catalog
 from pgwatch.queries.query import Query, Runnable, plan
@@ -125,3 +126,15 @@ def until(connection: Connection, sql: str) -> None:
             return
         connection.execute("SELECT pg_sleep(0.01)")
     raise AssertionError(f"no row within 10 s: {sql}")
+
+
+@contextlib.contextmanager
+def without_rights(server: LocalServer, database: str) -> Iterator[Connection]:
+    """A session of a role that has no rights and sees little of other roles' sessions."""
+    with psycopg.connect(server.dsn(), autocommit=True) as admin:
+        admin.execute("CREATE ROLE outsider LOGIN PASSWORD 'outsider'")
+        try:
+            with connect(server.dsn(database, user="outsider", password="outsider")) as connection:
+                yield connection
+        finally:
+            admin.execute("DROP ROLE outsider")

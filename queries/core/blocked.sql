@@ -1,7 +1,7 @@
 /*
 help: Sessions that wait for a lock, and who holds them up; the 50 that have waited longest
 interval: 15s
-requires: {privilege: pg_read_all_stats}
+requires: {version: ">=14"}
 metrics:
   pg_blocked_session_seconds:
     type: gauge

@@ -1,13 +1,13 @@
 /*
 help: Indexes that are invalid, so that no query uses them and a unique one guards nothing
-requires: {privilege: pg_read_all_stats}
 max_series: 500
 metrics:
   pg_index_invalid: {type: gauge, value: one, labels: [schemaname, relname, indexrelname], help: "1 for each invalid index; those being built or dropped now are left out"}
 */
--- The privilege is needed to know which builds are in progress. REINDEX TABLE CONCURRENTLY creates all
--- of its new indexes before it builds the first. DROP INDEX CONCURRENTLY marks its
--- index invalid first; until it ends it holds a SHARE UPDATE EXCLUSIVE lock on it.
+-- A build in progress is known by the lock that it holds on the table, since a role without
+-- pg_read_all_stats does not see more of other roles' builds; such a role does not see an older invalid
+-- index of the table meanwhile. REINDEX CONCURRENTLY creates all of its new indexes before it builds the
+-- first. DROP INDEX CONCURRENTLY marks its index invalid first, and holds a lock on it until it ends.
 SELECT
     schemas.nspname AS schemaname,
     tables.relname AS relname,
@@ -21,20 +21,25 @@ WHERE NOT (indexes.indisvalid AND indexes.indisready AND indexes.indislive)
     AND NOT EXISTS (
         SELECT 1
         FROM pg_catalog.pg_stat_progress_create_index AS builds
+        INNER JOIN pg_catalog.pg_locks AS locks
+            ON locks.pid = builds.pid
+            AND locks.database = builds.datid
+            AND locks.relation = indexes.indrelid
         WHERE builds.datname = pg_catalog.current_database()
-            AND builds.relid = indexes.indrelid
-            AND (builds.index_relid = indexes.indexrelid OR builds.command = 'REINDEX CONCURRENTLY')
+            AND locks.mode = 'ShareUpdateExclusiveLock'
+            AND (
+                builds.index_relid = indexes.indexrelid
+                OR builds.index_relid IS NULL
+                OR builds.command = 'REINDEX CONCURRENTLY'
+            )
     )
     AND NOT EXISTS (
         SELECT 1
         FROM pg_catalog.pg_locks AS locks
-        WHERE locks.locktype = 'relation'
+        INNER JOIN pg_catalog.pg_database AS databases ON databases.oid = locks.database
+        WHERE databases.datname = pg_catalog.current_database()
             AND locks.relation = indexes.indexrelid
+            AND locks.locktype = 'relation'
             AND locks.mode = 'ShareUpdateExclusiveLock'
-            AND locks.database = (
-                SELECT databases.oid
-                FROM pg_catalog.pg_database AS databases
-                WHERE databases.datname = pg_catalog.current_database()
-            )
     )
 ORDER BY 1, 2, 3;

@@ -5,10 +5,13 @@ from collections.abc import Iterator
 import psycopg
 import pytest
 
+from pgwatch.demo.database import apply_migrations, build
 from pgwatch.demo.server import LocalServer
 from tests.conftest import create_database, drop_database
-from tests.packs import Connection, collect, found
+from tests.packs import CATALOG, Connection, collect, connect, found
 from tests.roofing_tables import TABLES
+
+_INSTALLED_LATER = "app/roofing/materialized_view_status"  # no migration creates that table
 
 
 @pytest.fixture(scope="module")
@@ -216,3 +219,18 @@ def test_the_guide_s_own_views(roofing: Connection) -> None:
         "view_name",
     )
     assert set(refreshed) == {("dashboard",)}
+
+
+def test_the_pack_runs_on_the_demo_after_its_migrations(server: LocalServer) -> None:
+    name = create_database(server)
+    try:
+        build(server.dsn(name))
+        apply_migrations(server.dsn(name), lambda _: None)
+        with connect(server.dsn(name)) as watcher:
+            for query in CATALOG.queries.values():
+                if query.pack == "app/roofing" and query.name != _INSTALLED_LATER:
+                    assert collect(watcher, query).notes == ()
+            schema = collect(watcher, "core/invalid_indexes")
+            assert found(schema, "pg_index_invalid", "indexrelname") != {}
+    finally:
+        drop_database(server, name)

@@ -6,7 +6,7 @@ import psycopg
 import pytest
 
 from pgwatch.demo.server import LocalServer
-from tests.packs import Connection, collect, connect, found, waiting
+from tests.packs import Connection, collect, connect, found, waiting, without_rights
 from tests.servers import bin_of
 
 
@@ -70,17 +70,50 @@ def test_an_index_whose_build_failed(admin: Connection, watcher: Connection) -> 
 
 
 def test_an_index_that_is_being_built_is_no_finding(
-    any_database: str, admin: Connection, watcher: Connection
+    any_server: LocalServer, any_database: str, admin: Connection, watcher: Connection
 ) -> None:
     admin.execute("CREATE TABLE t (id int)")
-    with psycopg.connect(any_database) as holder:
+    with (
+        psycopg.connect(any_database) as holder,
+        without_rights(any_server, holder.info.dbname) as outsider,
+    ):
         holder.execute("INSERT INTO t VALUES (1)")
         with waiting(any_database, "CREATE INDEX CONCURRENTLY slow ON t (id)", watcher):
             query = "SELECT 1 FROM pg_index WHERE NOT indisvalid"
             assert watcher.execute(query).fetchall()
+            for look in (watcher, outsider):
+                assert found(collect(look, "core/invalid_indexes"), "pg_index_invalid") == {}
+        for look in (watcher, outsider):
+            names = found(collect(look, "core/invalid_indexes"), "pg_index_invalid", "indexrelname")
+            assert names == {("slow",): 1}, "the build was cancelled, so the index stays behind"
+
+
+def test_an_invalid_index_is_found_while_another_is_built(
+    any_database: str, admin: Connection, watcher: Connection
+) -> None:
+    admin.execute("CREATE TABLE t (id int)")
+    admin.execute("INSERT INTO t VALUES (1), (1)")
+    with pytest.raises(psycopg.errors.UniqueViolation):
+        admin.execute("CREATE UNIQUE INDEX CONCURRENTLY broken ON t (id)")
+    with psycopg.connect(any_database) as holder:
+        holder.execute("INSERT INTO t VALUES (1)")
+        with waiting(any_database, "CREATE INDEX CONCURRENTLY slow ON t (id)", watcher):
+            answer = collect(watcher, "core/invalid_indexes")
+            assert found(answer, "pg_index_invalid", "indexrelname") == {("broken",): 1}
+
+
+def test_indexes_that_are_being_rebuilt_are_no_finding(
+    any_database: str, admin: Connection, watcher: Connection
+) -> None:
+    admin.execute("CREATE TABLE t (a int, b int)")
+    admin.execute("CREATE INDEX one ON t (a)")
+    admin.execute("CREATE INDEX two ON t (b)")
+    with psycopg.connect(any_database) as holder:
+        holder.execute("INSERT INTO t VALUES (1, 1)")
+        with waiting(any_database, "REINDEX TABLE CONCURRENTLY t", watcher):
+            invalid = watcher.execute("SELECT 1 FROM pg_index WHERE NOT indisvalid").fetchall()
+            assert len(invalid) == 2
             assert found(collect(watcher, "core/invalid_indexes"), "pg_index_invalid") == {}
-    names = found(collect(watcher, "core/invalid_indexes"), "pg_index_invalid", "indexrelname")
-    assert names == {("slow",): 1}, "the build was cancelled, so the index stays behind"
 
 
 def test_an_index_that_is_being_dropped_is_no_finding(

@@ -5,7 +5,8 @@ from collections.abc import Iterator
 import psycopg
 import pytest
 
-from tests.packs import Connection, collect, connect, found, waiting
+from pgwatch.demo.server import LocalServer
+from tests.packs import Connection, collect, connect, found, waiting, without_rights
 
 
 @pytest.fixture
@@ -42,6 +43,20 @@ def test_a_blocked_session_with_its_blocker(
             assert 0 <= seconds < 60
             assert rest == []
     assert found(collect(watcher, "core/blocked"), "pg_blocked_session_seconds") == {}
+
+
+def test_a_role_without_rights_sees_blocked_sessions_too(
+    any_server: LocalServer, any_database: str, admin: Connection, watcher: Connection
+) -> None:
+    admin.execute("CREATE TABLE t (id int)")
+    with (
+        psycopg.connect(any_database) as holder,
+        without_rights(any_server, holder.info.dbname) as outsider,
+    ):
+        holder.execute("LOCK TABLE t")
+        with waiting(any_database, "SELECT 1 FROM t", watcher):
+            seen = collect(outsider, "core/blocked")
+            assert seen.labels == collect(watcher, "core/blocked").labels != []
 
 
 def test_a_session_blocked_by_a_row_names_the_table(

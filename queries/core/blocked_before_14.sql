@@ -1,0 +1,49 @@
+/*
+help: Sessions that wait for a lock, and who holds them up; the 50 that have waited longest (before PostgreSQL 14)
+interval: 15s
+requires: {version: "<14", privilege: pg_read_all_stats}
+metrics:
+  pg_blocked_session_seconds:
+    type: gauge
+    value: seconds
+    labels: [usename, pid, blocked_by, locktype, relation]
+    help: Time that the session has waited for its lock; blocked_by lists the pids in its way, 0 is a prepared transaction
+*/
+-- Before pg_locks had the time at which a wait began, the statement's start stands in for it: other roles
+-- do not show it without the privilege.
+-- pg_blocking_pids() stops the lock manager for a moment, so it is asked only of those that wait. A
+-- session that waits for a row waits for the transaction that changed it: the table is then the one
+-- whose row it has marked as next to be locked.
+SELECT
+    waiting.usename AS usename,
+    waiting.pid AS pid,
+    pg_catalog.array_to_string(pg_catalog.pg_blocking_pids(waiting.pid), ',') AS blocked_by,
+    waiting.locktype AS locktype,
+    (
+        SELECT schemas.nspname || '.' || relations.relname
+        FROM pg_catalog.pg_class AS relations
+        INNER JOIN pg_catalog.pg_namespace AS schemas ON schemas.oid = relations.relnamespace
+        WHERE relations.oid = waiting.relation
+    ) AS relation,
+    waiting.seconds AS seconds
+FROM (
+    SELECT DISTINCT ON (awaited.pid)
+        sessions.usename,
+        awaited.pid,
+        awaited.locktype,
+        coalesce(awaited.relation, marked.relation) AS relation,
+        extract(epoch FROM clock_timestamp() - sessions.query_start) AS seconds
+    FROM pg_catalog.pg_locks AS awaited
+    INNER JOIN pg_catalog.pg_stat_activity AS sessions ON sessions.pid = awaited.pid
+    LEFT JOIN pg_catalog.pg_locks AS marked
+        ON marked.pid = awaited.pid
+        AND marked.locktype = 'tuple'
+        AND marked.granted
+        AND awaited.locktype = 'transactionid'
+    WHERE NOT awaited.granted
+        AND sessions.datname = pg_catalog.current_database()
+        AND awaited.pid <> pg_catalog.pg_backend_pid()
+    ORDER BY awaited.pid, marked.relation
+) AS waiting
+ORDER BY waiting.seconds DESC, waiting.pid
+LIMIT 50;
