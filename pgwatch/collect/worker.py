@@ -12,7 +12,7 @@ from datetime import timedelta
 from pgwatch.collect.execute import execute
 from pgwatch.collect.line import Line
 from pgwatch.collect.outcome import Answered, Failed, Outcome, QueryRun, Unreachable
-from pgwatch.collect.report import Report, Sink
+from pgwatch.collect.report import UP, Report, Sink
 from pgwatch.collect.turns import Absence, assign
 from pgwatch.errors import PgwatchError
 from pgwatch.queries.answer import LabelCache, to_collected
@@ -162,6 +162,8 @@ class Worker:
                 collected = self._collect(query, database, outcome)
             except PgwatchError as error:
                 outcome = Failed(reason=str(error))
+            except Exception as error:  # noqa: BLE001 - a bug ends this one run alone
+                outcome = _bug(error, query.name)
         self._open.pop((database, query.name), None)
         run = QueryRun(
             source=self._source(query, database),
@@ -311,9 +313,8 @@ class Worker:
 async def _execute(line: Line, database: str, query: Query) -> Outcome:
     try:
         return await execute(line, database, query)
-    except Exception as error:  # the boundary of one unit of work: a bug ends this run alone
-        logger.exception("query run meets a bug", extra={"query": query.name})
-        return Failed(reason=f"a bug in pgwatch: {type(error).__name__}")
+    except Exception as error:  # noqa: BLE001 - a bug ends this one run alone
+        return _bug(error, query.name)
 
 
 async def _refresh(line: Line, database: str) -> str:
@@ -328,6 +329,13 @@ async def _refresh(line: Line, database: str) -> str:
             reason = str(error)
         except RefusedError:
             return ""  # an error is an answer
+        except Exception as error:  # noqa: BLE001 - a bug must not end the worker
+            return _bug(error, UP).reason
         else:
             return ""
     return reason
+
+
+def _bug(error: Exception, query: str) -> Failed:
+    logger.error("query run meets a bug", exc_info=error, extra={"query": query})
+    return Failed(reason=f"a bug in pgwatch: {type(error).__name__}")

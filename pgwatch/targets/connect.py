@@ -96,6 +96,11 @@ async def _connect(
     target: Target, database: str, options: str
 ) -> psycopg.AsyncConnection[tuple[Any, ...]]:
     settings = {"options": options} if options else {}
+    hosts = target.dsn.value("host").count(",") + 1
+    if hosts > 1:
+        # psycopg tries them one after another: each may use its share, 2 s at least (libpq's rule)
+        share = target.connect_timeout.total_seconds() / hosts
+        settings["connect_timeout"] = str(max(2, int(share)))
     conninfo = target.dsn.conninfo(
         database=database,
         application_name=APPLICATION_NAME,

@@ -39,6 +39,7 @@ async def read_server_info(
     expected = f"{LOCK_TIMEOUT // timedelta(milliseconds=1)}ms"
     session.pooled = session.pooled or (row["lock_timeout"], row["read_only"]) != (expected, "on")
     session.prepares = not session.pooled
+    session.schemas = tuple(row["schemas"])  # so that queries find an extension wherever it is
     return ServerInfo(
         version_num=row["version_num"],
         version=row["version"],
@@ -76,6 +77,13 @@ SELECT
   ) AS memberships,
   (SELECT pg_catalog.json_object_agg(e.extname, e.extversion) FROM pg_catalog.pg_extension AS e)
     AS extensions,
+  ARRAY(
+    SELECT DISTINCT n.nspname::text
+    FROM pg_catalog.pg_extension AS e
+    JOIN pg_catalog.pg_namespace AS n ON n.oid = e.extnamespace
+    WHERE n.nspname NOT IN ('pg_catalog', 'public')
+    ORDER BY 1
+  ) AS schemas,
   pg_catalog.json_build_object({", ".join(pairs)}) AS settings,
   pg_catalog.current_setting('lock_timeout') AS lock_timeout,
   pg_catalog.current_setting('default_transaction_read_only') AS read_only

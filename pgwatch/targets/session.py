@@ -81,7 +81,9 @@ class Session:
         self.opened = time.monotonic()
         self._connection = connection
         self._secrets = tuple(secrets)
+        self.schemas: tuple[str, ...] = ()  # of extensions, after those of SETTINGS' search_path
         self._limit_ms = _milliseconds(FIRST_LIMIT)
+        self._schemas: tuple[str, ...] = ()  # those that the server's session has
         self._answered: set[str] = set()  # statements that have a prepared plan
 
     @property
@@ -148,7 +150,7 @@ class Session:
             limit_ms = _milliseconds(limit)
             if self.pooled:
                 return await self._in_transaction(sql, limit_ms)
-            await self._limit(limit_ms)
+            await self._settle(limit_ms)
             return await self._prepared(sql)
         except (psycopg.Error, ValueError) as error:  # ValueError: bytes that are not UTF-8
             elapsed = timedelta(seconds=time.perf_counter() - started)
@@ -158,12 +160,17 @@ class Session:
                 raise SessionBrokenError(self.shown(error), state) from None
             raise RefusedError(self.shown(error), state, elapsed) from None
 
-    async def _limit(self, limit_ms: int) -> None:
+    async def _settle(self, limit_ms: int) -> None:
+        """Bring the session's settings to what the next statement needs, if they differ."""
         if limit_ms != self._limit_ms:
             await self._connection.execute(
                 f"SET statement_timeout = {limit_ms}".encode(), prepare=False
             )
             self._limit_ms = limit_ms
+        if self.schemas != self._schemas:
+            path = _search_path(self.schemas)
+            await self._connection.execute(f"SET search_path = {path}".encode(), prepare=False)
+            self._schemas = self.schemas
 
     async def _prepared(self, sql: str) -> Answer:
         try:
@@ -179,10 +186,10 @@ class Session:
         return answer
 
     async def _in_transaction(self, sql: str, limit_ms: int) -> Answer:
-        local = "".join(
-            f"SET LOCAL {name} = {_literal(value)};"
-            for name, value in {**SETTINGS, "statement_timeout": str(limit_ms)}.items()
-        )
+        values = {name: _literal(value) for name, value in SETTINGS.items()}
+        values["statement_timeout"] = str(limit_ms)
+        values["search_path"] = _search_path(self.schemas)
+        local = "".join(f"SET LOCAL {name} = {value};" for name, value in values.items())
         await self._connection.execute(f"BEGIN READ ONLY; {local}".encode(), prepare=False)
         try:
             return await self._fetch(sql, prepare=False)
@@ -234,6 +241,9 @@ def _milliseconds(duration: timedelta) -> int:
     return max(1, duration // timedelta(milliseconds=1))
 
 
-def _literal(value: str) -> str:
-    # search_path is a list: each element is a literal of its own
-    return ", ".join(f"'{part.strip()}'" for part in value.split(","))
+def _search_path(schemas: Iterable[str]) -> str:
+    return ", ".join(map(_literal, (*SETTINGS["search_path"].split(","), *schemas)))
+
+
+def _literal(text: str) -> str:
+    return "'" + text.replace("'", "''") + "'"

@@ -296,3 +296,25 @@ def test_a_changed_column_type_is_no_error(database: str) -> None:
         assert await one(session, "SELECT count(*) FROM pg_prepared_statements") == 2
 
     within(target(database), scenario)
+
+
+def test_an_extension_is_found_in_whatever_schema(database: str) -> None:
+    sql(database, """CREATE SCHEMA "ex't"; CREATE EXTENSION pg_stat_statements SCHEMA "ex't" """)
+
+    async def scenario(session: Session, info: ServerInfo) -> None:
+        assert await one(session, "SELECT count(*) > 0 FROM pg_stat_statements(false)") is True
+        session.pooled = True  # what it does behind a pooler
+        assert await one(session, "SELECT count(*) > 0 FROM pg_stat_statements(false)") is True
+
+    within(target(database), scenario)
+
+
+def test_the_second_host_is_tried_while_the_first_is_silent(server: LocalServer) -> None:
+    with silent_server() as port:
+        hosts = f"127.0.0.1:{port},127.0.0.1:{server.port}"
+        dsn = f"postgresql://postgres:{server.password}@{hosts}/postgres"
+
+        async def scenario(session: Session, info: ServerInfo) -> object:
+            return await one(session, "SELECT 1")
+
+        assert within(target(dsn, connect_timeout=5 * SECOND), scenario) == 1
