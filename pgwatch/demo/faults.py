@@ -16,8 +16,12 @@ logger = logging.getLogger(__name__)
 
 _Connection = psycopg.Connection[tuple[object, ...]]
 
-# Chosen so that the workload rarely meets it, and that it is neither pending nor over.
-_PROJECT = "prj_0042"
+# Each fault has a project of its own, which is neither pending nor over: one that holds a lock must not
+# stop another from being taken out.
+_VIOLATING = "prj_0031"
+_BACKWARD = "prj_0053"
+_BLOCKED = "prj_0024"
+_LOCKED = "prj_0042"
 _PATIENCE_S = 5.0  # for a statement to come to where it stays; milliseconds in practice
 
 
@@ -48,7 +52,7 @@ class ConstraintViolation:
             row = connection.execute(
                 "SELECT log_constraint_violation('projects', 'chk_projects_budget_positive',"
                 " 'CHECK_VIOLATION', %s, 'budget -1200.00 is negative')",
-                (_PROJECT,),
+                (_VIOLATING,),
             ).fetchone()
         assert row is not None
         self._id = row[0]
@@ -67,7 +71,6 @@ class FailedProgression:
     """A workflow that the application cannot move on, because its current step is blocked."""
 
     summary = "a workflow cannot progress: its step is blocked"
-    _project = "prj_0024"
 
     def __init__(self, dsn: str) -> None:
         self._dsn = dsn
@@ -80,13 +83,11 @@ class FailedProgression:
                 "UPDATE workflow_steps AS step SET state = 'BLOCKED'"
                 " FROM project_workflow_trackers AS tracker"
                 " WHERE step.id = tracker.current_step_id AND tracker.project_id = %s RETURNING step.id",
-                (self._project,),
+                (_BLOCKED,),
             ).fetchone()
             assert row is not None
             self._step = row[0]
-            connection.execute(
-                "SELECT progress_to_next_workflow_step(%s, 'usr_001')", (self._project,)
-            )
+            connection.execute("SELECT progress_to_next_workflow_step(%s, 'usr_001')", (_BLOCKED,))
 
     def stop(self) -> None:
         """Unblock the step, and remove what the audit log noted."""
@@ -96,7 +97,7 @@ class FailedProgression:
             )
             connection.execute(
                 "DELETE FROM workflow_audit_log WHERE action = 'progression_failed' AND project_id = %s",
-                (self._project,),
+                (_BLOCKED,),
             )
 
 
@@ -115,11 +116,11 @@ class BackwardPhase:
             row = connection.execute(
                 "SELECT current_phase_id, current_section_id, current_line_item_id, current_step_id"
                 " FROM project_workflow_trackers WHERE project_id = %s",
-                (_PROJECT,),
+                (_BACKWARD,),
             ).fetchone()
             assert row is not None
             self._position = row
-            self._move(connection, ("pha_1", "sct_01", "itm_01", "stp_0042_01"))
+            self._move(connection, ("pha_1", "sct_01", "itm_01", "stp_0053_01"))
 
     def stop(self) -> None:
         """Put the tracker where it was, and remove what the triggers reported."""
@@ -128,7 +129,7 @@ class BackwardPhase:
             connection.execute(
                 "DELETE FROM workflow_audit_log"
                 " WHERE action = 'backward_progression_attempted' AND project_id = %s",
-                (_PROJECT,),
+                (_BACKWARD,),
             )
 
     @staticmethod
@@ -136,12 +137,12 @@ class BackwardPhase:
         connection.execute(
             "UPDATE project_workflow_trackers SET current_phase_id = %s, current_section_id = %s,"
             " current_line_item_id = %s, current_step_id = %s WHERE project_id = %s",
-            (*position, _PROJECT),
+            (*position, _BACKWARD),
         )
 
 
 class StaleView:
-    """The job that refreshes the materialized views no longer runs, so they grow old."""
+    """The job that refreshes the materialized views no longer runs, so they grow old from then on."""
 
     summary = "the job that refreshes the materialized views stops"
 
@@ -189,7 +190,7 @@ class Blocker:
         self._waiter = _Running(
             dsn,
             "roofing-office",
-            f"UPDATE projects SET notes = 'Called the customer' WHERE id = '{_PROJECT}'",  # noqa: S608 - ours
+            f"UPDATE projects SET notes = 'Called the customer' WHERE id = '{_LOCKED}'",  # noqa: S608 - ours
             waits_for="Lock",
         )
 
@@ -197,7 +198,7 @@ class Blocker:
         """Lock the row and let the update wait."""
         self._holder = _connect(self._dsn, "roofing-import")
         self._holder.execute("BEGIN")
-        self._holder.execute("SELECT id FROM projects WHERE id = %s FOR UPDATE", (_PROJECT,))
+        self._holder.execute("SELECT id FROM projects WHERE id = %s FOR UPDATE", (_LOCKED,))
         self._waiter.start()
 
     def stop(self) -> None:
@@ -233,7 +234,10 @@ class IdleInTransaction:
 
 
 class DisabledTrigger:
-    """A trigger that was switched off for a bulk load, and not on again."""
+    """A trigger that was switched off for a bulk load, and not on again.
+
+    It only refuses what the workload never does, so no row goes wrong meanwhile.
+    """
 
     summary = "a trigger is switched off for a bulk load"
 
@@ -251,7 +255,7 @@ class DisabledTrigger:
     def _alter(self, verb: str) -> None:
         with _connect(self._dsn) as connection:
             connection.execute(
-                f"ALTER TABLE workflow_steps {verb} TRIGGER trigger_workflow_consistency"
+                f"ALTER TABLE workflow_steps {verb} TRIGGER trigger_enforce_state_machine"
             )
 
 
@@ -337,8 +341,8 @@ class _Running:
 
     def start(self) -> None:
         """Open the session, send the statement and see it wait."""
-        self._connection = _connect(self._dsn, self._application_name)
-        self._thread = threading.Thread(target=self._run, args=(self._connection,))
+        self._connection = _connect(self._dsn, self._application_name, lock_timeout="0")
+        self._thread = threading.Thread(target=self._run, args=(self._connection,), daemon=True)
         self._thread.start()
         deadline = time.monotonic() + _PATIENCE_S
         with _connect(self._dsn) as watcher:
@@ -373,11 +377,13 @@ class _Running:
             logger.debug("statement of a fault ends", extra={"sqlstate": error.sqlstate})
 
 
-def _connect(dsn: str, application_name: str = "roofing-admin") -> _Connection:
+def _connect(
+    dsn: str, application_name: str = "roofing-admin", *, lock_timeout: str = "5s"
+) -> _Connection:
     return psycopg.connect(
         dsn,
         autocommit=True,
         connect_timeout=10,
         application_name=application_name,
-        options="-c statement_timeout=15min",
+        options=f"-c lock_timeout={lock_timeout} -c statement_timeout=15min",
     )

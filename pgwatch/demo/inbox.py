@@ -36,7 +36,7 @@ class Inbox:
         self._server = _Server(("127.0.0.1", http_port), _Handler)
         self._server.inbox = self
         self._thread = threading.Thread(
-            target=self._server.serve_forever, args=(0.05,), name="inbox-http"
+            target=self._server.serve_forever, args=(0.05,), name="inbox-http", daemon=True
         )
 
     @property

@@ -24,7 +24,7 @@ class SmtpSink:
         self._server = _Server(("127.0.0.1", port), _Session)
         self._server.receive = receive
         self._thread = threading.Thread(
-            target=self._server.serve_forever, args=(0.05,), name="inbox-smtp"
+            target=self._server.serve_forever, args=(0.05,), name="inbox-smtp", daemon=True
         )
 
     @property

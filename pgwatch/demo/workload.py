@@ -30,10 +30,12 @@ class Workload:
         self._refreshing = threading.Event()
         self._refreshing.set()
         self._threads = [
-            threading.Thread(target=self._work, args=(n,), name=f"roofing-app-{n}")
+            threading.Thread(target=self._work, args=(n,), name=f"roofing-app-{n}", daemon=True)
             for n in range(connections)
         ]
-        self._threads.append(threading.Thread(target=self._refresh_views, name="roofing-refresh"))
+        self._threads.append(
+            threading.Thread(target=self._refresh_views, name="roofing-refresh", daemon=True)
+        )
         self.done: Counter[str] = Counter()  # operations that succeeded, by name
         self.refused: Counter[str] = Counter()  # operations that did not, by SQLSTATE
 

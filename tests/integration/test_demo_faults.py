@@ -30,7 +30,7 @@ VISIBLE = {
     "idle_in_transaction": """SELECT count(*) FROM pg_stat_activity
         WHERE state = 'idle in transaction' AND application_name = 'roofing-shell'""",
     "disabled_trigger": """SELECT count(*) FROM pg_trigger
-        WHERE tgenabled = 'D' AND tgname = 'trigger_workflow_consistency'""",
+        WHERE tgenabled = 'D' AND tgname = 'trigger_enforce_state_machine'""",
 }
 REFRESHED = """SELECT string_agg(xmin::text, ' ' ORDER BY relname) FROM pg_class
     WHERE relkind = 'm' AND relname <> 'workflow_performance_metrics'"""
@@ -79,11 +79,25 @@ def test_fault_is_visible_while_it_is_in(
         assert ask(migrated, VISIBLE[name]) == 0
 
 
+def test_all_faults_at_once_do_not_hinder_each_other(
+    migrated: str, faults: dict[str, Fault]
+) -> None:
+    names = [name for name in faults if name in VISIBLE]
+    for name in names:
+        faults[name].start()
+    try:
+        assert {name: ask(migrated, VISIBLE[name]) for name in names} == dict.fromkeys(names, 1)
+    finally:
+        for name in names:
+            faults[name].stop()
+    assert {name: ask(migrated, VISIBLE[name]) for name in names} == dict.fromkeys(names, 0)
+
+
 def test_phase_that_went_backwards_is_put_back(migrated: str, faults: dict[str, Fault]) -> None:
     position = (
         "SELECT t::text FROM (SELECT current_phase_id, current_line_item_id, current_step_id, phase"
         " FROM project_workflow_trackers JOIN projects ON projects.id = project_id"
-        " WHERE project_id = 'prj_0042') AS t"
+        " WHERE project_id = 'prj_0053') AS t"
     )
     before = ask(migrated, position)
     faults["backward_phase"].start()
