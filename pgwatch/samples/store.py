@@ -49,6 +49,16 @@ class Store:
         self._sweep(collected.time_ms)
         return True
 
+    def repeat(self, source: Source, time_ms: int) -> None:
+        """Let the last answer of `source` stand at `time_ms` too, as a scrape between two answers sees it.
+
+        A source that answers less often than the lookback would else have no value half of the time.
+        `newest_ms` stays. Nothing happens if its series are stale or `time_ms` is not newer.
+        """
+        group = self._groups.get(source)
+        if group is not None:
+            group.repeat(time_ms)
+
     def mark_stale(self, source: Source, time_ms: int) -> None:
         """Make every series of `source` stale from `time_ms` on, as when its target is gone."""
         group = self._groups.get(source)
@@ -124,6 +134,12 @@ class _Group:
             return False
         self.families = collected.families
         return True
+
+    def repeat(self, time_ms: int) -> None:
+        """Add the last row again, unless it has no samples."""
+        if self._has_live and time_ms > (self.block.newest_ms or 0):
+            everything = slice(0, len(self.block.labels))
+            self.block.append(time_ms, everything, self.block.rows.values[-1, everything])
 
     def mark_stale(self, time_ms: int) -> None:
         """Add a row without samples, unless the last one is."""

@@ -81,16 +81,42 @@ class LabelTable:
 
 
 def project(labels: Iterable[Labels], keep: Callable[[str], bool]) -> list[Labels]:
-    """Return the sets with only the labels whose name satisfies `keep`."""
-    plans: dict[tuple[str, ...], tuple[tuple[str, ...], Callable[[tuple[str, ...]], Any]]] = {}
+    """Return the sets with only the labels whose name satisfies `keep`; equal ones are one object."""
+    plans: dict[tuple[str, ...], _Projection] = {}
     made: list[Labels] = []
     for each in labels:
         plan = plans.get(each.schema)
         if plan is None:
-            plan = plans[each.schema] = _projection(each.schema, keep)
-        schema, pick = plan
-        made.append(Labels.from_sorted(schema, pick(each.values_)))
+            plan = plans[each.schema] = _Projection(each.schema, keep)
+        made.append(plan.of(each))
     return made
+
+
+class _Projection:
+    """Picks some of the labels of sets with one schema."""
+
+    __slots__ = ("_known", "_left", "_pick")
+
+    def __init__(self, schema: tuple[str, ...], keep: Callable[[str], bool]) -> None:
+        kept = [i for i, name in enumerate(schema) if keep(name)]
+        self._left = tuple(schema[i] for i in kept)
+        self._known: dict[tuple[str, ...], Labels] = {}
+        self._pick: Callable[[tuple[str, ...]], tuple[str, ...]]
+        if len(kept) > 1:
+            self._pick = itemgetter(*kept)
+        elif kept:
+            (only,) = kept
+            self._pick = lambda values: (values[only],)
+        else:
+            self._pick = lambda _: ()
+
+    def of(self, labels: Labels) -> Labels:
+        """Return what is left of `labels`."""
+        values = self._pick(labels.values_)
+        made = self._known.get(values)
+        if made is None:
+            made = self._known[values] = Labels.from_sorted(self._left, values)
+        return made
 
 
 def sort_keys(labels: Iterable[Labels]) -> list[tuple[Any, ...]]:
@@ -110,19 +136,3 @@ def _remember(memo: dict[Hashable, Any], key: Hashable, make: Callable[[], T]) -
             memo.clear()
         found = memo[key] = make()
     return found
-
-
-def _projection(
-    schema: tuple[str, ...], keep: Callable[[str], bool]
-) -> tuple[tuple[str, ...], Callable[[tuple[str, ...]], Any]]:
-    """Return the schema that is left, and what picks its values."""
-    kept = [i for i, name in enumerate(schema) if keep(name)]
-    left = tuple(schema[i] for i in kept)
-    if len(kept) == len(schema):
-        return schema, lambda values: values
-    if len(kept) > 1:
-        return left, itemgetter(*kept)
-    if kept:
-        (only,) = kept
-        return left, lambda values: (values[only],)
-    return left, lambda _: ()

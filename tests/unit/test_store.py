@@ -111,6 +111,21 @@ def test_an_unreachable_target_makes_its_series_stale_but_is_no_answer() -> None
     assert store.newest_ms(Source("db1", "other")) is None
 
 
+def test_an_answer_may_stand_for_longer() -> None:
+    store = Store()
+    a, b = labels(x="a"), labels(x="b")
+    store.append(answer(1000, {a: 1, b: 2}))
+    store.append(answer(2000, {b: 3}))
+    for time_ms in (2000, 3000):
+        store.repeat(SOURCE, time_ms)
+    assert history(store) == {a: [(1000, 1)], b: [(1000, 2), (2000, 3), (3000, 3)]}
+    assert store.newest_ms(SOURCE) == 2000
+    store.mark_stale(SOURCE, 4000)
+    store.repeat(SOURCE, 5000)
+    store.repeat(Source("db1", "never/answered"), 5000)
+    assert history(store)[b][-1] == (3000, 3)
+
+
 def test_a_nan_that_was_collected_is_a_value() -> None:
     store = Store()
     a, b = labels(x="a"), labels(x="b")
