@@ -1,7 +1,7 @@
 """Reads one query file: a leading block comment that holds YAML, then the SQL and its variants."""
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from datetime import timedelta
 from enum import Enum
 from pathlib import Path
@@ -223,22 +223,13 @@ class _Reader:
     def duration(self, given: Mapping[str, Any], key: str, default: timedelta) -> timedelta:
         if key not in given:
             return default
-        return self.parsed(parse_duration, str(given[key]), (key,), default)
-
-    def parsed(
-        self,
-        parse: Callable[[str], timedelta],
-        text: str,
-        place: Place,
-        default: timedelta,
-    ) -> timedelta:
         try:
-            value = parse(text)
+            value = parse_duration(str(given[key]))
         except ValueError as error:
-            self.add(place, str(error))
+            self.add((key,), str(error))
             return default
         if not value:
-            self.add(place, "must be longer than 0")
+            self.add((key,), "must be longer than 0")
             return default
         return value
 

@@ -8,7 +8,7 @@ metrics:
     type: gauge
     value: seconds
     labels: [datname, usename, application_name, pid]
-    help: Time since the statement that runs now began; client sessions only, without the one that asks
+    help: Time since the statement that runs now began; client sessions only, without those of pgwatch
 */
 SELECT
     ranked.datname AS datname,
@@ -28,6 +28,7 @@ FROM (
     WHERE state = 'active'
         AND backend_type = 'client backend'
         AND pid <> pg_catalog.pg_backend_pid()
+        AND application_name <> 'pgwatch'
         AND query_start < clock_timestamp() - interval '100 milliseconds'
 ) AS ranked
 WHERE ranked.rank <= 5
