@@ -2,6 +2,7 @@
 
 import argparse
 import json
+import sys
 from collections.abc import Callable
 from dataclasses import asdict
 from importlib import resources
@@ -10,12 +11,13 @@ from typing import Any
 
 import yaml
 
+from pgwatch.config.alertmanager import load_alertmanager
 from pgwatch.config.choose import DEFAULT_FILES, Inputs, find_file
 from pgwatch.config.load import read
 from pgwatch.config.show import shown
 from pgwatch.config.targets import targets_of_settings
 from pgwatch.errors import InputError, PgwatchError, Problem
-from pgwatch.wiring import catalog_of, rule_groups
+from pgwatch.notify.route import Routing
 
 EXIT_INVALID = 2
 SAMPLES = ("pgwatch.yml", "alertmanager.yml")
@@ -81,6 +83,8 @@ def _check(arguments: argparse.Namespace) -> int:
     if arguments.json:
         print(json.dumps({"ok": True, **found}))
     else:
+        for warning in found.pop("warnings"):
+            print(f"warning: {warning}", file=sys.stderr)
         files = ", ".join(found.pop("files")) or "environment"
         counted = [_counted(number, name) for name, number in found.items() if number]
         print(f"{files}: OK ({', '.join(counted) or 'all defaults'})")
@@ -95,16 +99,26 @@ def _found(config: Path | None) -> dict[str, Any]:
         places = ", ".join(map(str, DEFAULT_FILES))
         message = f"there is none ({places}); name one, or `pgwatch config init` writes a sample"
         raise InputError([Problem(file="--config", message=message)])
+    # Not at the top: the other actions need none of what this brings.
+    from pgwatch.wiring import catalog_of, rule_groups  # noqa: PLC0415
+
     inputs = Inputs(targets=targets_of_settings(settings), settings=settings, file=file)
-    catalog, groups = _read_by(catalog_of, rule_groups, inputs=inputs)
+    catalog, groups, routing = _read_by(catalog_of, rule_groups, _routing, inputs=inputs)
     return {
         "files": [str(path) for path in tree.files],
         "targets": len(settings.targets),
         "http_probes": len(settings.http_probes),
         "queries": len(catalog.queries),
         "rules": sum(len(group.rules) for group in groups),
+        "receivers": len(routing.receivers) if routing else 0,
         "ignored_findings": len(settings.ignore),
+        "warnings": list(routing.warnings) if routing else [],
     }
+
+
+def _routing(inputs: Inputs) -> Routing | None:
+    path = inputs.settings.alertmanager_config if inputs.settings else None
+    return load_alertmanager(path) if path else None
 
 
 def _read_by(*readers: Callable[[Inputs], object], inputs: Inputs) -> list[Any]:

@@ -38,6 +38,15 @@ def test_init_then_check(tmp_path: Path) -> None:
     )
 
 
+def test_both_samples_together(tmp_path: Path) -> None:
+    pgwatch("config", "init", cwd=tmp_path)
+    with (tmp_path / "pgwatch.yml").open("a") as file:
+        file.write("alertmanager_config: alertmanager.yml\n")
+    checked = pgwatch("config", "check", cwd=tmp_path)
+    assert checked.returncode == 0, checked.stderr
+    assert "receivers)" in checked.stdout
+
+
 def test_init_never_overwrites(tmp_path: Path) -> None:
     (tmp_path / "pgwatch.yml").write_text("# mine\n")
     made = pgwatch("config", "init", cwd=tmp_path)
@@ -76,7 +85,9 @@ def test_check_as_json(tmp_path: Path) -> None:
         "files": ["pgwatch.yml"],
         "targets": 1,
         "http_probes": 0,
+        "receivers": 0,
         "ignored_findings": 0,
+        "warnings": [],
     }
     (tmp_path / "pgwatch.yml").write_text("retention: 5")
     bad = pgwatch("config", "check", "--json", cwd=tmp_path)
@@ -89,11 +100,15 @@ def test_check_reads_the_files_that_the_configuration_names(tmp_path: Path) -> N
     (tmp_path / "sql" / "mine").mkdir(parents=True)
     (tmp_path / "sql" / "mine" / "broken.sql").write_text("SELECT 1")
     (tmp_path / "rules.yml").write_text("groups: [{name: g, rules: [{alert: A, expr: 'up =='}]}]\n")
-    (tmp_path / "pgwatch.yml").write_text("queries: [sql]\nrules: {files: [rules.yml]}\n")
+    (tmp_path / "am.yml").write_text("route: {receiver: nobody}\nreceivers: []\n")
+    (tmp_path / "pgwatch.yml").write_text(
+        "queries: [sql]\nrules: {files: [rules.yml]}\nalertmanager_config: am.yml\n"
+    )
     checked = pgwatch("config", "check", cwd=tmp_path)
     assert checked.returncode == 2
     assert "sql/mine/broken.sql" in checked.stderr
     assert "rules.yml:1" in checked.stderr
+    assert "am.yml:1" in checked.stderr
 
 
 def test_check_of_nothing_is_no_success(tmp_path: Path) -> None:
