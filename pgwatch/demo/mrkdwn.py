@@ -70,9 +70,10 @@ def _token(match: re.Match[str]) -> str:
     if match["code"] is not None:
         return f"<code>{_escape(match['code'])}</code>"
     target, _, label = match["link"].partition("|")
-    if target.startswith(("!", "@", "#")):
-        # <!here>, <!date^…|fallback>, <@U123>, <#C123|name>
-        return f"<b>{_escape(label or '@' + target.lstrip('!@#').partition('^')[0])}</b>"
+    if target.startswith("!date^"):
+        return _escape(label)  # Slack shows it in the reader's time zone; the page has one for all
+    if target.startswith(("!", "@", "#")):  # <!here>, <@U123>, <#C123|name>
+        return f"<b>{_escape(label or '@' + target.lstrip('!@#'))}</b>"
     if target.lower().startswith(_LINKED):
         return safe_link(_unescape(target), _unescape(label or target))
     return html.escape(_unescape(match[0]))

@@ -54,10 +54,12 @@ def _time(message: Message) -> str:
 def _slack(message: SlackMessage) -> str:
     payload = message.payload
     name = html.escape(_text(payload.get("username")) or "pgwatch")
+    channel = html.escape(_text(payload.get("channel")))
+    place = f' <span class="count">{channel}</span>' if channel else ""
     body = _blocks(payload.get("blocks")) or _lead(payload)
     attachments = "".join(_attachment(entry) for entry in _mappings(payload.get("attachments")))
     return (
-        f'<article class="slack"><div class="avatar">pg</div><div><b>{name}</b>{_time(message)}'
+        f'<article class="slack"><div class="avatar">pg</div><div><b>{name}</b>{place}{_time(message)}'
         f"{body}{attachments}</div></article>"
     )
 

@@ -7,6 +7,7 @@ import socket
 import subprocess
 import threading
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 from email.message import EmailMessage
 from email.policy import SMTP
 from pathlib import Path
@@ -17,8 +18,15 @@ import requests
 
 from pgwatch.demo.inbox import Inbox
 from pgwatch.demo.received import Email, SlackMessage, WebhookMessage
+from pgwatch.notify.channels.email import EmailChannel
+from pgwatch.notify.channels.slack import SlackChannel
+from pgwatch.notify.notification import Notification, NotifiedAlert, Reason
+from pgwatch.notify.receiver import EmailSettings, SlackSettings
+from pgwatch.samples.labels import Labels
+from pgwatch.secret import Secret
 from tests.servers import missing_peer
 
+AT = datetime(2026, 11, 22, 13, 5, tzinfo=UTC)
 ATTACK = "<script>document.title='owned'</script>"
 
 
@@ -65,6 +73,58 @@ def test_email_arrives_as_it_was_sent(inbox: Inbox) -> None:
     assert "..a line with dots" in page
     assert "[FIRING] größer ✓" in page
     assert "<script" not in page
+
+
+def notification(*, over: bool) -> Notification:
+    alert = NotifiedAlert(
+        labels=Labels(
+            {"alertname": "PostgresInvalidIndex", "severity": "critical", "target": "roofing"}
+        ),
+        annotations={
+            "summary": f"Index idx_a_b on users is invalid {ATTACK}",
+            "fix": 'REINDEX INDEX CONCURRENTLY "public"."idx_a_b";',
+            "runbook_url": "https://runbook.example/index",
+        },
+        starts_at=AT - timedelta(minutes=3),
+        ends_at=AT if over else None,
+        value=1,
+    )
+    return Notification(
+        receiver="demo",
+        channel="slack[0]",
+        group_key="{}:{target=roofing}",
+        reason=Reason.ALL_RESOLVED if over else Reason.FIRST,
+        time=AT,
+        group_labels=Labels({"target": "roofing"}),
+        alerts=(alert,),
+        external_url="http://127.0.0.1:9432",
+        id=f"demo-{over}",
+    )
+
+
+def test_messages_of_our_own_channels_look_as_they_should(inbox: Inbox) -> None:
+    host, _, port = inbox.smarthost.partition(":")
+    slack = SlackChannel(SlackSettings(api_url=Secret(value=inbox.slack_url), channel="#alerts"))
+    mail = EmailChannel(
+        EmailSettings(
+            to="dba@roofing.example",
+            sender="pgwatch@roofing.example",
+            host=host,
+            port=int(port),
+            require_tls=False,
+        )
+    )
+    for over in (False, True):
+        for channel in (slack, mail):
+            channel.deliver(notification(over=over))
+    slack.close()
+    page = requests.get(inbox.url, timeout=5).text
+    assert page.count('<article class="slack">') == 2
+    assert page.count('<article class="mail">') == 1  # one thread
+    assert '<pre>REINDEX INDEX CONCURRENTLY "public"."idx_a_b";</pre>' in page
+    assert '<a href="https://runbook.example/index" rel="noreferrer">' in page
+    assert "<script" not in page
+    assert "{date_short_pretty}" not in page
 
 
 def test_webhook_is_kept_and_shown_with_its_json(inbox: Inbox) -> None:

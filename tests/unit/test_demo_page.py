@@ -40,7 +40,7 @@ TAGS = {"strong", "em", "del", "code", "pre", "blockquote", "br", "a", "b"}
             '<strong><a href="https://a.example" rel="noreferrer">x</a></strong>',
         ),
         ("<javascript:alert(1)|x>", "&lt;javascript:alert(1)|x&gt;"),  # no other scheme is a link
-        ("<!here> <!date^1^{date}|noon>", "<b>@here</b> <b>noon</b>"),
+        ("<!here> <!date^1^{date}|noon>", "<b>@here</b> noon"),
         ("a &lt; b &amp;&amp; c", "a &lt; b &amp;&amp; c"),  # escaped once, not twice
         ("a < b & c", "a &lt; b &amp; c"),  # a sender that forgot to escape
         ("&gt; quoted\nnot", "<blockquote>quoted</blockquote>not"),
@@ -100,6 +100,7 @@ def test_slack_message_shows_blocks_and_the_colour_of_its_attachment() -> None:
     page = inbox_page(
         [
             slack(
+                channel="#alerts",
                 text="the text of the phone's notification",
                 attachments=[
                     {
@@ -146,6 +147,7 @@ def test_slack_message_shows_blocks_and_the_colour_of_its_attachment() -> None:
         "<strong>Target</strong><br>roofing",
         '<div class="context">since 13:05</div>',
         '<a href="http://127.0.0.1:9432/" rel="noreferrer">Silence</a>',
+        "#alerts",
         "from the future",
         "<time>13:05:09</time>",
     ):
