@@ -94,9 +94,6 @@ def test_a_metric_of_two_queries_has_one_type_and_help(tmp_path: Path) -> None:
 
 def test_the_shipped_packs_load() -> None:
     catalog = load_catalog([share("queries")])
-    assert {query.pack for query in catalog.queries.values()} == {
-        "core",
-        "statements",
-        "app/roofing",
-    }
+    packs = {query.pack for query in catalog.queries.values()}
+    assert packs >= {"core", "statements", "app/roofing"}
     assert catalog.settings == {"track_commit_timestamp"}
