@@ -25,6 +25,7 @@ class Tree:
     moved: Mapping[KeyPath, tuple[Document, KeyPath]]  # path in `value` → where it was written
     variables: Mapping[KeyPath, str]  # path in `value` → the environment variable that set it
     files: tuple[Path, ...] = field(default=())  # that were read
+    problems: tuple[Problem, ...] = field(default=())  # beside which the rest can still be judged
 
     def problem(self, path: KeyPath, message: str) -> Problem:
         """Return a Problem at the place where the value of `path` was written."""
@@ -62,50 +63,57 @@ class Tree:
 def read_tree(file: Path | None) -> Tree:
     """Read `file` (None: only the environment counts), its `conf.d/*.yml` and the environment.
 
-    Raises InputError with every problem that keeps the parts from being put together: unreadable or
-    malformed files, variables that are not set, unknown `PGWATCH__…` names.
+    Raises InputError with every file that cannot be read or is not YAML; smaller problems (variables
+    that are not set, unknown `PGWATCH__…` names) are in the tree's `problems`.
     """
     problems: list[Problem] = []
+    broken: list[Problem] = []
     main = Document(file="environment", value={}, positions={})
-    extras, variables, overrides = [], dict[KeyPath, str](), dict[str, Any]()
+    extras: list[Document] = []
     paths = () if file is None else (file, *sorted(file.parent.glob("conf.d/*.yml")))
     for path in paths:
         try:
-            document = _read(path)
+            document = _read(path, problems)
         except InputError as error:
-            problems.extend(error.problems)
+            broken.extend(error.problems)
+            continue
+        if path == file:
+            main = document
+        elif foreign := _foreign_keys(document):
+            problems.extend(foreign)
         else:
-            if path == file:
-                main = document
-            else:
-                extras.append(document)
-                problems.extend(_foreign_keys(document))
+            extras.append(document)
+    overrides, variables = dict[str, Any](), dict[KeyPath, str]()
     try:
         overrides, variables = read_environment()
     except InputError as error:
         problems.extend(error.problems)
-    if problems:
-        raise InputError(problems)
+    if broken:
+        raise InputError([*broken, *problems])
     value = _over({} if main.value is None else main.value, overrides)
     moved: dict[KeyPath, tuple[Document, KeyPath]] = {}
     if isinstance(value, dict):
         value = _with_targets(value, extras, moved)
         value = _with_defaults(value, main, moved)
-    return Tree(main=main, value=value, moved=moved, variables=variables, files=paths)
+    return Tree(
+        main=main,
+        value=value,
+        moved=moved,
+        variables=variables,
+        files=paths,
+        problems=tuple(problems),
+    )
 
 
-def _read(path: Path) -> Document:
-    """Return the document in `path` with its variables put in."""
+def _read(path: Path, problems: list[Problem]) -> Document:
+    """Return the document in `path` with its variables put in; adds those it cannot put in to `problems`."""
     try:
         text = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"
         raise InputError([Problem(file=str(path), message=f"cannot be read: {reason}")]) from error
     document = yamlfile.load(text, file=str(path))
-    problems: list[Problem] = []
     value = _interpolated(document.value, (), document, path.absolute().parent, problems)
-    if problems:
-        raise InputError(problems)
     return Document(file=document.file, value=value, positions=document.positions)
 
 

@@ -37,6 +37,10 @@ def read(file: Path | None) -> tuple[Settings, Tree]:
         problems.extend(explain(detail, tree) for detail in error.errors(include_url=False))
     if isinstance(tree.value, dict):
         problems.extend(tree.problem(path, message) for path, message in _cross_checked(tree))
+    # What could not be put into a value is the reason for whatever else is wrong with it.
+    told = {(problem.file, problem.path) for problem in tree.problems}
+    problems = [problem for problem in problems if (problem.file, problem.path) not in told]
+    problems.extend(tree.problems)
     if not problems:
         problems.extend(_unusable_targets(settings, tree))
     if problems:

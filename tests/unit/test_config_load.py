@@ -308,6 +308,11 @@ MISTAKES = [
         "pgwatch.yml:1:21: ignore[0].until: expected a day such as 2027-01-31, got 'later'",
         id="not a day",
     ),
+    pytest.param(
+        "targets: [{password: !hunter2 x}]\n",
+        "pgwatch.yml:1:22: not valid YAML: could not determine a constructor for the tag …",
+        id="a tag",
+    ),
     pytest.param("a: [\n", "pgwatch.yml:2:1: not valid YAML", id="not YAML"),
     pytest.param(
         "'postgresql://u:hunter2@h': x\n",
@@ -340,6 +345,22 @@ def test_all_mistakes_are_told_at_once_in_the_order_of_the_file(tmp_path: Path) 
         "retention",
         "web.listen",
         "web.lisen",
+    ]
+
+
+def test_missing_variables_are_told_beside_other_mistakes_and_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PGWATCH__WEBB", "x")
+    found = problems(
+        tmp_path,
+        "defaults: {connect_timeout: '${A}'}\ntargets: [{name: a, dsn: '${B}', packs: [x1]}]\n",
+    )
+    assert [problem.split(": ")[1] for problem in found] == [
+        "defaults.connect_timeout",
+        "targets[0].dsn",
+        "targets[0].packs[0]",
+        "PGWATCH__WEBB",
     ]
 
 
