@@ -14,6 +14,16 @@ _QUOTED = re.compile(r"'[^'<]{3,}'")  # no sign such as ',' and no <token>
 # The C parser where the wheel has it: 8 times faster, and start-up is what `check --once` waits for.
 _SafeLoader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
+
+class _TextLoader(_SafeLoader):  # type: ignore[misc]  # the base is one of two classes
+    """Leaves every plain scalar a text, except null; `<<` still merges."""
+
+    yaml_implicit_resolvers = {  # noqa: RUF012 (PyYAML's attribute)
+        char: [pair for pair in pairs if pair[0].endswith((":null", ":merge"))]
+        for char, pairs in yaml.SafeLoader.yaml_implicit_resolvers.items()
+    }
+
+
 Path = tuple[
     str | int, ...
 ]  # keys and indexes from the document's root, such as ("targets", 0, "dsn")
@@ -58,13 +68,14 @@ def dotted(path: Path) -> str:
     return text
 
 
-def load(text: str, *, file: str, first_line: int = 1) -> Document:
+def load(text: str, *, file: str, first_line: int = 1, texts: bool = False) -> Document:
     """Return the one YAML document of `text`; `file` and `first_line` (of `text` in `file`) name places.
 
+    `texts` leaves scalars as they are written (`on`, `1.50`), as Go reads them into fields that are texts.
     An empty text gives the value None. Raises InputError on a syntax error, a second document, an
     anchor bomb, or a mapping that has a key twice (which YAML forbids and PyYAML lets pass).
     """
-    loader = _SafeLoader(text)
+    loader = _TextLoader(text) if texts else _SafeLoader(text)
     try:
         node = loader.get_single_node()
         if node is None:

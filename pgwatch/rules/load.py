@@ -63,7 +63,7 @@ def parse_rules(
 
     `origin` begins the rules' identities, `file` by default. Raises InputError with all problems.
     """
-    document = yamlfile.load(text, file=file)
+    document = yamlfile.load(text, file=file, texts=True)
     if document.value is None:
         return []
     if not isinstance(document.value, dict):

@@ -52,17 +52,17 @@ class GroupReader:
             self._problem((*self._path, "name"), "a group needs a name")
             name = ""
         labels = self._labels(self._path, value)
-        limit = value.get("limit", 0)
-        if not isinstance(limit, int) or isinstance(limit, bool) or limit < 0:
+        limit = value.get("limit") or "0"
+        if not isinstance(limit, str) or not (limit.isascii() and limit.isdigit()):
             self._problem((*self._path, "limit"), "expected a whole number, 0 for no limit")
-            limit = 0
+            limit = "0"
         interval = self._duration(self._path, value, "interval") or self._default_interval
         return RuleGroup(
             name=name,
             file=self._source.document.file,
             interval=interval,
             query_offset=self._duration(self._path, value, "query_offset"),
-            limit=limit,
+            limit=int(limit),
             rules=tuple(self._rules(value.get("rules"), name, labels)),
         )
 
@@ -84,12 +84,12 @@ class GroupReader:
     ) -> Rule | None:
         if not self._mapping(path, value, _RULE_KEYS):
             return None
-        record, alert = _text(value.get("record")), _text(value.get("alert"))
+        record, alert = (self._scalar(path, value, key) for key in ("record", "alert"))
         if bool(record) is bool(alert):
             which = "only one of" if record else "one of"
             self._problem(path, f"{which} 'record' and 'alert' must be set")
             return None
-        name = record or alert or ""
+        name = record or alert
         expr = self._expr(path, value)
         labels = {**below, **self._labels(path, value)}
         annotations = self._strings(path, value, "annotations")
@@ -135,7 +135,7 @@ class GroupReader:
                     self._problem((*path, kind, key), f"could not parse the template: {error}")
 
     def _expr(self, path: Path, value: Mapping[str, Any]) -> tuple[str, Expr] | None:
-        text = _text(value.get("expr"))
+        text = self._scalar(path, value, "expr")
         if not text:
             self._problem(path, "field 'expr' must be set in rule")
             return None
@@ -179,19 +179,25 @@ class GroupReader:
             return {}
         texts: dict[str, str] = {}
         for name, item in found.items():
-            text = "" if item is None else _text(item)
-            if text is None:
-                self._problem((*path, key, str(name)), "expected a text")
-            elif not str(name):
+            if not isinstance(item, str | None):
+                self._problem((*path, key, name), "expected a text")
+            elif not name:
                 self._problem((*path, key), "a name may not be empty")
             else:
-                texts[str(name)] = text
+                texts[name] = item or ""
         return texts
 
+    def _scalar(self, path: Path, value: Mapping[str, Any], key: str) -> str:
+        """Return the text at `key`, "" if there is none."""
+        found = value.get(key)
+        if not isinstance(found, str | None):
+            self._problem((*path, key), "expected a text")
+            return ""
+        return found or ""
+
     def _duration(self, path: Path, value: Mapping[str, Any], key: str) -> timedelta:
-        text = _text(value.get(key, "0"))
         try:
-            return parse_duration(text if text is not None else "")
+            return parse_duration(self._scalar(path, value, key) or "0")
         except ValueError as error:
             self._problem((*path, key), str(error))
             return timedelta(0)
@@ -209,12 +215,3 @@ class GroupReader:
 
     def _problem(self, path: Path, message: str) -> None:
         self.problems.append(self._source.document.problem(path, message))
-
-
-def _text(value: Any) -> str | None:
-    """Return a YAML scalar as Prometheus reads it where a text is wanted; None for anything else."""
-    if isinstance(value, bool):
-        return str(value).lower()
-    if isinstance(value, str | int | float):
-        return str(value)
-    return None
