@@ -1,9 +1,9 @@
-"""CPU and memory of the database's host: of this machine, or from a node_exporter there.
+"""CPU time and memory of the database's host, of this machine or from a node_exporter there.
 
-(The third way, through SQL, is `hoststats.SERVER_SQL` and `hoststats.parse_proc`.)
+Names and labels are node_exporter's, with `probe="host"`. (Through SQL it is the query `host/linux`.)
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
 
@@ -11,25 +11,28 @@ import psutil
 from prometheus_client.parser import text_string_to_metric_families
 
 from pgwatch.probes.fetch import Fetched, Fetcher
-from pgwatch.probes.hoststats import (
-    FAMILIES,
-    MODES,
-    HostStats,
-    Row,
-    rows_collected,
-    stats_collected,
-)
 from pgwatch.probes.probe import ProbeError
-from pgwatch.samples.sample import Collected, Source
+from pgwatch.samples.labels import METRIC_NAME, Labels
+from pgwatch.samples.sample import Collected, Family, MetricType, Source
 
+CPU = Family("node_cpu_seconds_total", MetricType.COUNTER, "Seconds the CPUs spent in each mode")
+MEMORY_TOTAL = Family("node_memory_MemTotal_bytes", MetricType.GAUGE, "Memory of the host")
+MEMORY_AVAILABLE = Family(
+    "node_memory_MemAvailable_bytes",
+    MetricType.GAUGE,
+    "Memory that new work could have without swapping, as the kernel estimates it",
+)
+FAMILIES = (CPU, MEMORY_TOTAL, MEMORY_AVAILABLE)
+
+# guest and guest_nice are left out, as in node_exporter: they are already part of user and nice.
+_MODES = ("user", "nice", "system", "idle", "iowait", "irq", "softirq", "steal")
 _NAMES = tuple(family.name for family in FAMILIES)
 _INTERVAL = timedelta(seconds=15)
 _MAX_PAGE_BYTES = 32 * 1024 * 1024
 
 
-def host_source(target: str) -> Source:
-    """Return the source of the host metrics of `target`, however they are read."""
-    return Source(target, "probe/host")
+# ((metric name, labels), value)
+_Row = tuple[tuple[str, Mapping[str, str]], float]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,37 +48,24 @@ class LocalHostProbe:
     @property
     def source(self) -> Source:
         """The host metrics of the target."""
-        return host_source(self.target)
+        return Source(self.target, "probe/host")
 
     def run(self, now_ms: int) -> Collected:
         """Return CPU time and memory of this machine; raises ProbeError where psutil cannot."""
         try:
             memory = psutil.virtual_memory()
-            cpu_seconds = {
-                (str(cpu), mode): float(seconds)
-                for cpu, times in enumerate(psutil.cpu_times(percpu=True))
-                for mode, seconds in _modes(times._asdict())
-            }
+            cpus = psutil.cpu_times(percpu=True)
         except (OSError, psutil.Error) as error:
             raise ProbeError(f"cannot read this machine's CPU and memory: {error}") from error
-        stats = HostStats(
-            cpu_seconds=cpu_seconds,
-            memory_total=memory.total,
-            memory_available=memory.available,
-        )
-        return stats_collected(
-            stats,
-            source=self.source,
-            time_ms=now_ms,
-            instance=self.instance,
-            target_labels=self.target_labels,
-        )
-
-
-def _modes(times: Mapping[str, float]) -> Iterator[tuple[str, float]]:
-    for mode in MODES:
-        if mode in times:
-            yield mode, times[mode]
+        rows: list[_Row] = [
+            ((CPU.name, {"cpu": str(cpu), "mode": mode}), seconds)
+            for cpu, times in enumerate(cpus)
+            for mode, seconds in times._asdict().items()
+            if mode in _MODES
+        ]
+        rows.append(((MEMORY_TOTAL.name, {}), memory.total))
+        rows.append(((MEMORY_AVAILABLE.name, {}), memory.available))
+        return _collected(rows, self, now_ms)
 
 
 @dataclass(slots=True, kw_only=True)
@@ -96,7 +86,7 @@ class NodeExporterProbe:
     @property
     def source(self) -> Source:
         """The host metrics of the target."""
-        return host_source(self.target)
+        return Source(self.target, "probe/host")
 
     def run(self, now_ms: int) -> Collected:
         """Return CPU time and memory as the node_exporter gives them; raises ProbeError."""
@@ -105,27 +95,36 @@ class NodeExporterProbe:
             rows = _rows(fetched)
         except ProbeError as error:
             raise ProbeError(f"node_exporter of {self.target}: {error}") from error
-        return rows_collected(
-            rows,
-            source=self.source,
-            time_ms=now_ms,
-            instance=self.instance,
-            target_labels=self.target_labels,
-        )
+        return _collected(rows, self, now_ms)
 
 
-def _rows(fetched: Fetched) -> list[Row]:
+def _collected(
+    rows: Iterable[_Row], probe: LocalHostProbe | NodeExporterProbe, time_ms: int
+) -> Collected:
+    fixed = {**probe.target_labels, "target": probe.target, "probe": "host"}
+    pairs = [(Labels({**labels, **fixed, METRIC_NAME: name}), v) for (name, labels), v in rows]
+    return Collected(
+        source=probe.source,
+        time_ms=time_ms,
+        families=FAMILIES,
+        labels=[labels for labels, _ in pairs],
+        values=[value for _, value in pairs],
+        instance=probe.instance,
+    )
+
+
+def _rows(fetched: Fetched) -> list[_Row]:
     if fetched.status != 200:
         raise ProbeError(f"status {fetched.status} instead of 200")
     lines = fetched.body.decode("utf-8", "replace").splitlines(keepends=True)
     # Only ours are parsed: the page has some thousand lines, and the parser is slow.
     wanted = "".join(line for line in lines if line.startswith(_NAMES))
     try:
-        rows: list[Row] = [
+        rows: list[_Row] = [
             ((sample.name, sample.labels), float(sample.value))
             for family in text_string_to_metric_families(wanted)
             for sample in family.samples
-            if sample.name in _NAMES and sample.labels.get("mode", "idle") in MODES
+            if sample.name in _NAMES and sample.labels.get("mode", "idle") in _MODES
         ]
     except (ValueError, IndexError) as error:
         raise ProbeError("its page is not in Prometheus's text format") from error

@@ -48,17 +48,20 @@ def create_app(providers: Providers) -> Starlette:
     async def discovery(request: Request) -> Response:
         # How this request reached us is how a scrape will; targets keep their own `target` label.
         address = request.headers.get("host", "")
+        view = providers.status()
+        instances = {probe.name: "" for probe in view.probes}
+        instances.update({target.name: target.instance for target in view.targets})
         return JSONResponse(
             [
                 {
                     "targets": [address],
                     "labels": {
-                        "__metrics_path__": f"/metrics/{target.name}",
-                        "__meta_pgwatch_target": target.name,
-                        "__meta_pgwatch_instance": target.instance,
+                        "__metrics_path__": f"/metrics/{name}",
+                        "__meta_pgwatch_target": name,
+                        "__meta_pgwatch_instance": instance,
                     },
                 }
-                for target in providers.status().targets
+                for name, instance in sorted(instances.items())
             ]
         )
 

@@ -22,7 +22,7 @@ from pgwatch.targets.dsn import Dsn
 from pgwatch.targets.target import Target
 from pgwatch.web.app import Providers, create_app
 from pgwatch.web.server import WebServer
-from pgwatch.web.view import StatusView, TargetView
+from pgwatch.web.view import ProbeView, StatusView, TargetView
 
 
 class Observed:
@@ -89,8 +89,13 @@ class Observed:
 
     def _status(self) -> StatusView:
         now = datetime.now(UTC)
-        targets = (TargetView(name="roofing", up=True), TargetView(name="health", up=True))
-        return StatusView(now=now, version="1.2.3", started=now, targets=targets)
+        return StatusView(
+            now=now,
+            version="1.2.3",
+            started=now,
+            targets=(TargetView(name="roofing", up=True),),
+            probes=(ProbeView(name="health"),),
+        )
 
     async def _reload(self) -> None:
         pass

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import yaml
 
-from pgwatch.probes import hoststats
+from pgwatch.probes import host
 from pgwatch.queries.catalog import load_catalog
 from pgwatch.queries.query import Scope
 from pgwatch.rules.load import load_rules
@@ -164,11 +164,11 @@ def test_every_alert_of_the_guide_is_there() -> None:
 
 def known_metrics() -> dict[str, set[str]]:
     """{metric: its labels} of everything that pgwatch can collect."""
-    host = {"target", "probe", "cpu", "mode"}
+    cpu = {"target", "probe", "cpu", "mode"}
     probe = {"target", "probe"}
     known = {
         "pg_up": {"target"},
-        **{family.name: host for family in hoststats.FAMILIES},
+        **{family.name: cpu for family in host.FAMILIES},
         "probe_success": probe,
         "probe_duration_seconds": probe,
     }

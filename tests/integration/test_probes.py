@@ -10,16 +10,16 @@ from datetime import timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import psutil
-import psycopg
 import pytest
 
 from pgwatch.demo.server import LocalServer, free_port
 from pgwatch.probes.host import LocalHostProbe, NodeExporterProbe
-from pgwatch.probes.hoststats import SERVER_SQL, parse_proc
 from pgwatch.probes.http import HttpProbe
 from pgwatch.probes.probe import Probe, ProbeError
+from pgwatch.samples.labels import Labels
 from pgwatch.samples.sample import Collected, Source
 from pgwatch.secret import Secret
+from tests.packs import collect, connect
 
 TOKEN = "t0p-s3cret"
 
@@ -103,6 +103,10 @@ def values(collected: Collected) -> dict[str, float]:
         labels.name.removeprefix("probe_"): value
         for labels, value in zip(collected.labels, collected.values, strict=True)
     }
+
+
+def by_labels(collected: Collected) -> dict[Labels, float]:
+    return dict(zip(collected.labels, collected.values, strict=True))
 
 
 def http(url: str, **more: object) -> HttpProbe:
@@ -210,26 +214,25 @@ def test_recovers_when_the_application_does(web: str) -> None:
 
 def test_local_host_is_what_psutil_and_proc_agree_on() -> None:
     probe = LocalHostProbe(target="db1")
-    collected = probe.run(0)
-    by_labels = dict(zip(collected.labels, collected.values, strict=True))
-    assert {labels.label("probe") for labels in by_labels} == {"host"}
-    totals = [v for labels, v in by_labels.items() if labels.name == "node_memory_MemTotal_bytes"]
+    found = by_labels(probe.run(0))
+    assert {labels.label("probe") for labels in found} == {"host"}
+    totals = [v for labels, v in found.items() if labels.name == "node_memory_MemTotal_bytes"]
     assert totals == [psutil.virtual_memory().total]
-    idle = {x.label("cpu") for x in by_labels if x.label("mode") == "idle"}
+    idle = {x.label("cpu") for x in found if x.label("mode") == "idle"}
     assert len(idle) == psutil.cpu_count()
 
 
-def test_server_host_through_sql_agrees_with_local(any_server: LocalServer) -> None:
+def test_host_through_sql_is_the_same_series_with_the_same_values(any_server: LocalServer) -> None:
     """The test servers run on this machine, so both ways must see the same."""
-    with psycopg.connect(any_server.dsn()) as connection:
-        row = connection.execute(SERVER_SQL).fetchone()
-    assert row is not None
-    stats = parse_proc(*row)
-    assert stats.memory_total == psutil.virtual_memory().total
-    local = psutil.cpu_times(percpu=True)
-    assert len({cpu for cpu, _ in stats.cpu_seconds}) == len(local)
-    assert stats.cpu_seconds["0", "idle"] == pytest.approx(local[0].idle, abs=5)
-    assert stats.cpu_seconds["0", "user"] == pytest.approx(local[0].user, abs=5)
+    with connect(any_server.dsn()) as connection:
+        through_sql = by_labels(collect(connection, "host/linux"))
+    local = by_labels(LocalHostProbe(target="t").run(0))
+    assert set(through_sql) == set(local)
+    for labels, value in through_sql.items():
+        if labels.name == "node_memory_MemAvailable_bytes":
+            assert value == pytest.approx(local[labels], rel=0.2)
+        else:
+            assert value == pytest.approx(local[labels], abs=5), labels
 
 
 def test_node_exporter_gives_the_few_families_and_its_other_series_do_not_matter(web: str) -> None:

@@ -18,7 +18,7 @@ from pgwatch.samples.labels import Labels
 from pgwatch.samples.sample import Collected, Family, MetricType, Source
 from pgwatch.web.app import Providers, create_app
 from pgwatch.web.server import WebServer
-from pgwatch.web.view import StatusView, TargetView
+from pgwatch.web.view import ProbeView, StatusView, TargetView
 from tests.integration.webserver import serving
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
@@ -47,7 +47,8 @@ class Daemon:
             TargetView(name="db1", instance="h1:5432", up=True),
             TargetView(name="a b/c", up=True),
         )
-        return StatusView(now=NOW, version="1.2.3", started=NOW, targets=targets)
+        probes = (ProbeView(name="app"),)
+        return StatusView(now=NOW, version="1.2.3", started=NOW, targets=targets, probes=probes)
 
     async def reload(self) -> None:
         self.reloads += 1
@@ -130,19 +131,12 @@ def test_service_discovery_leads_to_each_target(url: str) -> None:
         {
             "targets": [address],
             "labels": {
-                "__metrics_path__": "/metrics/db1",
-                "__meta_pgwatch_target": "db1",
-                "__meta_pgwatch_instance": "h1:5432",
+                "__metrics_path__": f"/metrics/{name}",
+                "__meta_pgwatch_target": name,
+                "__meta_pgwatch_instance": instance,
             },
-        },
-        {
-            "targets": [address],
-            "labels": {
-                "__metrics_path__": "/metrics/a b/c",
-                "__meta_pgwatch_target": "a b/c",
-                "__meta_pgwatch_instance": "",
-            },
-        },
+        }
+        for name, instance in (("a b/c", ""), ("app", ""), ("db1", "h1:5432"))
     ]
 
 
