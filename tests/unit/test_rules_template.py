@@ -1,11 +1,17 @@
 """Templates of rules: Prometheus's language, functions and failures."""
 
 import math
+import re
+import shutil
+import subprocess
+from pathlib import Path
 
 import pytest
+import yaml
 
 from pgwatch.rules.template import RuleTemplate, Surroundings, TemplateError
 from pgwatch.samples.labels import Labels
+from tests.servers import missing_peer
 
 SURROUNDINGS = Surroundings(external_url="http://pg:9432/base", external_labels={"dc": "a"})
 LABELS = {"a": "1", "b": "x y"}
@@ -78,6 +84,37 @@ EXPANSIONS = [
 @pytest.mark.parametrize(("text", "expanded"), EXPANSIONS)
 def test_expansion(text: str, expanded: str) -> None:
     assert expand(text) == expanded
+
+
+@pytest.mark.peer
+def test_prometheus_expands_the_same(tmp_path: Path) -> None:
+    if (program := shutil.which("promtool")) is None:
+        missing_peer("promtool")
+    # promtool has other answers to query(), no URL for the functions, and its 2.42 has no tmpl without them.
+    apart = re.compile("query|externalURL }|pathPrefix|tmpl")
+    shown = [row for row in EXPANSIONS if not apart.search(row[0])]
+    annotations = {f"a{n}": text for n, (text, _) in enumerate(shown)}
+    expected = {f"a{n}": expanded for n, (_, expanded) in enumerate(shown)}
+    alert = {"alert": "X", "expr": "m + 0", "annotations": annotations}
+    test = {
+        "input_series": [{"series": 'm{a="1",b="x y"}', "values": str(VALUE)}],
+        "external_labels": dict(SURROUNDINGS.external_labels),
+        "external_url": SURROUNDINGS.external_url,
+        "alert_rule_test": [
+            {
+                "eval_time": "0m",
+                "alertname": "X",
+                "exp_alerts": [{"exp_labels": LABELS, "exp_annotations": expected}],
+            }
+        ],
+    }
+    (tmp_path / "r.yml").write_text(yaml.dump({"groups": [{"name": "g", "rules": [alert]}]}))
+    file = tmp_path / "t.yml"
+    file.write_text(yaml.dump({"rule_files": ["r.yml"], "tests": [test]}))
+    run = subprocess.run(
+        [program, "test", "rules", str(file)], capture_output=True, text=True, check=False
+    )
+    assert run.returncode == 0, run.stdout + run.stderr
 
 
 VALUES = [
