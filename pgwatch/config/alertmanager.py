@@ -1,18 +1,27 @@
 """Reads an alertmanager.yml, strictly: every problem at once, each with file, line and what was expected."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path as FilePath
 from typing import Any, Final
 
-from pydantic import BaseModel, ValidationError
+from pydantic import ValidationError
 
 from pgwatch import yamlfile
-from pgwatch.config.alertmanager_file import OTHER_RECEIVERS, AlertmanagerFile, RouteConfig
+from pgwatch.config.alertmanager_errors import explain
+from pgwatch.config.alertmanager_file import (
+    OTHER_RECEIVERS,
+    AlertmanagerFile,
+    InhibitRuleConfig,
+    NamedIntervals,
+    RouteConfig,
+)
 from pgwatch.config.nearest import nearest
 from pgwatch.config.receivers import ReceiverBuilder
 from pgwatch.errors import InputError, Problem
+from pgwatch.notify.inhibit import InhibitRule
+from pgwatch.notify.interval import Schedule, TimeInterval, parse_interval
 from pgwatch.notify.matcher import (
     MatcherError,
     in_order,
@@ -25,13 +34,6 @@ from pgwatch.notify.route import Route, Routing, child_key
 from pgwatch.samples.labels import Matcher, MatchType
 from pgwatch.yamlfile import Document, Path
 
-_NOT_BUILT: Final = {
-    "inhibit_rules": "pgwatch does not inhibit alerts yet",
-    "time_intervals": "pgwatch does not know time intervals yet",
-    "mute_time_intervals": "pgwatch does not know time intervals yet",
-    "active_time_intervals": "pgwatch does not know time intervals yet",
-    "templates": "pgwatch does not read notification templates yet",
-}
 _DEFAULTS: Final = Route(receiver="")
 _EVERYTHING: Final = "..."  # in group_by: all labels
 
@@ -54,13 +56,13 @@ def parse_alertmanager(text: str, path: FilePath) -> Routing:
     document = yamlfile.load(text, file=str(path))
     value = _without_nulls(document.value)
     reader = _Reader(document)
-    reader.refuse_what_is_not_built(value)
+    reader.refuse_templates(value)
     reader.set_other_receivers_apart(value)
     try:
         file = AlertmanagerFile.model_validate(value)
     except ValidationError as error:
         for one in error.errors():
-            reader.problems.append(_explained(one, document))
+            reader.problems.append(explain(one, document))
         raise InputError(reader.problems) from None
     routing = reader.read(file, path.parent)
     if reader.problems:
@@ -75,16 +77,14 @@ class _Reader:
         self._document = document
         self.problems: list[Problem] = []
         self._warnings: list[str] = []
+        self._intervals: dict[str, tuple[TimeInterval, ...]] = {}
         self._others: list[list[str]] = []  # by receiver
 
-    def refuse_what_is_not_built(self, value: Any) -> None:
-        """Tell what would be ignored, and remove it, so that it is told once."""
-        for path, mapping in [((), value), *_routes_of(value)]:
-            for key, reason in _NOT_BUILT.items():
-                if isinstance(mapping, dict) and mapping.pop(key, None):
-                    self._problem(
-                        (*path, key), f"{reason}; remove this, or use a real Alertmanager"
-                    )
+    def refuse_templates(self, value: Any) -> None:
+        """Tell that notification templates would be ignored, and remove the key, so that it is told once."""
+        if isinstance(value, dict) and value.pop("templates", None):
+            message = "pgwatch does not read notification templates yet: it writes its own messages"
+            self._problem(("templates",), f"{message}; remove this")
 
     def set_other_receivers_apart(self, value: Any) -> None:
         """Remove the channels that pgwatch does not deliver, and remember which receivers had them."""
@@ -103,6 +103,7 @@ class _Reader:
             elif config.name in receivers:
                 self._problem((*path, "name"), f"there are two receivers called {config.name!r}")
             receivers[config.name] = builder.build(config, self._others[index], path)
+        self._read_intervals(file)
         root = Route(receiver="")
         if file.route is None:
             self._problem((), "the key route is required")
@@ -113,6 +114,10 @@ class _Reader:
         return Routing(
             root=root,
             receivers=receivers,
+            inhibit_rules=tuple(
+                self._inhibit_rule(config, ("inhibit_rules", index))
+                for index, config in enumerate(file.inhibit_rules)
+            ),
             resolve_timeout=file.globals.resolve_timeout,
             warnings=tuple(self._warnings),
         )
@@ -122,11 +127,16 @@ class _Reader:
             self._problem(("route",), "the root route needs a receiver")
         if config.match or config.match_re or config.matchers:
             self._problem(("route",), "the root route must not have matchers: it takes every alert")
+        for key in ("mute_time_intervals", "active_time_intervals"):
+            if getattr(config, key):
+                self._problem(
+                    ("route", key), "the root route must not be muted: it takes every alert"
+                )
         if config.continues:
             self._problem(("route", "continue"), "the root route has no siblings to continue with")
 
     def _route(self, config: RouteConfig, parent: Route, parent_key: str, path: Path) -> Route:
-        matchers = in_order(self._matchers(config, path))
+        matchers = self._read_matchers(config.match, config.match_re, config.matchers, path)
         key = child_key(parent_key, matchers) if parent_key else "{}"
         everything, names = self._group_by(config, parent, path)
         route = Route(
@@ -139,12 +149,92 @@ class _Reader:
             group_interval=_or(config.group_interval, parent.group_interval),
             repeat_interval=_or(config.repeat_interval, parent.repeat_interval),
             continues=config.continues,
+            schedule=self._schedule(config, path),
         )
         children = tuple(
             self._route(child, route, key, (*path, "routes", index))
             for index, child in enumerate(config.routes)
         )
         return _with_routes(route, children)
+
+    def _read_matchers(
+        self,
+        match: Mapping[str, str],
+        match_re: Mapping[str, str],
+        matchers: Sequence[str],
+        path: Path,
+        prefix: str = "",
+    ) -> tuple[Matcher, ...]:
+        """Return the matchers of the three keys that may hold them, in Alertmanager's order."""
+        found: list[Matcher] = []
+        old = (("match", match, MatchType.EQUAL), ("match_re", match_re, MatchType.REGEX))
+        for key, pairs, kind in old:
+            for name, value in pairs.items():
+                place = (*path, prefix + key, name)
+                if not is_classic_name(name):
+                    self._problem(place, f"{name!r} is not a label name")
+                    continue
+                # Alertmanager shows these with their anchors, and group keys are made of what it shows.
+                text = f"^(?:{value})$" if kind is MatchType.REGEX else value
+                try:
+                    found.append(matcher(name, kind, text))
+                except MatcherError as error:
+                    self._problem(place, str(error))
+        for index, text in enumerate(matchers):
+            place = (*path, prefix + "matchers", index)
+            try:
+                parsed = parse_matchers(text)
+            except MatcherError as error:
+                self._problem(place, f"not a matcher: {error}")
+                continue
+            if parsed.warning:
+                self._warn(place, parsed.warning)
+            found += parsed.matchers
+        return in_order(found)
+
+    def _inhibit_rule(self, config: InhibitRuleConfig, path: Path) -> InhibitRule:
+        source = self._read_matchers(
+            config.source_match, config.source_match_re, config.source_matchers, path, "source_"
+        )
+        target = self._read_matchers(
+            config.target_match, config.target_match_re, config.target_matchers, path, "target_"
+        )
+        return InhibitRule(source=source, target=target, equal=config.equal)
+
+    def _read_intervals(self, file: AlertmanagerFile) -> None:
+        for key, named in (
+            ("mute_time_intervals", file.mute_time_intervals),
+            ("time_intervals", file.time_intervals),
+        ):
+            for index, one in enumerate(named):
+                path: Path = (key, index)
+                if not one.name:
+                    self._problem(path, "a time interval needs a name")
+                elif one.name in self._intervals:
+                    self._problem((*path, "name"), f"there are two intervals called {one.name!r}")
+                self._intervals[one.name] = tuple(self._interval_parts(one, path))
+
+    def _interval_parts(self, named: NamedIntervals, path: Path) -> Iterator[TimeInterval]:
+        for index, one in enumerate(named.time_intervals):
+            try:
+                yield parse_interval(**dict(one))
+            except ValueError as error:
+                self._problem((*path, "time_intervals", index), str(error))
+
+    def _schedule(self, config: RouteConfig, path: Path) -> Schedule:
+        mute = self._named(config.mute_time_intervals, (*path, "mute_time_intervals"))
+        active = self._named(config.active_time_intervals, (*path, "active_time_intervals"))
+        return Schedule(mute=mute, active=active if config.active_time_intervals else None)
+
+    def _named(self, names: Sequence[str], path: Path) -> tuple[TimeInterval, ...]:
+        found: list[TimeInterval] = []
+        for index, name in enumerate(names):
+            if name in self._intervals:
+                found += self._intervals[name]
+            else:
+                advice = nearest(name, self._intervals)
+                self._problem((*path, index), f"there is no time interval {name!r}; {advice}")
+        return tuple(found)
 
     def _group_by(
         self, config: RouteConfig, parent: Route, path: Path
@@ -162,34 +252,6 @@ class _Reader:
                 self._problem(place, "'...' means all labels; it must stand alone")
             return True, frozenset()
         return False, frozenset(config.group_by)
-
-    def _matchers(self, config: RouteConfig, path: Path) -> Iterator[Matcher]:
-        old = (
-            ("match", config.match, MatchType.EQUAL),
-            ("match_re", config.match_re, MatchType.REGEX),
-        )
-        for key, pairs, kind in old:
-            for name, value in pairs.items():
-                place = (*path, key, name)
-                if not is_classic_name(name):
-                    self._problem(place, f"{name!r} is not a label name")
-                    continue
-                # Alertmanager shows these with their anchors, and group keys are made of what it shows.
-                text = f"^(?:{value})$" if kind is MatchType.REGEX else value
-                try:
-                    yield matcher(name, kind, text)
-                except MatcherError as error:
-                    self._problem(place, str(error))
-        for index, text in enumerate(config.matchers):
-            place = (*path, "matchers", index)
-            try:
-                parsed = parse_matchers(text)
-            except MatcherError as error:
-                self._problem(place, f"not a matcher: {error}")
-                continue
-            if parsed.warning:
-                self._warn(place, parsed.warning)
-            yield from parsed.matchers
 
     def _check_receivers(self, root: Route, receivers: dict[str, Receiver]) -> None:
         for path, route in _walk(root, ("route",)):
@@ -229,19 +291,6 @@ def _walk(route: Route, path: Path) -> Iterator[tuple[Path, Route]]:
         yield from _walk(child, (*path, "routes", index))
 
 
-def _routes_of(value: Any) -> Iterator[tuple[Path, Any]]:
-    """Return the raw mappings of all routes with their paths."""
-    found: list[tuple[Path, Any]] = []
-    if isinstance(value, dict):
-        found.append((("route",), value.get("route")))
-    while found:
-        path, route = found.pop(0)
-        yield path, route
-        children = route.get("routes") if isinstance(route, dict) else None
-        if isinstance(children, list):
-            found += [((*path, "routes", index), child) for index, child in enumerate(children)]
-
-
 def _or(value: timedelta | None, inherited: timedelta) -> timedelta:
     return inherited if value is None else value
 
@@ -253,50 +302,3 @@ def _without_nulls(value: Any) -> Any:
     if isinstance(value, list):
         return [_without_nulls(item) for item in value]
     return {} if value is None else value
-
-
-_EXPECTED: Final = {
-    "tuple_type": "a list",
-    "dict_type": "a mapping",
-    "model_type": "a mapping",
-    "model_attributes_type": "a mapping",
-    "string_type": "a string",
-    "bool_type": "true or false",
-    "bool_parsing": "true or false",
-    "int_type": "a whole number",
-    "int_parsing": "a whole number",
-}
-
-
-def _explained(error: Any, document: Document) -> Problem:
-    """Return pydantic's error in our words; the value itself is never quoted, it may be a secret."""
-    path: Path = tuple(error["loc"])
-    if error["type"] == "extra_forbidden":
-        return document.problem(path, f"unknown key; {nearest(str(path[-1]), _known_keys(path))}")
-    if error["type"] == "value_error":
-        return document.problem(path, str(error["ctx"]["error"]))
-    expected = _EXPECTED.get(error["type"], error["msg"].removeprefix("Input should be "))
-    return document.problem(path, f"expected {expected}")
-
-
-def _known_keys(path: Path) -> list[str]:
-    """Return the keys that may stand where the last part of `path` stands."""
-    section: type[BaseModel] = AlertmanagerFile
-    for part in path[:-1]:
-        if isinstance(part, int):
-            continue
-        field = next(
-            (f for name, f in section.model_fields.items() if (f.alias or name) == part), None
-        )
-        if field is None:
-            return []
-        section = _section_in(field.annotation) or section
-    return [f.alias or name for name, f in section.model_fields.items()]
-
-
-def _section_in(annotation: Any) -> type[BaseModel] | None:
-    """Return the section that a field's type names, inside `X | None` or `tuple[X, ...]`."""
-    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
-        return annotation
-    inside = (_section_in(argument) for argument in getattr(annotation, "__args__", ()))
-    return next((section for section in inside if section is not None), None)

@@ -230,8 +230,41 @@ class RouteConfig(Section):
     match_re: dict[str, Word] = {}
     matchers: tuple[str, ...] = ()
     continues: Annotated[bool, Field(alias="continue")] = False
+    mute_time_intervals: tuple[str, ...] = ()
+    active_time_intervals: tuple[str, ...] = ()
     routes: tuple["RouteConfig", ...] = ()
     labels: Ignored = None
+
+
+class InhibitRuleConfig(Section):
+    """An entry of `inhibit_rules`."""
+
+    name: str = ""
+    source_match: dict[str, Word] = {}
+    source_match_re: dict[str, Word] = {}
+    source_matchers: tuple[str, ...] = ()
+    target_match: dict[str, Word] = {}
+    target_match_re: dict[str, Word] = {}
+    target_matchers: tuple[str, ...] = ()
+    equal: tuple[str, ...] = ()
+
+
+class IntervalConfig(Section):
+    """An entry of `time_intervals` inside a named one."""
+
+    times: tuple[dict[str, str], ...] = ()
+    weekdays: tuple[str, ...] = ()
+    days_of_month: tuple[Word, ...] = ()
+    months: tuple[Word, ...] = ()
+    years: tuple[Word, ...] = ()
+    location: str = ""
+
+
+class NamedIntervals(Section):
+    """An entry of the file's `time_intervals`."""
+
+    name: str = ""
+    time_intervals: tuple[IntervalConfig, ...] = ()
 
 
 class AlertmanagerFile(Section):
@@ -240,6 +273,9 @@ class AlertmanagerFile(Section):
     globals: Annotated[Globals, Field(alias="global")] = Globals()
     route: RouteConfig | None = None
     receivers: tuple[ReceiverConfig, ...] = ()
+    inhibit_rules: tuple[InhibitRuleConfig, ...] = ()
+    time_intervals: tuple[NamedIntervals, ...] = ()
+    mute_time_intervals: tuple[NamedIntervals, ...] = ()  # the older name of the same
 
 
 def ignored_keys(section: Section) -> list[str]:

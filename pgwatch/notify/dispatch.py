@@ -4,15 +4,15 @@ Everything here is pure. The caller saves a `Decisions` in one transaction and o
 `state` as the current one; a crash before that is as if nothing had been decided.
 """
 
-import hashlib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from pgwatch.alerts.alert import Alert, AlertState
-from pgwatch.notify.group import Group, GroupId, LogEntry, LogKey, MemberId, reason_to_notify
-from pgwatch.notify.notification import Notification, NotifiedAlert, Reason, in_order
-from pgwatch.notify.receiver import ChannelSettings
+from pgwatch.notify.flush import Decision, flush
+from pgwatch.notify.group import Group, GroupId, LogEntry, LogKey, MemberId
+from pgwatch.notify.inhibit import Inhibitor
+from pgwatch.notify.notification import NotifiedAlert
 from pgwatch.notify.route import Route, Routing, find_routes
 from pgwatch.samples.labels import Labels
 
@@ -27,15 +27,6 @@ class DispatchState:
     def next_flush(self) -> datetime | None:
         """Return when the next group is due; None: there is no group."""
         return min((group.next_flush for group in self.groups.values()), default=None)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Decision:
-    """A notification to enqueue."""
-
-    notification: Notification
-    deliver: bool = True
-    # False: the channel does not want it (`send_resolved: false`); it only ends an older one still unsent
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,12 +56,17 @@ def advance(
     _join(groups, routing.root, (one for of_rule in alerts.values() for one in of_rule), now)
     logged: dict[LogKey, LogEntry] = {}
     enqueue: list[Decision] = []
-    for group in sorted(groups.values(), key=lambda group: (group.next_flush, group.id)):
-        if group.next_flush > now:
-            break
+    due = [group for group in groups.values() if group.next_flush <= now]
+    inhibitor = Inhibitor(routing.inhibit_rules if due else (), _all_firing(groups.values()))
+    for group in sorted(due, key=lambda group: (group.next_flush, group.id)):
         route = _route_of(routing.root, group)
-        _flush(group, route, routing, state.log, now, logged, enqueue)
         left = {i: member for i, member in group.members.items() if member.ends_at is None}
+        if not route.schedule.is_quiet(now):
+            told = flush(group, route, routing, inhibitor=inhibitor, log=state.log, now=now)
+            logged |= told.logged
+            enqueue += told.enqueue
+        elif _was_told(group, state.log):
+            left = dict(group.members)  # what ended while nothing may be told is told afterwards
         if left:
             next_flush = now + route.group_interval
             groups[group.id] = replace(group, members=left, next_flush=next_flush)
@@ -218,72 +214,12 @@ def _notified(alert: Alert) -> NotifiedAlert:
     )
 
 
-def _flush(  # noqa: PLR0917 (the two collections of results stand last)
-    group: Group,
-    route: Route,
-    routing: Routing,
-    log: Mapping[LogKey, LogEntry],
-    now: datetime,
-    logged: dict[LogKey, LogEntry],
-    enqueue: list[Decision],
-) -> None:
-    """Decide for each channel of the group's receiver; adds to `logged` and `enqueue`."""
-    alerts = _merged(group.members.values())
-    firing, resolved = _digests(alerts, ended=False), _digests(alerts, ended=True)
-    entry = LogEntry(time=now, firing=firing, resolved=resolved)
-    shown = in_order(alerts.values())
-    for channel in routing.receivers[group.id.receiver].channels:
-        key = LogKey(group.id.receiver, channel.name, group.id.key)
-        reason = reason_to_notify(
-            log.get(key),
-            entry,
-            send_resolved=channel.send_resolved,
-            repeat_interval=route.repeat_interval,
-        )
-        if reason is None:
-            continue
-        logged[key] = entry
-        snapshot = Notification(
-            receiver=key.receiver,
-            channel=key.channel,
-            group_key=key.group_key,
-            reason=reason,
-            time=now,
-            group_labels=group.labels,
-            alerts=shown,
-            external_url=routing.external_url,
-            id=hashlib.sha256("\0".join((*key, now.isoformat())).encode()).hexdigest()[:32],
-        )
-        enqueue.append(_decision(snapshot, channel))
+def _all_firing(groups: Iterable[Group]) -> Iterable[Labels]:
+    for group in groups:
+        for member in group.members.values():
+            if member.ends_at is None:
+                yield member.labels
 
 
-def _decision(snapshot: Notification, channel: ChannelSettings) -> Decision:
-    if channel.send_resolved:
-        return Decision(notification=snapshot)
-    if snapshot.reason is Reason.ALL_RESOLVED:
-        return Decision(notification=snapshot, deliver=False)
-    firing = tuple(alert for alert in snapshot.alerts if alert.ends_at is None)
-    return Decision(notification=replace(snapshot, alerts=firing))
-
-
-def _digests(alerts: Mapping[Labels, NotifiedAlert], *, ended: bool) -> frozenset[str]:
-    return frozenset(_digest(i) for i, one in alerts.items() if (one.ends_at is not None) is ended)
-
-
-def _digest(labels: Labels) -> str:
-    # Not the fingerprint: that is a loop over bytes in Python, and 10,000 alerts are flushed at once.
-    return hashlib.blake2b(repr(labels).encode(), digest_size=12).hexdigest()
-
-
-def _merged(members: Iterable[NotifiedAlert]) -> dict[Labels, NotifiedAlert]:
-    """Return the members by labels; of equals the one that fires, and then the one that began first."""
-    merged: dict[Labels, NotifiedAlert] = {}
-    for member in members:
-        other = merged.get(member.labels)
-        if other is None or _precedes(member, other):
-            merged[member.labels] = member
-    return merged
-
-
-def _precedes(one: NotifiedAlert, other: NotifiedAlert) -> bool:
-    return (one.ends_at is not None, one.starts_at) < (other.ends_at is not None, other.starts_at)
+def _was_told(group: Group, log: Mapping[LogKey, LogEntry]) -> bool:
+    return any((key.receiver, key.group_key) == group.id for key in log)

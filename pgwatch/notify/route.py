@@ -4,6 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
 
+from pgwatch.notify.inhibit import InhibitRule
+from pgwatch.notify.interval import ALWAYS, Schedule
 from pgwatch.notify.matcher import go_quote, matches, show
 from pgwatch.notify.receiver import LogSettings, Receiver
 from pgwatch.samples.labels import Labels, Matcher
@@ -22,6 +24,7 @@ class Route:
     group_interval: timedelta = timedelta(minutes=5)
     repeat_interval: timedelta = timedelta(hours=4)
     continues: bool = False  # the key `continue`: siblings after this one are tried too
+    schedule: Schedule = ALWAYS  # when alerts that end here are not told; not inherited
     routes: tuple["Route", ...] = ()
 
     def group_labels(self, labels: Labels) -> Labels:
@@ -40,6 +43,7 @@ class Routing:
 
     root: Route
     receivers: Mapping[str, Receiver]
+    inhibit_rules: tuple[InhibitRule, ...] = ()
     resolve_timeout: timedelta = timedelta(minutes=5)
     external_url: str = ""  # of pgwatch's own pages, for links in messages
     warnings: tuple[str, ...] = field(

@@ -9,7 +9,7 @@ from typing import Any
 from sqlalchemy import Connection, Row, func, select
 
 from pgwatch.notify.coalesce import supersede
-from pgwatch.notify.dispatch import Decision
+from pgwatch.notify.flush import Decision
 from pgwatch.notify.notification import Notification
 from pgwatch.notify.outbox import ChannelId, Queued
 from pgwatch.state.codec import decode_notification, digest, encode_notification

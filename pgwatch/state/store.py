@@ -19,7 +19,8 @@ from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.pool import StaticPool
 
 from pgwatch.alerts.alert import Alert
-from pgwatch.notify.dispatch import Decision, Decisions, DispatchState
+from pgwatch.notify.dispatch import Decisions, DispatchState
+from pgwatch.notify.flush import Decision
 from pgwatch.notify.notification import Notification
 from pgwatch.notify.outbox import ChannelId, Queued
 from pgwatch.state import groups

@@ -2,7 +2,7 @@
 
 import shutil
 import subprocess
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -149,6 +149,29 @@ def test_channels_get_their_settings_and_the_global_defaults(tmp_path: Path) -> 
     assert not routing.warnings
 
 
+def test_inhibition_and_intervals_are_read() -> None:
+    routing = parse(
+        ROUTE.replace("r}", "r, routes: [{mute_time_intervals: [night, weekend]}]}", 1)
+        + "inhibit_rules:\n"
+        "  - {source_matchers: [severity=critical], target_match: {severity: warning}, equal: [a]}\n"
+        "time_intervals:\n"
+        "  - name: night\n"
+        "    time_intervals: [{times: [{start_time: '00:00', end_time: '06:00'}]}]\n"
+        "mute_time_intervals:\n"
+        "  - {name: weekend, time_intervals: [{weekdays: ['saturday', sunday]}]}\n"
+    )
+    (rule,) = routing.inhibit_rules
+    assert (str(rule.source[0]), str(rule.target[0])) == (
+        'severity="critical"',
+        'severity="warning"',
+    )
+    assert rule.equal == ("a",)
+    schedule = routing.root.routes[0].schedule
+    assert schedule.is_quiet(datetime(2026, 8, 3, 5, 59, tzinfo=UTC)), "Monday before six"
+    assert not schedule.is_quiet(datetime(2026, 8, 3, 6, 0, tzinfo=UTC))
+    assert schedule.is_quiet(datetime(2026, 8, 2, 12, 0, tzinfo=UTC)), "a Sunday"
+
+
 def test_secrets_are_not_in_the_settings_repr() -> None:
     shown = repr(parse(FULL))
     for secret in ("hunter2", "services/T/B/X", "u:p@", "'token'"):
@@ -259,22 +282,39 @@ ROUTE = "route: {receiver: r}\nreceivers: [{name: r}]\n"
             id="slack and email",
         ),
         pytest.param(
-            ROUTE + "inhibit_rules: [{source_matchers: [a=b]}]\ntemplates: ['*.tmpl']\n",
-            [
-                "3:1: inhibit_rules: pgwatch does not inhibit alerts yet; "
-                "remove this, or use a real Alertmanager",
-                "4:1: templates: pgwatch does not read notification templates yet; "
-                "remove this, or use a real Alertmanager",
-            ],
-            id="not built",
+            ROUTE + "templates: ['*.tmpl']\n",
+            ["3:1: templates: pgwatch does not read notification templates yet"],
+            id="templates",
         ),
         pytest.param(
-            "route:\n  receiver: r\n  routes: [{mute_time_intervals: [x]}]\nreceivers: [{name: r}]",
+            ROUTE
+            + "inhibit_rules: [{source_matchers: ['a=~('], target_match: {1a: b}, equl: [a]}]",
+            ["3:68: inhibit_rules[0].equl: unknown key; did you mean equal?"],
+            id="inhibition, unknown key",
+        ),
+        pytest.param(
+            ROUTE + "inhibit_rules: [{source_matchers: ['a=~('], target_match: {1a: b}}]",
             [
-                "3:13: route.routes[0].mute_time_intervals: pgwatch does not know time intervals yet; "
-                "remove this, or use a real Alertmanager"
+                "3:36: inhibit_rules[0].source_matchers[0]: not a matcher",
+                "3:60: inhibit_rules[0].target_match.1a: '1a' is not a label name",
             ],
-            id="not built, inside a route",
+            id="inhibition",
+        ),
+        pytest.param(
+            "route:\n  receiver: r\n  mute_time_intervals: [night]\n"
+            "  routes: [{active_time_intervals: [days]}]\nreceivers: [{name: r}]\n"
+            "time_intervals:\n  - name: night\n"
+            "    time_intervals: [{times: [{start_time: '22:00', end_time: '06:00'}]}]\n"
+            "  - name: day\n    time_intervals: [{weekdays: [someday]}]\n",
+            [
+                "8:22: time_intervals[0].time_intervals[0]: "
+                "start_time must be before end_time; split a range that passes midnight",
+                "10:22: time_intervals[1].time_intervals[0]: 'someday' is not a day of the week",
+                "3:3: route.mute_time_intervals: the root route must not be muted",
+                "4:37: route.routes[0].active_time_intervals[0]: there is no time interval 'days'; "
+                "did you mean day?",
+            ],
+            id="intervals",
         ),
         pytest.param(
             "route: {receiver: r}\nreceivers: [{name: r, pagerduty_configs: [{routing_key: k}]}]",

@@ -3,11 +3,15 @@
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 
 from pgwatch.alerts.alert import Alert, AlertState
 from pgwatch.notify.dispatch import Decisions, DispatchState, advance, restore
+from pgwatch.notify.inhibit import InhibitRule
+from pgwatch.notify.interval import Schedule, parse_interval
+from pgwatch.notify.matcher import parse_matchers
 from pgwatch.notify.notification import Notification, Reason
 from pgwatch.notify.receiver import LogSettings, Receiver
 from pgwatch.notify.route import Route, Routing
@@ -41,7 +45,7 @@ def alert(
     )
 
 
-def routing(*, send_resolved: bool = True, **route: object) -> Routing:
+def routing(*, send_resolved: bool = True, **route: Any) -> Routing:
     root = Route(
         receiver="log",
         group_by=frozenset({"alertname"}),
@@ -50,7 +54,7 @@ def routing(*, send_resolved: bool = True, **route: object) -> Routing:
         repeat_interval=timedelta(hours=1),
     )
     log = Receiver(name="log", channels=(LogSettings(send_resolved=send_resolved),))
-    return Routing(root=replace(root, **route), receivers={"log": log})  # type: ignore[arg-type]
+    return Routing(root=replace(root, **route), receivers={"log": log})
 
 
 class Timeline:
@@ -241,6 +245,92 @@ def test_deciding_again_gives_the_same_notification() -> None:
     first, second = (advance(line.routing, line.state, {}, at(30)) for _ in range(2))
     assert first.enqueue == second.enqueue
     assert first.enqueue[0].notification.id
+
+
+class TestInhibition:
+    """`Down` explains the alerts of the same target; each alertname is a group of its own."""
+
+    def line(self, **kind: Any) -> Timeline:
+        rule = InhibitRule(
+            source=parse_matchers("alertname=Down").matchers,
+            target=parse_matchers("alertname!=Down").matchers,
+            equal=("target",),
+        )
+        return Timeline(replace(routing(**kind), inhibit_rules=(rule,)))
+
+    def told(self, notifications: Sequence[Notification]) -> list[tuple[str, str]]:
+        return sorted(one for told in notifications for one in shown(told))
+
+    def test_explained_alert_is_not_told_until_its_explanation_ends(self) -> None:
+        line = self.line()
+        line.push(
+            0, alert("Down", target="a"), alert("Slow", target="a"), alert("Slow", target="b")
+        )
+        down, slow = sorted(line.pass_time(30), key=lambda told: told.group_key)
+        assert self.told([down, slow]) == [("Down", "firing"), ("Slow", "firing")]
+        assert slow.alerts[0].labels["target"] == "b"
+        over = alert("Down", target="a", resolved=40)
+        line.push(40, over, alert("Slow", target="a"), alert("Slow", target="b"))
+        told = line.pass_time(330)
+        assert {str(one.reason) for one in told} == {"all alerts resolved", "new alerts added"}
+
+    def test_end_of_what_was_announced_is_told_even_if_it_is_explained_by_now(self) -> None:
+        line = self.line()
+        line.push(0, alert("Slow", target="a"))
+        line.pass_time(30)
+        line.push(40, alert("Slow", target="a"), alert("Down", target="a", since=40))
+        assert self.told(line.pass_time(330)) == [("Down", "firing")]
+        down = alert("Down", target="a", since=40)
+        line.push(400, alert("Slow", target="a", resolved=400), down)
+        assert self.told(line.pass_time(640)) == [("Slow", "resolved")]
+
+    def test_end_of_what_was_never_announced_is_not_told(self) -> None:
+        line = self.line()
+        line.push(0, alert("Slow", target="a"), alert("Down", target="a"))
+        line.pass_time(30)
+        line.push(40, alert("Slow", target="a", resolved=40), alert("Down", target="a"))
+        assert not line.pass_time(330)
+
+    def test_explained_alert_is_not_repeated(self) -> None:
+        line = self.line(repeat_interval=timedelta(minutes=1))
+        line.push(0, alert("Slow", target="a"))
+        line.pass_time(30)
+        line.push(40, alert("Slow", target="a"), alert("Down", target="a", since=40))
+        for minute in range(10):
+            told = self.told(line.pass_time(330 + 60 * minute))
+            assert ("Slow", "firing") not in told
+
+
+class TestQuietTime:
+    """From 03:05 to 03:15 nothing may be told."""
+
+    def line(self) -> Timeline:
+        quiet = parse_interval(times=[{"start_time": "03:05", "end_time": "03:15"}])
+        return Timeline(routing(schedule=Schedule(mute=(quiet,))))
+
+    def test_alert_in_quiet_time_is_told_after_it(self) -> None:
+        line = self.line()
+        line.push(290, alert(since=290))
+        assert not [told for second in range(320, 900, 10) for told in line.pass_time(second)]
+        (told,) = [told for second in range(900, 1300, 10) for told in line.pass_time(second)]
+        assert told.reason is Reason.FIRST
+
+    def test_end_in_quiet_time_is_told_after_it(self) -> None:
+        line = self.line()
+        line.push(0, alert())
+        assert line.pass_time(30)
+        line.push(400, alert(resolved=400))
+        assert not [told for second in range(400, 900, 10) for told in line.pass_time(second)]
+        (over,) = [told for second in range(900, 1300, 10) for told in line.pass_time(second)]
+        assert over.reason is Reason.ALL_RESOLVED
+        assert over.alerts[0].ends_at == at(400)
+
+    def test_alert_that_comes_and_goes_in_quiet_time_is_never_told(self) -> None:
+        line = self.line()
+        line.push(310, alert(since=310))
+        line.push(400, alert(since=310, resolved=400))
+        assert not [told for second in range(400, 1300, 10) for told in line.pass_time(second)]
+        assert not line.state.groups
 
 
 class TestRestart:

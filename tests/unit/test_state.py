@@ -13,7 +13,8 @@ import pytest
 from sqlalchemy import Connection, create_engine, text
 
 from pgwatch.alerts.alert import Alert, AlertState
-from pgwatch.notify.dispatch import Decision, Decisions, DispatchState, advance, restore
+from pgwatch.notify.dispatch import Decisions, DispatchState, advance, restore
+from pgwatch.notify.flush import Decision
 from pgwatch.notify.notification import Notification, NotifiedAlert, Reason
 from pgwatch.notify.outbox import ChannelId
 from pgwatch.notify.route import log_only

@@ -1,0 +1,61 @@
+"""Inhibition: an alert is not told while another one fires that explains it."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from pgwatch.notify.matcher import matches
+from pgwatch.samples.labels import Labels, Matcher
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class InhibitRule:
+    """An entry of `inhibit_rules`."""
+
+    source: tuple[Matcher, ...]  # what explains
+    target: tuple[Matcher, ...]  # what is then not told
+    equal: tuple[str, ...] = ()  # labels that both must have alike; absent in both is alike
+
+
+# By the values of the `equal` labels: which kinds of sources fire, where a kind is whether the source
+# matches the target side too.
+_Sources = dict[tuple[str, ...], set[bool]]
+
+
+class Inhibitor:
+    """Says which alerts are inhibited while `firing` alerts fire.
+
+    Sources count even if they are inhibited themselves. An alert that matches both sides is not inhibited
+    by another such alert, so that two of a kind do not silence each other (source: Alertmanager
+    `inhibit/inhibit.go`).
+    """
+
+    def __init__(self, rules: Iterable[InhibitRule], firing: Iterable[Labels]) -> None:
+        alerts = tuple(firing)
+        self._rules = [
+            (rule, _by_equal(rule, (one for one in alerts if matches(rule.source, one))))
+            for rule in rules
+        ]
+
+    def inhibits(self, labels: Labels) -> bool:
+        """Return whether an alert with `labels` is inhibited."""
+        return any(
+            matches(rule.target, labels) and _explained(rule, labels, sources)
+            for rule, sources in self._rules
+        )
+
+
+def _by_equal(rule: InhibitRule, sources: Iterable[Labels]) -> _Sources:
+    found: _Sources = {}
+    for labels in sources:
+        found.setdefault(_equal_values(rule, labels), set()).add(matches(rule.target, labels))
+    return found
+
+
+def _explained(rule: InhibitRule, labels: Labels, sources: _Sources) -> bool:
+    kinds = sources.get(_equal_values(rule, labels), set())
+    two_sided_count = not matches(rule.source, labels)
+    return False in kinds or (two_sided_count and True in kinds)
+
+
+def _equal_values(rule: InhibitRule, labels: Labels) -> tuple[str, ...]:
+    return tuple(labels.label(name) for name in rule.equal)
