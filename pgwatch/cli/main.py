@@ -16,6 +16,7 @@ from pgwatch.errors import InputError, PgwatchError
 COMMANDS = {
     "check": "the gate after a deploy: one run, one verdict, one exit code",
     "config": "write a sample configuration, check one, show what is in effect",
+    "demo": "the whole story on a private PostgreSQL server",
     "doctor": "each query on a target: runs, skipped and why, denied and the GRANT",
     "queries": "the catalogue of queries; run one in the terminal",
     "rules": "the rules in force; check rule files",

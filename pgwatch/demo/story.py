@@ -1,0 +1,238 @@
+"""The demo from beginning to end: a deploy that goes wrong in silence, the gate, the daemon, the inbox."""
+
+import shutil
+import socket
+import subprocess
+import sys
+import tempfile
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+
+import yaml
+
+from pgwatch.demo import database
+from pgwatch.demo.faults import SCHEDULE, Fault, all_faults, play
+from pgwatch.demo.inbox import Inbox
+from pgwatch.demo.server import LocalServer, embedded_bin, free_port
+from pgwatch.demo.workload import Workload
+from pgwatch.errors import PgwatchError
+
+_PASSWORD = "demo-only"  # noqa: S105 - of a server on loopback that lives as long as the demo
+_PREFERRED_PORT = 9432
+_STOP_SECONDS = 20
+_REPLAY_AFTER_SECONDS = 60.0
+# Short cadences, so that what takes minutes in production can be watched; the rules are the shipped ones.
+_INTERVALS = {
+    "core/*": "5s",
+    "core/*size*": "1m",
+    "statements/*": "10s",
+    "app/roofing/*": "5s",
+}
+_THRESHOLDS = {"PostgresMaterializedViewStale": "60s"}
+
+Say = Callable[[str], None]
+
+
+class Demo:
+    """Everything that the demo starts; `with Demo(say) as demo` takes it all away again."""
+
+    def __init__(self, say: Say) -> None:
+        self._say = say
+        self._owned = ExitStack()
+        self._stopping = threading.Event()
+
+    def __enter__(self) -> "Demo":
+        try:
+            self._folder = Path(self._owned.enter_context(_folder()))
+            self._server = self._owned.enter_context(
+                LocalServer(bin=embedded_bin(), settings=database.SERVER_SETTINGS)
+            )
+        except BaseException:
+            self._owned.close()
+            raise
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stopping.set()
+        self._owned.close()
+
+    def deploy(self) -> None:
+        """Create the database and apply the migrations as the deployment guide does it."""
+        database.create_database(self._server.dsn())
+        self._dsn = self._server.dsn(database.NAME)
+        database.build(self._dsn)
+        database.create_monitoring_role(self._dsn, _PASSWORD)
+        self._say("The gate before the deploy:")
+        self._configure(inbox=None, port=0)
+        self.gate(brief=True)
+        self._say(
+            "Five migrations, applied as the guide says (psql -f, errors scroll by, exit status 0):"
+        )
+        failures = database.apply_migrations(self._dsn, _silent)
+        for failure in failures:
+            self._say(f"    {failure.file}:{failure.line}: ERROR: {failure.message}")
+        self._say(f"    {len(failures)} statements failed, and psql said 0 each time.")
+
+    def repair(self) -> None:
+        """Do what a person does about each finding."""
+        database.fix_damage(self._dsn)
+
+    def gate(self, *, brief: bool) -> int:
+        """Run `pgwatch check --once` and return its exit status; `brief` shows the verdict line only."""
+        command = [
+            sys.executable,
+            "-m",
+            "pgwatch",
+            "check",
+            "--once",
+            "--config",
+            str(self._config),
+        ]
+        sys.stdout.flush()
+        done = subprocess.run(command, check=False, stdout=subprocess.PIPE if brief else None)  # noqa: S603
+        if brief:
+            self._say("    " + done.stdout.decode().strip().splitlines()[-1])
+        return done.returncode
+
+    def use(self) -> None:
+        """Start the application's workload."""
+        self._workload = Workload(self._dsn)
+        self._workload.start()
+        self._owned.callback(self._workload.stop)
+
+    def watch(self) -> None:
+        """Start the inbox and the daemon, then put faults in and take them out until `interrupt`."""
+        inbox = self._owned.enter_context(Inbox())
+        port = _PREFERRED_PORT if _is_free(_PREFERRED_PORT) else free_port()
+        self._configure(inbox=inbox, port=port)
+        self._owned.enter_context(self._daemon())
+        self._say(f"Status page  http://127.0.0.1:{port}/")
+        self._say(f"Metrics      http://127.0.0.1:{port}/metrics")
+        self._say(f"Inbox        {inbox.url}  (what Slack and e-mail would have received)")
+        self._say("Things go wrong on a timer now, and are cured again. Ctrl-C ends it all.")
+        while not self._stopping.is_set():
+            play(SCHEDULE, all_faults(self._dsn, self._workload), self._stopping, self._tell)
+            self._stopping.wait(_REPLAY_AFTER_SECONDS)
+
+    def _tell(self, name: str, fault: Fault, is_on: bool) -> None:
+        self._say(f"    {'+' if is_on else '-'} {name.replace('_', ' ')}: {fault.summary}")
+
+    def _configure(self, *, inbox: Inbox | None, port: int) -> None:
+        password = self._folder / "password"
+        password.write_text(_PASSWORD)
+        address = f"127.0.0.1:{self._server.port}"
+        settings: dict[str, object] = {
+            "targets": [
+                {
+                    "name": "roofing",
+                    "dsn": f"postgresql://{database.MONITOR}@{address}/{database.NAME}",
+                    "password_file": str(password),
+                    "labels": {"env": "demo"},
+                    "host": {"source": "local"},
+                }
+            ],
+            "rules": {"set": _THRESHOLDS},
+            "intervals": _INTERVALS,
+            "evaluation_interval": "5s",
+            "state": str(self._folder / "pgwatch.db"),
+        }
+        if inbox is not None:
+            routing = self._folder / "alertmanager.yml"
+            routing.write_text(yaml.safe_dump(_alertmanager(inbox), sort_keys=False))
+            settings["alertmanager_config"] = str(routing)
+            settings["web"] = {"listen": f"127.0.0.1:{port}"}
+        self._config = self._folder / "pgwatch.yml"
+        self._config.write_text(yaml.safe_dump(settings, sort_keys=False))
+
+    @contextmanager
+    def _daemon(self) -> Iterator[None]:
+        command = [sys.executable, "-m", "pgwatch", "run", "--config", str(self._config)]
+        log = self._folder / "pgwatch.log"
+        with log.open("wb") as output:
+            # A session of its own: Ctrl-C is for us, and we end it after the faults are out.
+            process = subprocess.Popen(command, stderr=output, start_new_session=True)  # noqa: S603
+        try:
+            yield
+        finally:
+            ended = process.poll()
+            process.terminate()
+            try:
+                process.wait(_STOP_SECONDS)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait()
+            if ended:
+                raise PgwatchError(f"the daemon ended with {ended}:\n{log.read_text()[-2000:]}")
+
+
+def run(say: Say, *, once: bool) -> None:
+    """Tell the whole story; with `once` only up to the verdicts. Ends on KeyboardInterrupt, cleanly."""
+    with Demo(say) as demo:
+        demo.deploy()
+        demo.use()
+        say("The gate after the deploy:\n")
+        status = demo.gate(brief=False)
+        say(f"\n`pgwatch check --once` ended with {status}: a deploy pipeline would stop here.")
+        say("Each finding is cured as the report says, and the gate is asked again:")
+        demo.repair()
+        demo.gate(brief=True)
+        if not once:
+            demo.watch()
+
+
+def _alertmanager(inbox: Inbox) -> dict[str, object]:
+    """Return an ordinary alertmanager.yml, with waits short enough to watch."""
+    return {
+        "global": {
+            "smtp_smarthost": inbox.smarthost,
+            "smtp_from": "pgwatch@roofing.example",
+            "smtp_require_tls": False,
+        },
+        "route": {
+            "receiver": "team",
+            "group_by": ["alertname", "target"],
+            "group_wait": "2s",
+            "group_interval": "5s",
+            "repeat_interval": "1h",
+            "routes": [
+                {"receiver": "on-call", "matchers": ['severity="critical"'], "continue": True}
+            ],
+        },
+        "receivers": [
+            {
+                "name": "team",
+                "slack_configs": [
+                    {"api_url": inbox.slack_url, "channel": "#database", "send_resolved": True}
+                ],
+            },
+            {
+                "name": "on-call",
+                "email_configs": [{"to": "oncall@roofing.example", "send_resolved": True}],
+            },
+        ],
+    }
+
+
+@contextmanager
+def _folder() -> Iterator[str]:
+    folder = tempfile.mkdtemp(prefix="pgwatch-demo-")
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _is_free(port: int) -> bool:
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError:
+            return False
+    return True
+
+
+def _silent(_: str) -> None:
+    """Take a line that psql prints and show nothing: hundreds of them scroll by."""
