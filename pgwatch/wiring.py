@@ -71,10 +71,10 @@ def _at(query: Query, intervals: Mapping[str, timedelta]) -> Query:
 def queries_of(target: Target, catalog: Catalog) -> tuple[Query, ...]:
     """Return the queries of the target's packs."""
     packs = target.packs
-    with_host = target.host is HostSource.SERVER
-    if packs and with_host:
+    if target.host is HostSource.SERVER and packs:
         packs = (*packs, HOST_PACK)
-    return tuple(query for query in catalog.of_packs(packs) if with_host or query.pack != HOST_PACK)
+    wanted = target.host is HostSource.SERVER or HOST_PACK in packs
+    return tuple(query for query in catalog.of_packs(packs) if wanted or query.pack != HOST_PACK)
 
 
 def rule_groups(inputs: Inputs | None) -> tuple[RuleGroup, ...]:
