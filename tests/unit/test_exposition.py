@@ -2,6 +2,7 @@
 
 import gzip
 import math
+import threading
 import time
 import zlib
 
@@ -255,3 +256,30 @@ def best_of(action: object) -> float:
         action()
         best = min(best, time.perf_counter() - start)
     return best
+
+
+def test_pages_stay_whole_while_another_thread_replaces_answers() -> None:
+    exposition = Exposition()
+    sources = [f"core/{number}" for number in range(20)]
+    stop = threading.Event()
+
+    def replace() -> None:
+        turn = 0
+        while not stop.is_set():
+            turn += 1
+            for query in sources:
+                rows = [
+                    ("pg_table_bytes", {"relname": f"{query}{n}"}, turn) for n in range(turn % 5)
+                ]
+                exposition.accept(collected(*rows, query=query))
+
+    thread = threading.Thread(target=replace)
+    thread.start()
+    try:
+        for _ in range(200):
+            page = text(exposition.page())
+            assert page.count("# TYPE") <= 1
+            assert page.endswith("\n") or page == ""
+    finally:
+        stop.set()
+        thread.join()
