@@ -81,18 +81,6 @@ class ProbeView:
     elapsed: timedelta = timedelta(0)
 
 
-def probe_view(run: QueryRun, *, reason: str) -> ProbeView:
-    """Return the last run of an HTTP probe, which failed for `reason` (empty: it did not)."""
-    why = reason if isinstance(run.outcome, Answered) else run.outcome.reason
-    return ProbeView(
-        name=run.source.target,
-        success=not why,
-        reason=why,
-        at=datetime.fromtimestamp(run.time_ms / 1000, UTC),
-        elapsed=timedelta(seconds=run.elapsed_seconds),
-    )
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AlertView:
     """One pending or firing alert."""

@@ -21,7 +21,6 @@ from pgwatch.web.view import (
     alert_view,
     headline,
     in_order,
-    probe_view,
     query_view,
 )
 
@@ -239,28 +238,6 @@ def test_flood_of_alerts_is_cut_and_says_so() -> None:
     text = read(page)[1]
     assert "and 5 more" in text
     assert text.index("Worst") < text.index("Rule0")
-
-
-@pytest.mark.parametrize(
-    ("outcome", "reason", "success", "shown"),
-    [
-        (Answered(columns=(), rows=(), elapsed=timedelta(0)), "", True, ""),
-        (Answered(columns=(), rows=(), elapsed=timedelta(0)), "status 500", False, "status 500"),
-        (TimedOut(limit=timedelta(seconds=1), reason="it hangs"), "", False, "it hangs"),
-    ],
-)
-def test_probe_shows_why_it_failed(
-    outcome: Answered | TimedOut, reason: str, success: bool, shown: str
-) -> None:
-    ended = QueryRun(
-        source=Source("app", "probe/app"),
-        outcome=outcome,
-        collected=None,
-        time_ms=0,
-        elapsed_seconds=0.5,
-    )
-    found = probe_view(ended, reason=reason)
-    assert (found.name, found.success, found.reason) == ("app", success, shown)
 
 
 def test_nothing_that_is_shown_becomes_markup() -> None:
