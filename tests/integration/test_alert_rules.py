@@ -208,3 +208,17 @@ def test_thresholds_of_the_guide_can_be_set_by_name(
     groups = load_rules([], builtin=ALERTS, thresholds={name: quantity})
     queries = [rule.query for group in groups for rule in group.rules if rule.name == name]
     assert expected in queries
+
+
+def test_reference_page_lists_every_rule_as_it_is() -> None:
+    rows = []
+    for file in FILES:
+        for rule in rules_of(file):
+            labels = rule["labels"]
+            expr = " ".join(rule["expr"].split())
+            hold = rule.get("for", "")
+            rows.append(
+                f"| `{rule['alert']}` | {labels['severity']} | {labels['phase']} | `{expr}` | {hold} |"
+            )
+    page = (ROOT / "docs" / "reference" / "alerts.md").read_text().splitlines()
+    assert [line for line in page if line.startswith("| `")] == rows
