@@ -102,9 +102,9 @@ class Alerting:
         self._save(decisions, outcome)
         for rule in group.rules:
             if isinstance(rule, AlertingRule):
-                series = alert_series(rule, self.alerts.get(rule.id, ()), _ms(at))
-                self._measuring.append(series)
-                self._measuring.exposition.accept(series)
+                # For our own rules and queries only: on /metrics it would collide with the ALERTS of a
+                # Prometheus that has loaded the same rules.
+                self._measuring.append(alert_series(rule, self.alerts.get(rule.id, ()), _ms(at)))
         self._metrics.evaluated(
             group_key(group),
             at=at,
@@ -147,7 +147,6 @@ class Alerting:
         )
         self._fed_by[rule_source(rule)] = recording.sources
         self._measuring.append(recording.collected)
-        self._measuring.exposition.accept(recording.collected)
 
     def _alert(self, rule: AlertingRule, group: RuleGroup, at: datetime, outcome: _Outcome) -> str:
         """Step the alerts of `rule`; returns the error of its evaluation."""
