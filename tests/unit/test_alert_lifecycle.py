@@ -216,6 +216,7 @@ def test_times_and_value_of_an_alert() -> None:
     first = step(tested, (), found("a", value=2), now=at(0), generator_url="http://x/graph")
     second = step(tested, first.alerts, found("a", value=7), now=at(5))
     held = step(tested, second.alerts, None, now=at(6))
+    held = step(tested, held.alerts, None, now=at(6.5))
     kept = step(tested, held.alerts, found(), now=at(7))
     over = step(tested, kept.alerts, found(), now=at(9))
     assert first.alerts[0].generator_url == "http://x/graph"
