@@ -53,6 +53,11 @@ async def _attempt(line: Line, database: str, query: Query) -> Outcome:
         session, info = await line.session(database)
     except ConnectError as error:
         return Unreachable(reason=str(error), sqlstate=error.sqlstate)
+    for relation in query.requires.relations:
+        if relation in info.absent_relations:
+            # Running it all the same would write an error into the server's log each time.
+            reason = f"relation {relation} does not exist in database {info.database}"
+            return NotApplicable(reason=reason)
     planned = plan(query, info)
     if isinstance(planned, Inapplicable):
         return NotApplicable(reason=planned.reason)

@@ -41,7 +41,7 @@ async def poll_once(
         runs.append(run)
         on_progress(run)
 
-    worker = Worker(target, queries, sink, retries=False)
+    worker = Worker(target, queries, sink, once=True)
     late = None
     try:
         async with asyncio.timeout(deadline.total_seconds()):

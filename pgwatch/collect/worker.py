@@ -20,6 +20,7 @@ from pgwatch.queries.query import Query, Scope
 from pgwatch.samples.sample import Collected, Source
 from pgwatch.targets.connect import ConnectError
 from pgwatch.targets.discover import choose_databases, list_databases
+from pgwatch.targets.server_info import Asked
 from pgwatch.targets.session import RefusedError, SessionBrokenError, SilentServerError
 from pgwatch.targets.target import ServerInfo, Target
 
@@ -41,7 +42,7 @@ class Worker:
     """
 
     def __init__(
-        self, target: Target, queries: Iterable[Query], sink: Sink, *, retries: bool = True
+        self, target: Target, queries: Iterable[Query], sink: Sink, *, once: bool = False
     ) -> None:
         self.target = target
         self.queries = tuple(queries)
@@ -50,9 +51,14 @@ class Worker:
         self.infos: dict[str, ServerInfo] = {}  # by database, as last seen
         self.overruns: Counter[Source] = Counter()
         self._report = Report(target, sink)
-        self._retries = retries  # False: what could not be reached once is not tried again
-        settings = {name for query in self.queries for name in query.requires.settings}
-        self._lines = tuple(Line(target, settings=settings) for _ in range(target.max_connections))
+        self._once = once  # for one pass: nothing is prepared, nor tried again if out of reach
+        asked = Asked(
+            settings=frozenset(n for query in self.queries for n in query.requires.settings),
+            relations=frozenset(n for query in self.queries for n in query.requires.relations),
+        )
+        self._lines = tuple(
+            Line(target, asked, prepare=not once) for _ in range(target.max_connections)
+        )
         self._free = list(self._lines)
         self._open: dict[tuple[str, str], Query] = {}  # offered and not reported yet
         self._waiting: dict[str, list[Query]] = {}
@@ -134,7 +140,10 @@ class Worker:
             if database == self.main and self._up_due:
                 self._up_due = False
                 await self._up(line)
-            for query in queries:
+            elif line.outdated(database) and self._absence(database) is None:
+                self._contacted(line, database, await _refresh(line, database))
+            # By their limits: each change of statement_timeout is a round trip.
+            for query in sorted(queries, key=lambda query: query.timeout):
                 await self._run(line, database, query)
             await line.retire()
         finally:
@@ -239,10 +248,10 @@ class Worker:
     def _lost(self, database: str, reason: str) -> None:
         previous, now = self._absent.get(database), time.monotonic()
         absence = Absence.after(previous, reason, now=now, luck=random.random())  # noqa: S311
-        if self._retries:
-            self._later(absence.until - now + 0.001, lambda: self._retry(database))
-        else:
+        if self._once:
             absence = Absence(reason=reason, attempts=1, until=math.inf)
+        else:
+            self._later(absence.until - now + 0.001, lambda: self._retry(database))
         self._absent[database] = absence
         if database == self.main:
             self._report.up(reason, database=database)

@@ -2,7 +2,6 @@
 
 import asyncio
 import time
-from collections.abc import Iterable
 from datetime import timedelta
 from typing import Any
 
@@ -10,7 +9,7 @@ import psycopg
 
 from pgwatch.errors import PgwatchError
 from pgwatch.secret import redact
-from pgwatch.targets.server_info import read_server_info
+from pgwatch.targets.server_info import Asked, read_server_info
 from pgwatch.targets.session import (
     FIRST_LIMIT,
     SETTINGS,
@@ -36,11 +35,11 @@ class ConnectError(PgwatchError):
 
 
 async def open_session(
-    target: Target, database: str = "", *, settings: Iterable[str] = ()
+    target: Target, database: str = "", *, asked: Asked | None = None, prepare: bool = True
 ) -> tuple[Session, ServerInfo]:
     """Connect to `database` (empty: the DSN's own) of `target` and read its ServerInfo.
 
-    `settings` are the names of server settings that queries require.
+    `prepare`: statements will run more than once, so that a plan on the server pays.
     Raises ConnectError within `target.connect_timeout`.
     """
     ends = time.monotonic() + target.connect_timeout.total_seconds()
@@ -58,7 +57,7 @@ async def open_session(
         raise ConnectError(str(error)) from error
     try:
         left = timedelta(seconds=max(0.05, ends - time.monotonic()))
-        info = await read_server_info(session, limit=FIRST_LIMIT, deadline=left, settings=settings)
+        info = await read_server_info(session, asked or Asked(), limit=FIRST_LIMIT, deadline=left)
     except SilentServerError:
         raise ConnectError(_silence(target)) from None
     except (RefusedError, SessionBrokenError) as error:
@@ -67,6 +66,7 @@ async def open_session(
     except BaseException:
         await session.close()
         raise
+    session.prepares = prepare and not session.pooled
     return session, info
 
 

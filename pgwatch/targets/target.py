@@ -54,6 +54,7 @@ class ServerInfo:
     memberships: frozenset[str]  # predefined roles whose rights we have, such as pg_read_all_stats
     extensions: Mapping[str, str]  # name → installed version, in this database
     settings: Mapping[str, str]  # the few that queries depend on, such as track_commit_timestamp
+    absent_relations: frozenset[str] = frozenset()  # that queries require, as they write them
     pooled: bool = False  # through PgBouncer in transaction pooling: no session state, no LISTEN
 
     @property

@@ -27,6 +27,7 @@ from pgwatch.collect.outcome import (
 )
 from pgwatch.demo.server import LocalServer, free_port
 from pgwatch.queries.query import Query
+from pgwatch.targets.server_info import Asked
 from tests.watching import query, sql, target
 
 
@@ -34,7 +35,7 @@ def outcome(dsn: str, asked: Query, *, times: int = 1) -> Outcome:
     """Run `asked` on a line of its own; returns the last outcome."""
 
     async def run() -> Outcome:
-        line = Line(target(dsn))
+        line = Line(target(dsn), Asked(relations=frozenset(asked.requires.relations)))
         database = dsn.rpartition("/")[2]
         try:
             for _ in range(times - 1):
@@ -89,7 +90,7 @@ def _cancel_when_it_runs(dsn: str) -> None:
     _wait_until(
         dsn,
         """SELECT pg_cancel_backend(pid) FROM pg_stat_activity
-        WHERE application_name = 'pgwatch' AND query LIKE '%pg_sleep(30)%' AND state = 'active'
+        WHERE application_name = 'pgwatch' AND wait_event = 'PgSleep'
         AND datname = current_database()""",
     )
 
@@ -253,7 +254,7 @@ def test_a_session_that_was_killed_is_replaced_unnoticed(database: str) -> None:
     asked = query("SELECT pg_backend_pid() AS value")
 
     async def scenario() -> None:
-        line, name = Line(target(database)), database.rpartition("/")[2]
+        line, name = Line(target(database), Asked()), database.rpartition("/")[2]
         first = await execute(line, name, asked)
         assert isinstance(first, Answered)
         sql(database, f"SELECT pg_terminate_backend({first.rows[0][0]})")
@@ -276,7 +277,7 @@ def test_a_frozen_session_times_out(own_server: LocalServer) -> None:
     asked = query("SELECT pg_backend_pid() AS value", timeout="200ms")
 
     async def scenario() -> None:
-        line = Line(target(own_server.dsn()))
+        line = Line(target(own_server.dsn()), Asked())
         first = await execute(line, "postgres", asked)
         assert isinstance(first, Answered)
         pid = first.rows[0][0]
