@@ -13,6 +13,7 @@ from functools import partial
 from pgwatch.alerts.alert import Alert, AlertState
 from pgwatch.alerts.lifecycle import Change, ChangeKind, step
 from pgwatch.alerts.series import alert_series
+from pgwatch.daemon.alert_counts import alert_counts
 from pgwatch.daemon.measuring import Measuring
 from pgwatch.errors import PgwatchError
 from pgwatch.export.own_metrics import OwnMetrics
@@ -105,6 +106,8 @@ class Alerting:
                 # For our own rules and queries only: on /metrics it would collide with the ALERTS of a
                 # Prometheus that has loaded the same rules.
                 self._measuring.append(alert_series(rule, self.alerts.get(rule.id, ()), _ms(at)))
+        everything = (alert for of_rule in self.alerts.values() for alert in of_rule)
+        self._measuring.exposition.accept(alert_counts(everything, _ms(at)))
         self._metrics.evaluated(
             group_key(group),
             at=at,
