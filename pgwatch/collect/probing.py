@@ -6,11 +6,12 @@ import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
+from functools import partial
 
 from pgwatch.collect.outcome import Answered, Failed, Outcome, QueryRun, TimedOut
 from pgwatch.errors import PgwatchError
 from pgwatch.probes.probe import Probe
-from pgwatch.samples.sample import Source
+from pgwatch.samples.sample import Collected, Source
 from pgwatch.units import format_duration
 
 logger = logging.getLogger(__name__)
@@ -18,32 +19,44 @@ logger = logging.getLogger(__name__)
 _GRACE = timedelta(seconds=1)  # a probe keeps its own timeout; this is for one that does not
 
 
-async def run_probe(probe: Probe, executor: ThreadPoolExecutor | None = None) -> QueryRun:
+async def run_probe(probe: Probe) -> QueryRun:
     """Run `probe` once and return how it ended; within its timeout and a second, also if it hangs."""
+    return await _ending(probe, _start(probe, None))
+
+
+def _start(probe: Probe, executor: ThreadPoolExecutor | None) -> asyncio.Future[Collected]:
+    now_ms = round(time.time() * 1000)
+    return asyncio.get_running_loop().run_in_executor(executor, probe.run, now_ms)
+
+
+async def _ending(probe: Probe, work: asyncio.Future[Collected]) -> QueryRun:
     began, started = time.time(), time.perf_counter()
-    loop = asyncio.get_running_loop()
-    collected = None
-    try:
-        limit = (probe.timeout + _GRACE).total_seconds()
-        work = loop.run_in_executor(executor, probe.run, round(began * 1000))
-        collected = await asyncio.wait_for(asyncio.shield(work), limit)
-        elapsed = timedelta(seconds=time.perf_counter() - started)
-        outcome: Outcome = Answered(columns=(), rows=(), elapsed=elapsed)
-    except TimeoutError:
-        reason = f"the probe did not end within {format_duration(probe.timeout + _GRACE)}"
-        outcome = TimedOut(limit=probe.timeout, reason=reason)
-    except PgwatchError as error:
-        outcome = Failed(reason=str(error))
-    except Exception as error:  # the boundary of one unit of work: a bug ends this run alone
-        logger.exception("probe meets a bug", extra={"probe": probe.source.query})
-        outcome = Failed(reason=f"a bug in pgwatch: {type(error).__name__}")
+    await asyncio.wait({work}, timeout=(probe.timeout + _GRACE).total_seconds())
+    elapsed = timedelta(seconds=time.perf_counter() - started)
+    collected, outcome = _outcome(probe, work, elapsed)
     return QueryRun(
         source=probe.source,
         outcome=outcome,
         collected=collected,
         time_ms=round(began * 1000),
-        elapsed_seconds=time.perf_counter() - started,
+        elapsed_seconds=elapsed.total_seconds(),
     )
+
+
+def _outcome(
+    probe: Probe, work: asyncio.Future[Collected], elapsed: timedelta
+) -> tuple[Collected | None, Outcome]:
+    if not work.done():
+        reason = f"the probe did not end within {format_duration(probe.timeout + _GRACE)}"
+        return None, TimedOut(limit=probe.timeout, reason=reason)
+    error = work.exception()
+    if error is None:
+        return work.result(), Answered(columns=(), rows=(), elapsed=elapsed)
+    if isinstance(error, PgwatchError):
+        return None, Failed(reason=str(error))
+    extra = {"probe": probe.source.query}
+    logger.error("probe meets a bug", exc_info=error, extra=extra)
+    return None, Failed(reason=f"a bug in pgwatch: {type(error).__name__}")
 
 
 class Prober:
@@ -79,7 +92,12 @@ class Prober:
             self._threads.shutdown(wait=False, cancel_futures=True)
 
     async def _one(self, probe: Probe) -> None:
-        try:
-            self._sink(await run_probe(probe, self._threads))
-        finally:
-            self._running.discard(probe.source)
+        work = _start(probe, self._threads)
+        # Not before its thread is free again: one probe that hangs must not take them all.
+        work.add_done_callback(partial(self._ended, probe))
+        self._sink(await _ending(probe, work))
+
+    def _ended(self, probe: Probe, work: asyncio.Future[Collected]) -> None:
+        self._running.discard(probe.source)
+        if not work.cancelled():
+            work.exception()  # seen, also where nobody waits for it any more
