@@ -100,7 +100,7 @@ outbox = Table(
     Column("finished_at", Instant),
     Column("last_error", Text, nullable=False),
     Column("receipt", Text, nullable=False),  # what the receiver answered, such as a message's id
-    Index("outbox_by_state", "state", "id"),
+    Index("outbox_by_channel", "state", "receiver", "channel", "id"),
     Index("outbox_by_group", "digest", "state"),
     sqlite_autoincrement=True,
 )

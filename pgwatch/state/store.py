@@ -23,6 +23,7 @@ from pgwatch.notify.dispatch import Decisions, DispatchState
 from pgwatch.notify.flush import Decision
 from pgwatch.notify.notification import Notification
 from pgwatch.notify.outbox import ChannelId, Queued
+from pgwatch.samples.labels import Labels
 from pgwatch.state import groups
 from pgwatch.state import outbox as outbox_rows
 from pgwatch.state.codec import decode_alert, digest, encode, encode_alert
@@ -47,24 +48,29 @@ class Event:
 class Transaction:
     """Changes that become true together when the block of `State.transaction` ends, or not at all."""
 
-    def __init__(self, connection: Connection, known: Mapping[str, Mapping[str, Alert]]) -> None:
+    def __init__(self, connection: Connection, known: Mapping[str, Mapping[Labels, Alert]]) -> None:
         self._connection = connection
         self._known = known
-        self.changed: dict[str, Mapping[str, Alert]] = {}  # alerts by rule and digest
+        self.changed: dict[str, Mapping[Labels, Alert]] = {}  # alerts by rule and labels
 
     def save_alerts(self, rule: str, alerts: Sequence[Alert]) -> None:
         """Make `alerts` all the alerts of `rule`; only those that differ from what is saved are written."""
         known = self.changed.get(rule, self._known.get(rule, {}))
-        wanted = {digest(repr(one.labels)): one for one in alerts}
-        written = {i: one for i, one in wanted.items() if known.get(i) != one}
-        stale = [{"i": i} for i in known if i not in wanted or i in written]
+        wanted = {one.labels: one for one in alerts}
+        written = [one for labels, one in wanted.items() if known.get(labels) != one]
+        stale = [labels for labels in known if known[labels] != wanted.get(labels)]
         if stale:
             one_row = delete(alert).where(alert.c.rule == rule, alert.c.digest == bindparam("i"))
-            self._connection.execute(one_row, stale)
+            self._connection.execute(one_row, [{"i": digest(repr(labels))} for labels in stale])
         if written:
             rows = [
-                {"rule": rule, "digest": i, "state": one.state, "body": encode_alert(one)}
-                for i, one in written.items()
+                {
+                    "rule": rule,
+                    "digest": digest(repr(one.labels)),
+                    "state": one.state,
+                    "body": encode_alert(one),
+                }
+                for one in written
             ]
             self._connection.execute(alert.insert(), rows)
         self.changed[rule] = wanted
@@ -72,12 +78,11 @@ class Transaction:
     def save_decisions(self, decisions: Decisions) -> None:
         """Save what `advance` or `restore` decided: groups, notification log and messages."""
         groups.save(self._connection, decisions)
-        for decision in decisions.enqueue:
-            outbox_rows.enqueue(self._connection, decision)
+        outbox_rows.enqueue(self._connection, decisions.enqueue)
 
     def enqueue(self, notification: Notification) -> None:
         """Add one message that no group decided, such as a test or a heartbeat."""
-        outbox_rows.enqueue(self._connection, Decision(notification=notification))
+        outbox_rows.enqueue(self._connection, [Decision(notification=notification)])
 
     def record(self, happened: Event) -> None:
         """Add to the history."""
@@ -99,7 +104,7 @@ class State:
         self._engine = engine
         self._file_lock = lock
         self._lock = threading.RLock()  # a nested transaction is an error of SQLite, not a deadlock
-        self._alerts: dict[str, Mapping[str, Alert]] = {}
+        self._alerts: dict[str, Mapping[Labels, Alert]] = {}
 
     @classmethod
     def open(cls, path: Path, *, exclusive: bool = True) -> Self:
@@ -256,10 +261,11 @@ def _take_write_lock(connection: Connection) -> None:
     connection.exec_driver_sql("BEGIN IMMEDIATE")
 
 
-def _load_alerts(connection: Connection) -> dict[str, Mapping[str, Alert]]:
-    saved: dict[str, dict[str, Alert]] = {}
-    for row in connection.execute(select(alert.c.rule, alert.c.digest, alert.c.body)):
-        saved.setdefault(row.rule, {})[row.digest] = decode_alert(row.rule, row.body)
+def _load_alerts(connection: Connection) -> dict[str, Mapping[Labels, Alert]]:
+    saved: dict[str, dict[Labels, Alert]] = {}
+    for row in connection.execute(select(alert.c.rule, alert.c.body)):
+        one = decode_alert(row.rule, row.body)
+        saved.setdefault(row.rule, {})[one.labels] = one
     return dict(saved)
 
 
