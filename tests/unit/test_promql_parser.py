@@ -141,6 +141,12 @@ def test_range_and_subquery_keep_their_durations() -> None:
     assert parse("a[1h:]") == SubqueryExpr(expr=parse("a"), range_ms=3_600_000, step_ms=None)
 
 
+def test_durations_are_rounded_to_milliseconds_away_from_zero() -> None:
+    expr = parse("foo[1.0006] offset -0.0015")
+    assert isinstance(expr, MatrixSelector)
+    assert (expr.range_ms, expr.selector.offset_ms) == (1_001, -2)
+
+
 MATCHING = [
     ("a + b", VectorMatching()),
     ("a + on(x) b", VectorMatching(on=True, labels=("x",))),
