@@ -116,6 +116,8 @@ class Outbox:
         self._stopping = threading.Event()
         self._lock = threading.Lock()  # of the lines
         self._flights: set[Future[None]] = set()
+        self._ended = threading.Event()  # `run` is over, or was never called
+        self._ended.set()
         self._lost = True  # something may be marked as on its way that is not
 
     def wake(self) -> None:
@@ -124,19 +126,27 @@ class Outbox:
 
     def run(self) -> None:
         """Deliver until `stop` is called."""
-        while not self._stopping.is_set():
-            self._awake.clear()
-            try:
-                _, pause = self.deliver_due()
-            except PgwatchError as error:
-                logger.error("outbox cannot be used", extra={"error": str(error)})  # noqa: TRY400
-                pause = _IDLE
-            self._awake.wait(pause / timedelta(seconds=1))
+        self._ended.clear()
+        try:
+            while not self._stopping.is_set():
+                self._awake.clear()
+                self._awake.wait(self._deliver_or_pause() / timedelta(seconds=1))
+        finally:
+            self._ended.set()
+
+    def _deliver_or_pause(self) -> timedelta:
+        try:
+            _, pause = self.deliver_due()
+        except PgwatchError as error:
+            logger.error("outbox cannot be used", extra={"error": str(error)})  # noqa: TRY400
+            return _IDLE
+        return pause
 
     def stop(self, grace: timedelta = timedelta(seconds=10)) -> None:
         """End `run`; what has not arrived after `grace` is sent again after the next start."""
         self._stopping.set()
         self._awake.set()
+        self._ended.wait(grace / timedelta(seconds=1))
         wait_for(self._flights, timeout=grace / timedelta(seconds=1))
         for pool in self._threads.values():
             pool.shutdown(wait=False, cancel_futures=True)

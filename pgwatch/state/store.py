@@ -104,6 +104,7 @@ class State:
         self._engine = engine
         self._file_lock = lock
         self._lock = threading.RLock()  # a nested transaction is an error of SQLite, not a deadlock
+        self._closed = False
         self._alerts: dict[str, Mapping[Labels, Alert]] = {}
 
     @classmethod
@@ -132,6 +133,7 @@ class State:
     def close(self) -> None:
         """Close the file and let another process have it."""
         with self._lock:
+            self._closed = True
             self._engine.dispose()
         if self._file_lock is not None:
             self._file_lock.release()
@@ -232,6 +234,8 @@ class State:
     def _owned(self) -> Iterator[None]:
         """Hold the connection, and turn the driver's errors into ours."""
         with self._lock:
+            if self._closed:  # the engine would open the file again, which another process may have
+                raise StateError(f"state file {self.path}: closed")
             try:
                 yield
             except SQLAlchemyError as error:

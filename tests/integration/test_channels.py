@@ -23,6 +23,7 @@ from pgwatch.notify.receiver import (
     TlsSettings,
     WebhookSettings,
 )
+from pgwatch.notify.trial import trial
 from pgwatch.samples.labels import Labels
 from pgwatch.secret import Secret
 from tests.receivers import Answer, HttpReceiver, MailReceiver, throwaway_certificate
@@ -187,6 +188,12 @@ class TestContract:
         for secret in (PASSWORD, "XXXsecretXXX"):
             assert secret not in str(caught.value)
             assert secret not in repr(bench.channel.__dict__)
+
+    def test_trial_says_that_nothing_is_wrong(self, bench: Bench) -> None:
+        bench.channel.deliver(trial("team", "x[0]", NOW))
+        assert "PgwatchTest" in bench.received()
+        if bench.channel.kind != "webhook":
+            assert "Nothing is wrong" in bench.received()
 
     def test_channel_works_after_a_refusal(self, bench: Bench) -> None:
         bench.answer("later")

@@ -302,6 +302,13 @@ def test_second_daemon_is_refused_and_told_who_has_the_file(path: Path) -> None:
     State.open(path).close()
 
 
+def test_closed_state_is_not_opened_again_by_a_late_thread(path: Path) -> None:
+    state = State.open(path)
+    state.close()
+    with pytest.raises(StateError, match="closed"):
+        state.prune(NOW)
+
+
 def test_file_is_private(path: Path) -> None:
     State.open(path).close()
     assert path.stat().st_mode & 0o077 == 0

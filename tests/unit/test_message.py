@@ -1,0 +1,137 @@
+"""What a message says, before any channel renders it."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from pgwatch.notify.channels.letter import html, text
+from pgwatch.notify.coalesce import supersede
+from pgwatch.notify.message import compose, shortened
+from pgwatch.notify.notification import Notification, NotifiedAlert, Reason
+from pgwatch.samples.labels import Labels
+
+NOW = datetime(2026, 8, 1, 3, 0, tzinfo=UTC)
+
+
+def alert(ended: bool = False, annotations: Mapping[str, str] = {}, **labels: str) -> NotifiedAlert:
+    return NotifiedAlert(
+        labels=Labels({"alertname": "A", "target": "db1", "severity": "warning", **labels}),
+        annotations=annotations,
+        starts_at=NOW - timedelta(hours=1, seconds=1),
+        ends_at=NOW if ended else None,
+        value=1234567.891,
+    )
+
+
+def notification(*alerts: NotifiedAlert, reason: Reason = Reason.FIRST) -> Notification:
+    return Notification(
+        receiver="r",
+        channel="email[0]",
+        group_key="{}:{}",
+        reason=reason,
+        time=NOW,
+        group_labels=Labels(),
+        alerts=alerts,
+    )
+
+
+@pytest.mark.parametrize(
+    ("alerts", "title"),
+    [
+        ([alert()], "[FIRING:1] A on db1"),
+        ([alert(), alert(True, pid="2")], "[FIRING:1] A on db1"),
+        ([alert(True)], "[RESOLVED] A on db1"),
+        ([alert(), alert(target="db2")], "[FIRING:2] A on 2 targets"),
+        ([alert(), alert(alertname="B")], "[FIRING:2] 2 kinds of alerts on db1"),
+        ([alert(target="")], "[FIRING:1] A"),
+        ([alert(alertname="A\nB" * 100)], None),
+    ],
+)
+def test_title_says_what_and_where(alerts: list[NotifiedAlert], title: str | None) -> None:
+    found = compose(notification(*alerts), max_items=5).title
+    if title is None:
+        assert len(found) <= 140
+        assert "\n" not in found
+    else:
+        assert found == title
+
+
+@pytest.mark.parametrize(
+    ("severities", "worst"),
+    [
+        (["info", "critical", "warning"], "critical"),
+        (["info"], "info"),
+        ([""], "warning"),
+        (["page"], "warning"),
+    ],
+)
+def test_severity_is_the_worst_of_what_fires(severities: list[str], worst: str) -> None:
+    firing = [alert(severity=one, pid=str(i)) for i, one in enumerate(severities)]
+    over = alert(True, severity="critical", pid="x")
+    assert compose(notification(*firing, over), max_items=5).severity == worst
+    assert compose(notification(over), max_items=5).severity == "critical"
+
+
+def late(since: timedelta, *, ended: bool) -> Notification:
+    older = replace(notification(alert()), time=NOW - since)
+    return supersede(older, notification(alert(ended)))
+
+
+@pytest.mark.parametrize(
+    ("one", "remark"),
+    [
+        (notification(alert()), ""),
+        (notification(alert(), reason=Reason.REPEAT), "Nothing new"),
+        (notification(alert(), reason=Reason.TEST), "This is a test"),
+        (late(timedelta(hours=1), ended=False), "This comes late"),
+        (
+            late(timedelta(hours=1), ended=True),
+            "This fired and ended while it could not be delivered",
+        ),
+        (late(timedelta(seconds=5), ended=True), ""),
+    ],
+    ids=["news", "repeat", "test", "late", "late and over", "a moment is not late"],
+)
+def test_remark_says_why_it_comes(one: Notification, remark: str) -> None:
+    found = compose(one, max_items=5).remark
+    assert found.startswith(remark)
+    assert bool(found) is bool(remark)
+
+
+def test_items_are_limited_and_the_rest_is_counted() -> None:
+    many = notification(*(alert(pid=str(number)) for number in range(9)))
+    message = compose(replace(many, truncated=3), max_items=5)
+    assert (len(message.items), message.omitted) == (5, 7)
+    assert "and 7 more" in text(message, "g")
+
+
+def test_alert_without_annotations_is_still_readable() -> None:
+    (item,) = compose(notification(alert()), max_items=5).items
+    assert (item.headline, item.lasted, item.value) == ("A", "1h1s", "1.23457e+06")
+    assert item.labels == (("target", "db1"),)
+
+
+def test_missing_data_is_said() -> None:
+    held = replace(alert(), no_data_since=NOW - timedelta(minutes=7))
+    assert "no data since  2026-08-01 02:53:00 UTC" in text(
+        compose(notification(held), max_items=5), "g"
+    )
+
+
+def test_html_escapes_what_comes_from_alerts() -> None:
+    evil = {
+        "summary": "<script>",
+        "description": "<b>&",
+        "fix": "</pre><img>",
+        "runbook_url": "javascript:alert(1)",
+    }
+    page = html(compose(notification(alert(annotations=evil, x="<i>")), max_items=5), "{<g>}")
+    for markup in ("<script", "<b>", "<img", "<i>", "<g>", "javascript:"):
+        assert markup not in page
+
+
+def test_shortened_text_fits_and_shows_it() -> None:
+    assert shortened("abc", 3) == "abc"
+    assert shortened("abcd", 3) == "ab…"
