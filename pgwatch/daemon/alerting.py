@@ -101,11 +101,6 @@ class Alerting:
         outcome = self._evaluate(group, at)
         decisions = advance(self._routing, self._dispatch, outcome.alerts, at)
         self._save(decisions, outcome)
-        for rule in group.rules:
-            if isinstance(rule, AlertingRule):
-                # For our own rules and queries only: on /metrics it would collide with the ALERTS of a
-                # Prometheus that has loaded the same rules.
-                self._measuring.append(alert_series(rule, self.alerts.get(rule.id, ()), _ms(at)))
         everything = (alert for of_rule in self.alerts.values() for alert in of_rule)
         self._measuring.exposition.accept(alert_counts(everything, _ms(at)))
         self._metrics.evaluated(
@@ -148,11 +143,15 @@ class Alerting:
             query_offset_ms=_in_ms(group.query_offset),
             limit=group.limit,
         )
-        self._fed_by[rule_source(rule)] = recording.sources
+        if recording.sources:
+            # Once the inputs are stale there are none; whom the series waited for must not be forgotten.
+            self._fed_by[rule_source(rule)] = recording.sources
         self._measuring.append(recording.collected)
 
     def _alert(self, rule: AlertingRule, group: RuleGroup, at: datetime, outcome: _Outcome) -> str:
         """Step the alerts of `rule`; returns the error of its evaluation."""
+        previous = self.alerts.get(rule.id, ())
+        silent = self._silent(previous)  # before: an answer during the evaluation was not in it
         evaluation, error = None, ""
         try:
             evaluation = self._without_accepted(
@@ -168,15 +167,20 @@ class Alerting:
             )
         except PromqlError as failure:
             error = str(failure)
-        previous = self.alerts.get(rule.id, ())
-        fed = frozenset[Source]().union(*(alert.sources for alert in previous))
-        recorded = {source for source in fed if source in self._fed_by}
-        inner = frozenset[Source]().union(*(self._fed_by[source] for source in recorded))
-        silent = with_rules(self._measuring.silent((fed - recorded) | inner), self._fed_by)
         after = step(rule, previous, evaluation, now=at, silent=silent)
         outcome.alerts[rule.id] = after.alerts
         outcome.changes += after.changes
+        # For our own rules and queries only: on /metrics it would collide with the ALERTS of a
+        # Prometheus that has loaded the same rules.
+        self._measuring.append(alert_series(rule, after.alerts, _ms(at - group.query_offset)))
         return error
+
+    def _silent(self, alerts: Sequence[Alert]) -> frozenset[Source]:
+        """Return the sources that fed `alerts`, also through recording rules, and do not answer now."""
+        fed = frozenset[Source]().union(*(alert.sources for alert in alerts))
+        recorded = fed & self._fed_by.keys()
+        inner = frozenset[Source]().union(*(self._fed_by[source] for source in recorded))
+        return with_rules(self._measuring.silent((fed - recorded) | inner), self._fed_by)
 
     def _without_accepted(
         self, rule: AlertingRule, evaluation: Evaluation, at: datetime

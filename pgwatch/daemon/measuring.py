@@ -27,6 +27,7 @@ class Measuring:
         self.exposition = exposition
         self.counts = QueryMetrics()
         self.latest: dict[Source, QueryRun] = {}
+        self._targets: frozenset[str] = frozenset()  # with the names of HTTP probes
         self._unpublished: set[str] = set()  # targets whose counts have changed
         self._writing = threading.Lock()
 
@@ -72,8 +73,8 @@ class Measuring:
 
     def keep_only(self, targets: Iterable[str], now_ms: int) -> None:
         """Forget all targets and probes but `targets`: the configuration no longer has them."""
-        kept = set(targets)
-        for source in [source for source in self.latest if source.target not in kept]:
+        self._targets = frozenset(targets)
+        for source in [source for source in self.latest if source.target not in self._targets]:
             del self.latest[source]
             with self._writing:
                 self.store.mark_stale(source, now_ms)
@@ -82,6 +83,8 @@ class Measuring:
             self.exposition.forget_target(source.target)
 
     def _answers(self, source: Source) -> bool:
+        if source.target and source.target not in self._targets:
+            return True  # it is not watched any more: there is nothing to wait for
         run = self.latest.get(source)
         # What does not apply (any more) has been told: there is nothing to wait for.
         return run is not None and isinstance(run.outcome, Answered | NotApplicable)
