@@ -25,6 +25,7 @@ from pgwatch.targets.session import (
     SessionBrokenError,
     SilentServerError,
 )
+from pgwatch.targets.target import ServerInfo
 from pgwatch.units import format_duration
 
 # SQLSTATEs: https://www.postgresql.org/docs/current/errcodes-appendix.html
@@ -53,6 +54,14 @@ async def _attempt(line: Line, database: str, query: Query) -> Outcome:
         session, info = await line.session(database)
     except ConnectError as error:
         return Unreachable(reason=str(error), sqlstate=error.sqlstate)
+    planned = before_asking(query, info)
+    if isinstance(planned, Runnable):
+        return await _run(session, query, planned)
+    return planned
+
+
+def before_asking(query: Query, info: ServerInfo) -> Runnable | NotApplicable | Denied:
+    """Return how `query` runs on the server, or the outcome that is known before it runs."""
     for relation in query.requires.relations:
         if relation in info.absent_relations:
             # Running it all the same would write an error into the server's log each time.
@@ -63,7 +72,7 @@ async def _attempt(line: Line, database: str, query: Query) -> Outcome:
         return NotApplicable(reason=planned.reason)
     if isinstance(planned, Lacking):
         return Denied(reason=planned.reason, grant=planned.grant)
-    return await _run(session, query, planned)
+    return planned
 
 
 async def _run(session: Session, query: Query, planned: Runnable) -> Outcome:

@@ -12,6 +12,7 @@ from datetime import timedelta
 from pgwatch.collect.execute import execute
 from pgwatch.collect.line import Line
 from pgwatch.collect.outcome import Answered, Failed, Outcome, QueryRun, Unreachable
+from pgwatch.collect.refusals import Refusals
 from pgwatch.collect.report import UP, Report, Sink
 from pgwatch.collect.turns import Absence, assign
 from pgwatch.errors import PgwatchError
@@ -65,6 +66,7 @@ class Worker:
         self._serving: set[str] = set()
         self._up_due = False
         self._absent: dict[str, Absence] = {}
+        self._refusals = Refusals()
         self._discovered = -math.inf  # monotonic time
         self._labels = LabelCache()
         self._wake = asyncio.Event()
@@ -155,8 +157,15 @@ class Worker:
         began, started = time.time(), time.perf_counter()
         if (absence := self._absence(database)) is not None:
             outcome: Outcome = Unreachable(reason=absence.reason)
+        elif (
+            refusal := self._refusals.last(
+                database, query, self.infos.get(database), now=time.monotonic()
+            )
+        ) is not None:
+            outcome = refusal
         else:
             outcome = await _execute(line, database, query)
+            self._refusals.remember(database, query, outcome, line.info, now=time.monotonic())
             reason = outcome.reason if isinstance(outcome, Unreachable) else ""
             self._contacted(line, database, reason)
         elapsed = time.perf_counter() - started
@@ -308,6 +317,7 @@ class Worker:
         for database in gone - {self.main}:
             self.infos.pop(database, None)
             self._absent.pop(database, None)
+            self._refusals.forget(database)
             for query in self._waiting.pop(database, ()):
                 self._open.pop((database, query.name), None)
         self._report.forget(gone)

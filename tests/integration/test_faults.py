@@ -104,7 +104,9 @@ def test_a_target_that_comes_late_is_found() -> None:
         asyncio.run(scenario(server))
 
 
-def test_a_wrong_password_is_down_until_it_is_right(server: LocalServer, tmp_path: Path) -> None:
+def test_a_wrong_password_is_down_until_it_is_right(
+    server: LocalServer, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     file = tmp_path / "password"
     file.write_text("zebra")
 
@@ -119,6 +121,8 @@ def test_a_wrong_password_is_down_until_it_is_right(server: LocalServer, tmp_pat
             assert heard.up == [0, 1]
 
     asyncio.run(scenario())
+    assert "database is unreachable" in caplog.text
+    assert "zebra" not in repr([record.__dict__ for record in caplog.records])
 
 
 def test_a_killed_session_is_no_outage(database: str) -> None:

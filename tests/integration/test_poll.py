@@ -215,3 +215,42 @@ def test_a_table_that_a_migration_brings_is_found(database: str) -> None:
         await asyncio.wait({work})
 
     asyncio.run(scenario())
+
+
+def test_a_refused_statement_is_not_repeated_at_every_tick(
+    server: LocalServer, database: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    name = database.rpartition("/")[2]
+    role = f"{name}_role"
+    sql(database, f"CREATE ROLE {role} LOGIN PASSWORD 'plain'; CREATE TABLE public.t (id integer)")
+    asked = query("SELECT count(*) AS value FROM public.t", name="test/t")
+    heard = Heard()
+
+    def last() -> OutcomeKind:
+        return heard.outcomes("test/t")[-1].kind
+
+    async def another(worker: Worker) -> None:
+        before = len(heard.outcomes("test/t"))
+        worker.offer_up()
+        worker.offer([asked])
+        await heard.until(lambda: len(heard.outcomes("test/t")) > before)
+
+    async def scenario() -> None:
+        worker = Worker(target(server.dsn(name, user=role, password="plain")), [asked], heard)
+        work = asyncio.create_task(worker.run())
+        await heard.until(lambda: heard.outcomes("test/t"))
+        assert last() is OutcomeKind.DENIED
+        sql(database, f"GRANT SELECT ON public.t TO {role}")
+        await another(worker)
+        assert last() is OutcomeKind.DENIED  # the server was not asked
+        sql(database, f"GRANT pg_monitor TO {role}")  # shows in what the server says of us
+        await another(worker)
+        assert last() is OutcomeKind.ANSWERED
+        work.cancel()
+        await asyncio.wait({work})
+
+    try:
+        asyncio.run(scenario())
+    finally:
+        sql(database, f"DROP OWNED BY {role}; DROP ROLE {role}")
+    assert [record.message for record in caplog.records].count("query has no answer") == 1

@@ -5,7 +5,8 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from pgwatch.collect.schedule import Schedule, first_tick
+from pgwatch.collect.schedule import Schedule, by_interval, first_tick
+from tests.watching import query
 
 MINUTE = timedelta(minutes=1)
 NOW = datetime(2026, 11, 22, 13, 0, 7, 123456, tzinfo=UTC)
@@ -31,6 +32,14 @@ def test_a_thousand_targets_are_spread_evenly() -> None:
         tenths[min(9, int(wait / MINUTE * 10))] += 1
     assert min(tenths) > 60, tenths
     assert max(tenths) < 150, tenths
+
+
+def test_one_tick_makes_all_queries_of_its_interval_due() -> None:
+    a, b, c = (
+        query("SELECT 1 AS value", name=f"test/{name}", interval=interval)
+        for name, interval in (("a", "60s"), ("b", "5m"), ("c", "1m"))
+    )
+    assert by_interval([a, b, c]) == {MINUTE: (a, c), 5 * MINUTE: (b,)}
 
 
 async def _ticks(schedule: Schedule, owner: str, wanted: int) -> int:
