@@ -41,7 +41,7 @@ class Store:
         group = self._groups.get(collected.source)
         if group is None:
             group = self._groups[collected.source] = _Group(collected.source, self._index)
-        elif (group.block.newest_ms or -1) >= collected.time_ms:
+        elif group.answered_ms is not None and group.answered_ms >= collected.time_ms:
             return False
         if group.append(collected):
             self._families = {**self._families, **{f.name: f for f in group.families}}
@@ -125,7 +125,10 @@ class _Group:
         """Add a row; returns whether the families are new."""
         new_names = self._arrange(collected)
         values = _plain(collected.values)
-        self.block.append(collected.time_ms, self._given_columns, values)
+        # The last answer may have been repeated, or ended, while this one was under way.
+        newest = self.block.newest_ms
+        time_ms = collected.time_ms if newest is None else max(collected.time_ms, newest + 1)
+        self.block.append(time_ms, self._given_columns, values)
         for name in new_names:  # only now may readers learn of the columns
             self._index.put(name, self.block, self._named[name])
         self.answered_ms = collected.time_ms

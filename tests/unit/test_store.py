@@ -126,6 +126,16 @@ def test_an_answer_may_stand_for_longer() -> None:
     assert history(store)[b][-1] == (3000, 3)
 
 
+def test_an_answer_that_was_under_way_while_the_last_was_repeated_counts() -> None:
+    store = Store()
+    a = labels(x="a")
+    store.append(answer(1000, {a: 1}))
+    store.repeat(SOURCE, 3000)
+    assert store.append(answer(2000, {a: 2}))
+    assert not store.append(answer(2000, {a: 9}))
+    assert history(store) == {a: [(1000, 1), (3000, 1), (3001, 2)]}
+
+
 def test_a_nan_that_was_collected_is_a_value() -> None:
     store = Store()
     a, b = labels(x="a"), labels(x="b")
