@@ -6,7 +6,7 @@ import ssl
 import subprocess
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from email.message import EmailMessage
 from email.parser import BytesParser
@@ -85,10 +85,13 @@ class HttpReceiver:
 
     def wait_for(self, count: int, seconds: float = 20.0) -> list[Request]:
         """Return the requests when there are `count`; fails after `seconds`."""
+        self.wait_until(lambda: len(self.requests) >= count, seconds)
+        return list(self.requests)
+
+    def wait_until(self, come: Callable[[], bool], seconds: float = 20.0) -> None:
+        """Return when `come` is true after a request; fails after `seconds`."""
         with self._arrived:
-            came = self._arrived.wait_for(lambda: len(self.requests) >= count, seconds)
-            assert came, f"{len(self.requests)} of {count} requests came in {seconds} s"
-            return list(self.requests)
+            assert self._arrived.wait_for(come, seconds), f"{len(self.requests)} requests came"
 
     @property
     def url(self) -> str:

@@ -100,7 +100,8 @@ outbox = Table(
     Column("finished_at", Instant),
     Column("last_error", Text, nullable=False),
     Column("receipt", Text, nullable=False),  # what the receiver answered, such as a message's id
-    Index("outbox_by_channel", "state", "receiver", "channel", "id"),
+    # With next_at, so that what is due is found without reading the payloads.
+    Index("outbox_by_channel", "state", "receiver", "channel", "id", "next_at"),
     Index("outbox_by_group", "digest", "state"),
     sqlite_autoincrement=True,
 )

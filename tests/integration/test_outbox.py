@@ -1,5 +1,6 @@
 """The worker: real state file, real receivers, a clock that the tests move; and one real kill -9."""
 
+import random
 import signal
 import subprocess
 import sys
@@ -310,20 +311,42 @@ def daemon(path: Path, url: str, groups: str) -> "subprocess.Popen[str]":
     return process
 
 
+def end(process: "subprocess.Popen[str]") -> None:
+    """Kill -9."""
+    process.kill()
+    assert process.wait(timeout=10) == -signal.SIGKILL
+    assert process.stdout is not None
+    process.stdout.close()
+
+
 def test_kill_9_between_enqueue_and_delivery_loses_nothing(tmp_path: Path) -> None:
     path = tmp_path / "state.db"
     with HttpReceiver(then=Answer(delay=30)) as hung:
         first = daemon(path, hung.url, "g0,g1")
         hung.wait_for(1)  # g0 is on its way, g1 waits; nothing was accepted
-        first.send_signal(signal.SIGKILL)
-        assert first.wait(timeout=10) == -signal.SIGKILL
-        assert first.stdout is not None
-        first.stdout.close()
+        end(first)
     with HttpReceiver() as receiver:
         second = daemon(path, receiver.url, "")
         receiver.wait_for(2)
         assert groups(receiver) == ["g0", "g1"]
-        second.kill()
-        second.wait(timeout=10)
-        assert second.stdout is not None
-        second.stdout.close()
+        end(second)
+
+
+def test_kills_at_any_moment_lose_nothing_and_repeat_little(tmp_path: Path) -> None:
+    path, wanted, kills = tmp_path / "state.db", set[str](), 4
+    moments = random.Random(7)
+    with HttpReceiver(then=Answer(delay=0.003)) as receiver:
+        for number in range(kills):
+            new = [f"{number}-{i}" for i in range(40)]
+            wanted |= set(new)
+            process = daemon(path, receiver.url, ",".join(new))
+            threading.Event().wait(moments.uniform(0.02, 0.4))
+            end(process)
+        process = daemon(path, receiver.url, "")
+        try:
+            receiver.wait_until(lambda: set(groups(receiver)) == wanted)
+        finally:
+            end(process)
+        assert len(receiver.requests) <= len(wanted) + kills + 1, (
+            "at most one repeat for each crash"
+        )

@@ -14,7 +14,6 @@ from sqlalchemy import Connection, create_engine, text
 
 from pgwatch.alerts.alert import Alert, AlertState
 from pgwatch.notify.dispatch import Decisions, DispatchState, advance, restore
-from pgwatch.notify.flush import Decision
 from pgwatch.notify.notification import Notification, NotifiedAlert, Reason
 from pgwatch.notify.outbox import ChannelId
 from pgwatch.notify.route import log_only
@@ -22,7 +21,7 @@ from pgwatch.samples.labels import Labels
 from pgwatch.samples.sample import Source
 from pgwatch.state.outbox import OutboxState
 from pgwatch.state.schema import VERSION, StateError, prepare
-from pgwatch.state.store import Event, State
+from pgwatch.state.store import State
 
 NOW = datetime(2026, 8, 1, 3, 0, 0, 123456, tzinfo=UTC)
 SLACK = ChannelId("team", "slack[0]")
@@ -153,135 +152,6 @@ def test_dispatch_goes_on_after_a_restart_where_it_was(path: Path) -> None:
     assert not state.load_dispatch().groups
     assert not state.load_dispatch().log
     state.close()
-
-
-class TestOutbox:
-    @pytest.fixture
-    def state(self, path: Path) -> State:
-        return State.open(path)
-
-    def put(self, state: State, one: Notification, *, deliver: bool = True) -> None:
-        with state.transaction() as changes:
-            changes.save_decisions(
-                Decisions(
-                    state=DispatchState(), enqueue=(Decision(notification=one, deliver=deliver),)
-                )
-            )
-
-    def test_message_comes_back_as_it_was(self, state: State) -> None:
-        self.put(state, message(a=True, b=False))
-        (queued,) = state.take([SLACK], NOW)
-        assert queued.notification == message(a=True, b=False)
-        assert queued.attempts == 0
-
-    def test_oldest_message_of_each_channel_is_taken_once(self, state: State) -> None:
-        other = replace(message("g3"), channel="email[0]")
-        for one in (message("g1"), message("g2"), other):
-            self.put(state, one)
-        channels = [SLACK, ChannelId("team", "email[0]")]
-        assert [q.notification.group_key for q in state.take(channels, NOW)] == ["g1", "g3"]
-        assert [q.notification.group_key for q in state.take(channels, NOW)] == ["g2"]
-        assert not state.take(channels, NOW)
-
-    def test_only_channels_that_are_asked_for_and_only_what_is_due(self, state: State) -> None:
-        self.put(state, message())
-        assert not state.take([ChannelId("team", "email[0]")], NOW)
-        assert not state.take([SLACK], NOW - timedelta(microseconds=1))
-        assert state.waiting() == {SLACK: NOW}
-        assert state.take([SLACK], NOW)
-        assert not state.waiting()
-
-    def test_delivered_and_dead_are_final_and_in_the_history(self, state: State) -> None:
-        self.put(state, message("g1"))
-        self.put(state, message("g2"))
-        (first,) = state.take([SLACK], NOW)
-        state.delivered(first, "ok", NOW)
-        (second,) = state.take([SLACK], NOW)
-        state.dead(second, "the receiver answered 400", NOW)
-        counts = state.message_counts()
-        assert counts[OutboxState.DELIVERED] == counts[OutboxState.DEAD] == 1
-        dead, delivered = state.messages()
-        assert (dead.last_error, delivered.receipt) == ("the receiver answered 400", "ok")
-        assert [one.kind for one in state.events()] == [
-            "notification_dead",
-            "notification_delivered",
-        ]
-        state.recover()
-        assert not state.waiting()
-
-    def test_postponed_message_keeps_its_place_and_counts(self, state: State) -> None:
-        self.put(state, message("g1"))
-        (queued,) = state.take([SLACK], NOW)
-        later = NOW + timedelta(minutes=1)
-        state.postponed(queued, "no connection", later)
-        self.put(state, message("g2"))
-        assert state.waiting() == {SLACK: NOW}
-        (again,) = state.take([SLACK], later)
-        assert (again.notification.group_key, again.attempts) == ("g1", 1)
-
-    def test_working_channel_makes_all_of_it_due(self, state: State) -> None:
-        self.put(state, message())
-        (queued,) = state.take([SLACK], NOW)
-        state.postponed(queued, "no connection", NOW + timedelta(hours=1))
-        state.bring_forward(SLACK, NOW)
-        assert state.take([SLACK], NOW)
-
-    def test_newer_snapshot_supersedes_one_that_waits(self, state: State) -> None:
-        self.put(state, message(a=True))
-        (queued,) = state.take([SLACK], NOW)
-        state.postponed(queued, "no connection", NOW + timedelta(minutes=1))
-        end = NOW + timedelta(minutes=5)
-        self.put(state, message(reason=Reason.ALL_RESOLVED, time=end, a=False))
-        assert [one.state for one in state.messages()] == ["pending", "superseded"]
-        (told,) = state.take([SLACK], end)
-        assert told.attempts == 1
-        assert told.notification.reason is Reason.ALL_RESOLVED
-        assert told.notification.extra["never_told"] == "true"
-
-    def test_unwanted_end_takes_the_unsent_beginning_along(self, state: State) -> None:
-        self.put(state, message(a=True))
-        end = NOW + timedelta(minutes=5)
-        over = message(reason=Reason.ALL_RESOLVED, time=end, a=False)
-        self.put(state, over, deliver=False)
-        (told,) = state.take([SLACK], end)
-        assert told.notification.status == "resolved"
-        state.delivered(told, "", end)
-        self.put(state, over, deliver=False)
-        assert not state.waiting()
-
-    def test_newer_snapshot_waits_for_the_one_on_its_way(self, state: State) -> None:
-        self.put(state, message(a=True))
-        (sent,) = state.take([SLACK], NOW)
-        self.put(state, message(reason=Reason.NEW_ALERTS, time=NOW, a=True, b=True))
-        state.postponed(sent, "no connection", NOW + timedelta(minutes=1))
-        (merged,) = state.take([SLACK], NOW + timedelta(minutes=1))
-        assert merged.notification.reason is Reason.FIRST
-        assert len(merged.notification.alerts) == 2
-        assert not state.waiting()
-
-    def test_message_on_its_way_at_a_crash_is_sent_again(self, state: State, path: Path) -> None:
-        self.put(state, message())
-        assert state.take([SLACK], NOW)
-        state.close()
-        again = State.open(path)
-        assert not again.take([SLACK], NOW)
-        again.recover()
-        assert again.take([SLACK], NOW)
-        again.close()
-
-    def test_old_history_is_pruned_and_what_waits_is_not(self, state: State) -> None:
-        self.put(state, message("g1"))
-        self.put(state, message("g2"))
-        (first,) = state.take([SLACK], NOW)
-        state.delivered(first, "", NOW)
-        with state.transaction() as changes:
-            changes.record(Event(time=NOW, kind="k", subject="s", detail={"a": "b"}))
-        state.prune(NOW + timedelta(days=30))
-        assert len(state.events()) == 2
-        assert state.events(kind="k")[0].detail == {"a": "b"}
-        state.prune(NOW + timedelta(days=31))
-        assert not state.events()
-        assert [one.group_key for one in state.messages()] == ["g2"]
 
 
 def test_second_daemon_is_refused_and_told_who_has_the_file(path: Path) -> None:

@@ -10,7 +10,7 @@ _GREEN: Final = "#1e7b45"
 _FONT: Final = "font-family:-apple-system,'Segoe UI',Roboto,Helvetica,Arial,sans-serif"
 _CODE: Final = (
     "font-family:ui-monospace,Menlo,Consolas,monospace;font-size:13px;background:#f4f5f7;"
-    "padding:10px 12px;border-radius:6px;white-space:pre-wrap;margin:8px 0"
+    "padding:10px 12px;border-radius:6px;white-space:pre-wrap;margin:2px 0 8px"
 )
 
 
@@ -76,7 +76,10 @@ def _card(item: Item) -> str:
         for name, value in facts(item)
     )
     description = escape(item.description).replace("\n", "<br>")
-    fix = f"<pre style='{_CODE}'>{escape(item.fix)}</pre>" if item.fix and not item.resolved else ""
+    fix = ""
+    if item.fix and not item.resolved:
+        caption = "<div style='color:#777;font-size:14px;margin-top:6px'>cure</div>"
+        fix = f"{caption}<pre style='{_CODE}'>{escape(item.fix)}</pre>"
     return (
         "<div style='margin:0 0 18px;border-bottom:1px solid #e4e6ea;padding-bottom:12px'>"
         f"<p style='margin:0 0 4px;font-weight:600;color:{colour}'>{mark}{escape(item.headline)}</p>"
