@@ -270,21 +270,24 @@ def test_evaluations_are_right_while_the_store_is_written() -> None:
     readers = [threading.Thread(target=read) for _ in range(3)]
     for reader in readers:
         reader.start()
-    for time_ms in range(1, 1500):
-        labels = [
-            Labels({METRIC_NAME: "m", "x": str(x)}) for x in range(time_ms // 9, time_ms // 7 + 2)
-        ]
-        values = [float(time_ms)] * len(labels)
-        store.append(
-            Collected(
-                source=Source("db1", "many"),
-                time_ms=time_ms,
-                families=(),
-                labels=labels,
-                values=values,
+    try:
+        for time_ms in range(1, 1500):
+            labels = [
+                Labels({METRIC_NAME: "m", "x": str(x)})
+                for x in range(time_ms // 9, time_ms // 7 + 2)
+            ]
+            values = [float(time_ms)] * len(labels)
+            store.append(
+                Collected(
+                    source=Source("db1", "many"),
+                    time_ms=time_ms,
+                    families=(),
+                    labels=labels,
+                    values=values,
+                )
             )
-        )
-    done.set()
-    for reader in readers:
-        reader.join()
+    finally:
+        done.set()
+        for reader in readers:
+            reader.join()
     assert not wrong

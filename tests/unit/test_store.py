@@ -268,10 +268,12 @@ def test_readers_never_see_a_half_written_row() -> None:
     readers = [threading.Thread(target=read) for _ in range(3)]
     for reader in readers:
         reader.start()
-    for time_ms in range(1, 3000):
-        series = {labels(n=str(i)): float(time_ms) for i in range(time_ms // 4, time_ms // 3 + 2)}
-        store.append(answer(time_ms, series))
-    done.set()
-    for reader in readers:
-        reader.join()
+    try:
+        for time_ms in range(1, 3000):
+            numbers = range(time_ms // 4, time_ms // 3 + 2)
+            store.append(answer(time_ms, {labels(n=str(n)): float(time_ms) for n in numbers}))
+    finally:
+        done.set()
+        for reader in readers:
+            reader.join()
     assert not torn
