@@ -9,8 +9,8 @@ from glob import glob
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pgwatch.check.judge import CheckSpec, Producers, check_specs
 from pgwatch.check.run import CheckPlan, Subject
+from pgwatch.check.spec import CheckSpec, Producers, asks_history, check_specs
 from pgwatch.config.choose import Inputs
 from pgwatch.errors import InputError, Problem
 from pgwatch.probes.probe import Probe
@@ -136,8 +136,10 @@ def host_probes(target: Target) -> tuple[Probe, ...]:
     )
 
 
-def http_probes(settings: "Settings | None") -> tuple[Probe, ...]:
-    """Return the probes of web applications."""
+def http_probes(
+    settings: "Settings | None", *, at_most: timedelta = timedelta.max
+) -> tuple[Probe, ...]:
+    """Return the probes of web applications; none takes longer than `at_most`."""
     if settings is None or not settings.http_probes:
         return ()
     from pgwatch.probes.http import HttpProbe  # noqa: PLC0415 - requests is slow to import
@@ -147,7 +149,7 @@ def http_probes(settings: "Settings | None") -> tuple[Probe, ...]:
             name=one.name,
             url=str(one.url),
             interval=one.interval,
-            timeout=one.timeout,
+            timeout=min(one.timeout, at_most),
             expect_status=frozenset(one.expect_status),
             expect_body=re.compile(one.expect_body) if one.expect_body else None,
             headers={**one.headers, **one.header_files},
@@ -164,11 +166,13 @@ def producers_of(
         metric: [query.name for query in queries] for metric, queries in catalog.by_metric.items()
     }
     by_metric["pg_up"] = ["up"]
+    missing = dict.fromkeys(_HOST_METRICS, "the target's host is not watched (`host:`)")
     for metric in _HOST_METRICS:
         by_metric[metric] = [*by_metric.get(metric, ()), "probe/host"]
     for metric in _HTTP_METRICS:
         by_metric[metric] = [probe.source.query for probe in http]
-    return Producers(by_metric, groups)
+        missing[metric] = "no `http_probes` are configured"
+    return Producers(by_metric, groups, missing=missing)
 
 
 def checks_of(
@@ -210,13 +214,24 @@ def check_plan(
     strict: bool,
     fail_on_warn: bool,
 ) -> CheckPlan:
-    """Return the plan of one run of the gate: only the queries that feed a chosen check are run."""
+    """Return the plan of one run of the gate: only the queries that feed a chosen check are run.
+
+    Raises InputError if no check is left: a gate that looks at nothing must not say yes.
+    """
     catalog, groups = catalog_of(inputs), rule_groups(inputs)
-    http = http_probes(inputs.settings)
+    http = http_probes(inputs.settings, at_most=timeout)
     producers = producers_of(catalog, groups, http)
     specs = _specs(groups, phases, only, skip)
+    if not specs:
+        message = "--phase, --only and --skip together leave no check (pgwatch check --list)"
+        raise InputError([Problem(file="command line", message=message)])
     wanted = frozenset[str]().union(
-        *(producers.of(rule) for spec in specs if not spec.needs_history for rule in spec.rules)
+        *(
+            producers.of(rule)
+            for spec in specs
+            for rule in spec.rules
+            if not asks_history(rule, producers.historic)
+        )
     )
     subjects = [
         Subject(

@@ -1,109 +1,43 @@
 """From rules, and how the queries that feed them ended, to the verdict of each check. Pure."""
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
-from fnmatch import fnmatchcase
 
+from pgwatch.check.spec import CheckSpec, Producers, asks_history, metric_name, metric_names
 from pgwatch.check.verdict import CheckResult, Finding, Verdict, of_findings, worst
 from pgwatch.collect.outcome import Answered, Blocked, Denied, NotApplicable, QueryRun
-from pgwatch.promql.ast import needs_history, selectors
+from pgwatch.promql.ast import BinaryExpr, Expr, VectorSelector, children
 from pgwatch.promql.engine import Engine
 from pgwatch.promql.errors import PromqlError
 from pgwatch.rules.accepted import Accepted, accepted_by
+from pgwatch.rules.evaluate import Finding as Found
 from pgwatch.rules.evaluate import evaluate
-from pgwatch.rules.rule import AlertingRule, Phase, RecordingRule, Rule, RuleGroup, Severity
-from pgwatch.samples.labels import METRIC_NAME, Labels, MatchType
+from pgwatch.rules.rule import AlertingRule, Severity
+from pgwatch.samples.labels import Labels
 
-_SEVERITIES = (Severity.CRITICAL, Severity.WARNING, Severity.INFO)
-# A finding's object is made of the labels that name one, outermost first.
-_OBJECT_LABELS = ("schemaname", "relname", "matviewname", "indexrelname", "conname", "tgname")
+NEEDS_HISTORY = "needs history, which one run does not have"
+
+# A finding's object is made of the labels that name one, outermost first; the first row that applies.
+_OBJECTS = (
+    ("schemaname", "relname", "matviewname", "indexrelname", "conname", "tgname"),
+    ("table_name", "constraint_name"),
+    ("view_name",),
+    ("slot_name",),
+    ("project_id",),
+    ("probe",),
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class CheckSpec:
-    """One check: the alerting rules that share a name."""
+class Seen:
+    """What one target showed: how its queries and probes ended, and the samples they brought."""
 
-    name: str
-    rules: tuple[AlertingRule, ...]
-
-    @property
-    def severity(self) -> Severity:
-        """The gravest severity of its rules."""
-        return min((rule.severity for rule in self.rules), key=_SEVERITIES.index)
-
-    @property
-    def phase(self) -> Phase:
-        """The phase of its first rule."""
-        return self.rules[0].phase
-
-    @property
-    def needs_history(self) -> bool:
-        """Whether no rule of it can be told from a single observation."""
-        return all(needs_history(rule.expr) for rule in self.rules)
-
-
-def check_specs(
-    groups: Iterable[RuleGroup],
-    *,
-    phases: Collection[Phase],
-    only: Sequence[str] = (),
-    skip: Sequence[str] = (),
-) -> tuple[CheckSpec, ...]:
-    """Return the checks of `phases` in the rules' order; `only` and `skip` are names or patterns."""
-    by_name: dict[str, list[AlertingRule]] = {}
-    for group in groups:
-        for rule in group.rules:
-            if isinstance(rule, AlertingRule):
-                by_name.setdefault(rule.name, []).append(rule)
-    specs = (CheckSpec(name=name, rules=tuple(rules)) for name, rules in by_name.items())
-    return tuple(
-        spec
-        for spec in specs
-        if spec.phase in phases
-        and (not only or any(fnmatchcase(spec.name, pattern) for pattern in only))
-        and not any(fnmatchcase(spec.name, pattern) for pattern in skip)
-    )
-
-
-class Producers:
-    """Which queries and probes bring the metrics that a rule reads."""
-
-    def __init__(
-        self, by_metric: Mapping[str, Iterable[str]], groups: Iterable[RuleGroup] = ()
-    ) -> None:
-        """Take the source names per metric; recording rules pass on those of what they read."""
-        self._by_metric = {metric: frozenset(names) for metric, names in by_metric.items()}
-        self._all = frozenset[str]().union(*self._by_metric.values())
-        for group in groups:
-            for rule in group.rules:
-                if isinstance(rule, RecordingRule):
-                    known = self._by_metric.get(rule.name, frozenset())
-                    self._by_metric[rule.name] = known | self.of(rule)
-
-    def of(self, rule: Rule) -> frozenset[str]:
-        """Return the names of all sources that bring a metric which `rule` reads."""
-        return frozenset[str]().union(*(self.of_metric(name) for name in metric_names(rule)))
-
-    def of_metric(self, name: str) -> frozenset[str]:
-        """Return the sources of one metric; of every metric if `name` is empty."""
-        return self._by_metric.get(name, frozenset()) if name else self._all
-
-
-def metric_names(rule: Rule) -> tuple[str, ...]:
-    """Return the metric names that a rule's expression reads, "" for a selector that names none."""
-    names = dict.fromkeys(
-        next(
-            (
-                matcher.value
-                for matcher in selector.matchers
-                if matcher.name == METRIC_NAME and matcher.type is MatchType.EQUAL
-            ),
-            "",
-        )
-        for selector in selectors(rule.expr)
-    )
-    return tuple(names)
+    runs: Mapping[str, Sequence[QueryRun]]  # by source name
+    engine: Engine  # over this target's samples alone
+    now: datetime
+    broken: Mapping[str, str] = field(default_factory=dict)
+    # recorded metrics that are not there because their rule failed, and why
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -118,29 +52,16 @@ class _Told:
 
 def judge(
     spec: CheckSpec,
+    seen: Seen,
     *,
     target: str,
     database: str,
-    runs: Mapping[str, Sequence[QueryRun]],
     producers: Producers,
-    engine: Engine,
-    now: datetime,
     accepted: Sequence[Accepted] = (),
 ) -> CheckResult:
-    """Return the verdict of `spec` on one target.
-
-    `runs` are this target's runs by source name, and `engine` sees this target's samples only.
-    """
-    told = [
-        _tell(rule, runs=runs, producers=producers, engine=engine, now=now, accepted=accepted)
-        for rule in spec.rules
-    ]
+    """Return the verdict of `spec` on one target."""
+    told = [_tell(rule, seen, producers, accepted) for rule in spec.rules]
     verdict = worst(one.verdict for one in told)
-    reasons = dict.fromkeys(
-        one.reason
-        for one in told
-        if one.reason and (one.verdict is verdict or one.verdict is not Verdict.SKIPPED)
-    )
     sources = frozenset[str]().union(*(producers.of(rule) for rule in spec.rules))
     return CheckResult(
         name=spec.name,
@@ -149,56 +70,96 @@ def judge(
         phase=spec.phase,
         severity=spec.severity,
         verdict=verdict,
-        reason="; ".join(reasons),
+        reason="; ".join(dict.fromkeys(_notes(told, verdict))),
         cure="\n".join(dict.fromkeys(cure for one in told for cure in one.cures)),
         findings=tuple(finding for one in told for finding in one.findings),
-        sources=tuple(sorted(sources & runs.keys())),
+        sources=tuple(sorted(sources & seen.runs.keys())),
         duration_seconds=sum(
-            run.elapsed_seconds for name in sources & runs.keys() for run in runs[name]
+            run.elapsed_seconds for name in sources & seen.runs.keys() for run in seen.runs[name]
         ),
     )
 
 
+def _notes(told: Sequence[_Told], verdict: Verdict) -> Iterator[str]:
+    """Iterate over the reasons that explain `verdict`; why a part was skipped matters if all was."""
+    if verdict is Verdict.SKIPPED and any(one.reason == NEEDS_HISTORY for one in told):
+        yield NEEDS_HISTORY
+    for one in told:
+        if one.reason and (one.verdict is verdict or one.verdict is not Verdict.SKIPPED):
+            yield one.reason
+    if verdict is not Verdict.SKIPPED and any(one.reason == NEEDS_HISTORY for one in told):
+        yield f"in part it {NEEDS_HISTORY}"
+
+
 def _tell(
-    rule: AlertingRule,
-    *,
-    runs: Mapping[str, Sequence[QueryRun]],
-    producers: Producers,
-    engine: Engine,
-    now: datetime,
-    accepted: Sequence[Accepted],
+    rule: AlertingRule, seen: Seen, producers: Producers, accepted: Sequence[Accepted]
 ) -> _Told:
-    if needs_history(rule.expr):
-        return _Told(verdict=Verdict.SKIPPED, reason="needs history, which one run does not have")
+    if asks_history(rule, producers.historic):
+        return _Told(verdict=Verdict.SKIPPED, reason=NEEDS_HISTORY)
+    absent: dict[str, str] = {}  # metrics that do not exist here, and why
     doubts: list[str] = []
     cures: list[str] = []
     for metric in metric_names(rule):
-        feeding = [run for name in producers.of_metric(metric) for run in runs.get(name, ())]
+        feeding = [run for name in producers.of_metric(metric) for run in seen.runs.get(name, ())]
         if not feeding:
-            return _Told(verdict=Verdict.SKIPPED, reason=f"nothing here brings {metric}")
-        if all(isinstance(run.outcome, NotApplicable) for run in feeding):
-            return _Told(verdict=Verdict.SKIPPED, reason=_reasons(feeding))
+            absent[metric] = producers.why_absent(metric)
+        elif all(isinstance(run.outcome, NotApplicable) for run in feeding):
+            absent[metric] = _reasons(feeding)
         doubts += [doubt for run in feeding if (doubt := _doubt(run))]
+        doubts += [seen.broken[metric]] if metric in seen.broken else []
         cures += [run.outcome.grant for run in feeding if isinstance(run.outcome, Denied)]
+    if _is_mute(rule.expr, absent):
+        return _Told(verdict=Verdict.SKIPPED, reason="; ".join(dict.fromkeys(absent.values())))
     try:
-        evaluation = evaluate(rule, engine, round(now.timestamp() * 1000))
+        evaluation = evaluate(rule, seen.engine, round(seen.now.timestamp() * 1000))
     except PromqlError as error:
         return _Told(verdict=Verdict.UNKNOWN, reason=f"the rule could not be evaluated: {error}")
-    findings, waived = [], []
-    for found in evaluation.findings:
-        if entry := accepted_by(accepted, rule.name, found.labels, now):
-            waived.append(entry.reason or "no reason given")
-            continue
-        findings.append(_finding(found.labels, found.annotations, found.value))
+    counted, waived = _sorted_out(rule, evaluation.findings, accepted, seen.now)
     notes = list(dict.fromkeys(doubts))
     if waived:
         notes.append(f"{len(waived)} accepted and not counted ({', '.join(dict.fromkeys(waived))})")
-    verdict = of_findings(rule.severity, found=bool(findings))
-    if doubts and not findings:
+    verdict = worst([Verdict.PASS, *(of_findings(_severity(rule, f), found=True) for f in counted)])
+    if doubts and not counted:
         verdict = Verdict.UNKNOWN
     return _Told(
-        verdict=verdict, reason="; ".join(notes), cures=tuple(cures), findings=tuple(findings)
+        verdict=verdict,
+        reason="; ".join(notes),
+        cures=tuple(cures),
+        findings=tuple(_finding(found) for found in counted),
     )
+
+
+def _is_mute(expr: Expr, absent: Collection[str]) -> bool:
+    """Return whether `expr` says nothing where the metrics `absent` do not exist."""
+    if isinstance(expr, VectorSelector):
+        return metric_name(expr) in absent
+    if isinstance(expr, BinaryExpr) and expr.op == "or":
+        return _is_mute(expr.lhs, absent) and _is_mute(expr.rhs, absent)
+    if isinstance(expr, BinaryExpr) and expr.op == "unless":
+        return _is_mute(expr.lhs, absent)
+    return any(_is_mute(child, absent) for child in children(expr))
+
+
+def _sorted_out(
+    rule: AlertingRule, findings: Iterable[Found], accepted: Sequence[Accepted], now: datetime
+) -> tuple[list[Found], list[str]]:
+    """Return the findings that count, and the reasons why the others were accepted."""
+    counted: list[Found] = []
+    waived: list[str] = []
+    for found in findings:
+        if entry := accepted_by(accepted, rule.name, found.labels, now):
+            waived.append(entry.reason or "no reason given")
+        else:
+            counted.append(found)
+    return counted, waived
+
+
+def _severity(rule: AlertingRule, found: Found) -> Severity:
+    """Return the severity of one finding: a rule may derive it from what it found."""
+    try:
+        return Severity(found.labels.label("severity"))
+    except ValueError:
+        return rule.severity
 
 
 def _doubt(run: QueryRun) -> str:
@@ -206,8 +167,11 @@ def _doubt(run: QueryRun) -> str:
     outcome = run.outcome
     name = run.source.query
     if isinstance(outcome, Answered):
-        cut = run.collected.dropped.get("max_series", 0) if run.collected else 0
-        return f"{name} has {cut} more series than its max_series lets through" if cut else ""
+        dropped = dict(run.collected.dropped) if run.collected else {}
+        cut = dropped.pop("max_series", 0)
+        said = [f"{name} has {cut} more series than its max_series lets through"] if cut else []
+        said += [f"{name} dropped {count} series ({why})" for why, count in dropped.items()]
+        return "; ".join(said)
     if isinstance(outcome, NotApplicable):
         return ""
     if isinstance(outcome, Denied):
@@ -223,7 +187,8 @@ def _reasons(runs: Iterable[QueryRun]) -> str:
     )
 
 
-def _finding(labels: Labels, annotations: Mapping[str, str], value: float) -> Finding:
+def _finding(found: Found) -> Finding:
+    labels, annotations = found.labels, found.annotations
     name = labels.label("alertname")
     shown = {
         key: text for key, text in labels.items() if key not in ("alertname", "severity", "phase")
@@ -233,6 +198,16 @@ def _finding(labels: Labels, annotations: Mapping[str, str], value: float) -> Fi
         description=annotations.get("description", ""),
         fix=annotations.get("fix", ""),
         labels=shown,
-        value=value,
-        object=".".join(labels.label(name) for name in _OBJECT_LABELS if labels.label(name)),
+        value=found.value,
+        object=object_of(labels),
     )
+
+
+def object_of(labels: Labels) -> str:
+    """Return what a finding is about: `public.users.users_email_key`, `pid 4711`, else database or target."""
+    for names in _OBJECTS:
+        if named := ".".join(labels.label(name) for name in names if labels.label(name)):
+            return named
+    if pid := labels.label("pid"):
+        return f"pid {pid}"
+    return labels.label("datname") or labels.label("target")

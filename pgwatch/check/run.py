@@ -3,11 +3,12 @@
 import asyncio
 import time
 from collections import defaultdict
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 
-from pgwatch.check.judge import CheckSpec, Producers, judge
+from pgwatch.check.judge import Seen, judge
+from pgwatch.check.spec import CheckSpec, Producers, metric_names
 from pgwatch.check.verdict import (
     CheckResult,
     Report,
@@ -17,11 +18,10 @@ from pgwatch.check.verdict import (
     whole,
     worst,
 )
-from pgwatch.collect.outcome import QueryRun
+from pgwatch.collect.outcome import QueryRun, TimedOut
 from pgwatch.collect.poll import Polled, poll_once
 from pgwatch.collect.probing import run_probe
 from pgwatch.probes.probe import Probe
-from pgwatch.promql.ast import needs_history
 from pgwatch.promql.engine import Engine
 from pgwatch.promql.errors import PromqlError
 from pgwatch.queries.query import Query
@@ -30,6 +30,7 @@ from pgwatch.rules.evaluate import record
 from pgwatch.rules.rule import RecordingRule, RuleGroup
 from pgwatch.samples.store import Store
 from pgwatch.targets.target import Target
+from pgwatch.units import format_duration
 
 Progress = Callable[[str, int, int], None]  # what ended, how many have, of how many
 
@@ -64,12 +65,12 @@ async def run_check(plan: CheckPlan, on_progress: Progress = lambda *_: None) ->
     count = _Count(on_progress, sum(len(s.queries) + len(s.probes) for s in plan.subjects))
     measured, probed = await asyncio.gather(
         asyncio.gather(*(_measure(subject, plan, count) for subject in plan.subjects)),
-        asyncio.gather(*(run_probe(probe) for probe in plan.http_probes)),
+        asyncio.gather(*(_probe(probe, plan.timeout) for probe in plan.http_probes)),
     )
     targets = [report for one in measured for report in one.targets]
     checks = [check for one in measured for check in one.checks]
     for run in probed:
-        checks += _judge(plan, [run], target=run.source.target, database="", probes_only=True)
+        checks += _judge(plan, [run], target=run.source.target, database="", of_probe=True)
     verdict = whole(checks, strict=plan.strict)
     if any(target.error for target in targets):
         verdict = worst([verdict, Verdict.UNKNOWN])
@@ -107,7 +108,7 @@ class _Measured:
 async def _measure(subject: Subject, plan: CheckPlan, count: _Count) -> _Measured:
     polled, probed = await asyncio.gather(
         poll_once(subject.target, subject.queries, deadline=plan.timeout, on_progress=count),
-        asyncio.gather(*(run_probe(probe) for probe in subject.probes)),
+        asyncio.gather(*(_probe(probe, plan.timeout) for probe in subject.probes)),
     )
     targets = [_target_report(one) for one in polled]
     if all(one.info is None for one in polled):
@@ -116,6 +117,15 @@ async def _measure(subject: Subject, plan: CheckPlan, count: _Count) -> _Measure
     database = polled[0].database if len(polled) == 1 else ""
     checks = _judge(plan, runs, target=subject.target.name, database=database)
     return _Measured(targets=targets, checks=checks)
+
+
+async def _probe(probe: Probe, timeout: timedelta) -> QueryRun:
+    run = await run_probe(probe)
+    if run.elapsed_seconds < timeout.total_seconds():
+        return run
+    # Cut short by us: that it brought nothing says nothing about what it observes.
+    reason = f"the time for the whole pass, {format_duration(timeout)}, was over"
+    return replace(run, outcome=TimedOut(limit=timeout, reason=reason), collected=None)
 
 
 def _target_report(polled: Polled) -> TargetReport:
@@ -130,13 +140,9 @@ def _target_report(polled: Polled) -> TargetReport:
 
 
 def _judge(
-    plan: CheckPlan,
-    runs: Sequence[QueryRun],
-    *,
-    target: str,
-    database: str,
-    probes_only: bool = False,
+    plan: CheckPlan, runs: Sequence[QueryRun], *, target: str, database: str, of_probe: bool = False
 ) -> list[CheckResult]:
+    """Judge one target; the HTTP probes have their own checks, and each of them is judged like a target."""
     now = datetime.now(UTC)
     store = Store()
     by_source: defaultdict[str, list[QueryRun]] = defaultdict(list)
@@ -145,33 +151,43 @@ def _judge(
         if run.collected is not None:
             store.append(run.collected)
     engine = Engine(store)
-    _record(plan.groups, store, engine, now)
-    specs = [
-        spec
-        for spec in plan.specs
-        if not probes_only or any(plan.producers.of(rule) & by_source.keys() for rule in spec.rules)
-    ]
+    seen = Seen(runs=by_source, engine=engine, now=now, broken=_record(plan, store, engine, now))
+    probes = {probe.source.query for probe in plan.http_probes}
     return [
         judge(
             spec,
+            seen,
             target=target,
             database=database,
-            runs=by_source,
             producers=plan.producers,
-            engine=engine,
-            now=now,
             accepted=plan.accepted,
         )
-        for spec in specs
+        for spec in plan.specs
+        if of_probe is _is_of_probes(spec, plan.producers, probes)
     ]
 
 
-def _record(groups: Sequence[RuleGroup], store: Store, engine: Engine, now: datetime) -> None:
-    """Evaluate the recording rules that one observation is enough for, in order."""
-    for group in groups:
+def _is_of_probes(spec: CheckSpec, producers: Producers, probes: Collection[str]) -> bool:
+    """Return whether nothing but HTTP probes brings what `spec` reads."""
+    sources = frozenset[str]().union(*(producers.of(rule) for rule in spec.rules))
+    return bool(sources) and sources <= frozenset(probes)
+
+
+def _record(plan: CheckPlan, store: Store, engine: Engine, now: datetime) -> dict[str, str]:
+    """Evaluate the recording rules that one observation is enough for, in order.
+
+    Returns the metrics that are not complete because a rule failed, and why.
+    """
+    broken: dict[str, str] = {}
+    for group in plan.groups:
         for rule in group.rules:
-            if isinstance(rule, RecordingRule) and not needs_history(rule.expr):
-                try:
-                    store.append(record(rule, engine, round(now.timestamp() * 1000)).collected)
-                except PromqlError:
-                    continue  # the rules that read it find nothing, and say so
+            if not isinstance(rule, RecordingRule) or rule.name in plan.producers.historic:
+                continue
+            try:
+                store.append(record(rule, engine, round(now.timestamp() * 1000)).collected)
+            except PromqlError as error:
+                broken[rule.name] = f"recording rule {rule.name} failed: {error}"
+            for name in metric_names(rule):
+                if name in broken:
+                    broken.setdefault(rule.name, broken[name])
+    return broken

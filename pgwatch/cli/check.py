@@ -10,10 +10,10 @@ from collections.abc import Sequence
 from datetime import timedelta
 from pathlib import Path
 
-from pgwatch.check.judge import CheckSpec
 from pgwatch.check.report import json as json_report
 from pgwatch.check.report import text as text_report
 from pgwatch.check.run import CheckPlan, run_check
+from pgwatch.check.spec import CheckSpec
 from pgwatch.check.verdict import EXIT_PASS, EXIT_UNMEASURED, Report
 from pgwatch.cli.inputs import add_target_options, read_inputs
 from pgwatch.cli.settings import settings_inputs
@@ -178,6 +178,9 @@ def _list(specs: Sequence[CheckSpec], *, as_json: bool) -> None:
 
 def _duration(text: str) -> timedelta:
     try:
-        return parse_duration(text)
+        duration = parse_duration(text)
     except ValueError as error:
         raise argparse.ArgumentTypeError(str(error)) from error
+    if not duration:
+        raise argparse.ArgumentTypeError("expected more than nothing, such as 30s")
+    return duration

@@ -38,11 +38,17 @@ def render(report: Report, *, colour: bool, width: int = 100) -> str:
 
 
 def _lines(report: Report, *, colour: bool, width: int) -> Iterator[str]:
+    databases: dict[str, list[TargetReport]] = {}
     for target in report.targets:
-        yield _bold(_headline(target), colour=colour)
-        if target.error:
-            yield from _wrapped(f"no session: {target.error}", "    ", width)
-        own = [check for check in report.checks if check.target == target.name]
+        databases.setdefault(target.name, []).append(target)
+    for name in dict.fromkeys((*databases, *(check.target for check in report.checks))):
+        if name not in databases:
+            yield _bold(f"HTTP probe {name}", colour=colour)
+        for target in databases.get(name, ()):
+            yield _bold(_headline(target), colour=colour)
+            if target.error:
+                yield from _wrapped(f"no session: {target.error}", "    ", width)
+        own = [check for check in report.checks if check.target == name]
         for phase in Phase:
             checks = [check for check in own if check.phase is phase]
             if checks:
@@ -131,7 +137,7 @@ def _summary(report: Report, *, colour: bool) -> str:
     verdict = _paint(str(report.verdict).upper(), _COLOURS[report.verdict], on=colour)
     return (
         f"{verdict}  {said or 'no check was run'}"
-        f"  in {report.duration_seconds:.1f} s  (exit {report.exit_code})"
+        f"  in {report.duration_seconds:.2f} s  (exit {report.exit_code})"
     )
 
 

@@ -1,0 +1,131 @@
+"""What is checked: rules by name, and which queries and probes feed them. Pure."""
+
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+
+from pgwatch.promql.ast import VectorSelector, needs_history, selectors
+from pgwatch.rules.rule import AlertingRule, Phase, RecordingRule, Rule, RuleGroup, Severity
+from pgwatch.samples.labels import METRIC_NAME, MatchType
+
+_SEVERITIES = (Severity.CRITICAL, Severity.WARNING, Severity.INFO)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CheckSpec:
+    """One check: the alerting rules that share a name."""
+
+    name: str
+    rules: tuple[AlertingRule, ...]
+    needs_history: bool  # no rule of it can be told from a single observation
+
+    @property
+    def severity(self) -> Severity:
+        """The gravest severity of its rules."""
+        return min((rule.severity for rule in self.rules), key=_SEVERITIES.index)
+
+    @property
+    def phase(self) -> Phase:
+        """The phase of its first rule."""
+        return self.rules[0].phase
+
+
+def check_specs(
+    groups: Iterable[RuleGroup],
+    *,
+    phases: Collection[Phase],
+    only: Sequence[str] = (),
+    skip: Sequence[str] = (),
+) -> tuple[CheckSpec, ...]:
+    """Return the checks of `phases` in the rules' order; `only` and `skip` are names or patterns."""
+    groups = tuple(groups)
+    historic = historic_metrics(groups)
+    by_name: dict[str, list[AlertingRule]] = {}
+    for group in groups:
+        for rule in group.rules:
+            if isinstance(rule, AlertingRule):
+                by_name.setdefault(rule.name, []).append(rule)
+    specs = (
+        CheckSpec(
+            name=name,
+            rules=tuple(rules),
+            needs_history=all(asks_history(rule, historic) for rule in rules),
+        )
+        for name, rules in by_name.items()
+    )
+    return tuple(
+        spec
+        for spec in specs
+        if spec.phase in phases
+        and (not only or any(fnmatchcase(spec.name, pattern) for pattern in only))
+        and not any(fnmatchcase(spec.name, pattern) for pattern in skip)
+    )
+
+
+class Producers:
+    """Which queries and probes bring the metrics that a rule reads."""
+
+    def __init__(
+        self,
+        by_metric: Mapping[str, Iterable[str]],
+        groups: Sequence[RuleGroup] = (),
+        *,
+        missing: Mapping[str, str] | None = None,
+    ) -> None:
+        """Take the source names per metric; recording rules pass on those of what they read.
+
+        `missing` says of a metric what has to be configured before anything brings it.
+        """
+        self._by_metric = {metric: frozenset(names) for metric, names in by_metric.items()}
+        self._all = frozenset[str]().union(*self._by_metric.values())
+        self._missing = dict(missing or {})
+        self.historic = historic_metrics(groups)
+        for group in groups:
+            for rule in group.rules:
+                if isinstance(rule, RecordingRule):
+                    known = self._by_metric.get(rule.name, frozenset())
+                    self._by_metric[rule.name] = known | self.of(rule)
+
+    def of(self, rule: Rule) -> frozenset[str]:
+        """Return the names of all sources that bring a metric which `rule` reads."""
+        return frozenset[str]().union(*(self.of_metric(name) for name in metric_names(rule)))
+
+    def of_metric(self, name: str) -> frozenset[str]:
+        """Return the sources of one metric; of every metric if `name` is empty."""
+        return self._by_metric.get(name, frozenset()) if name else self._all
+
+    def why_absent(self, metric: str) -> str:
+        """Return why nothing that was run brings `metric`."""
+        return self._missing.get(metric) or f"nothing that runs here brings the metric {metric}"
+
+
+def metric_name(selector: VectorSelector) -> str:
+    """Return the metric that a selector reads, "" if it may read several."""
+    return next(
+        (
+            matcher.value
+            for matcher in selector.matchers
+            if matcher.name == METRIC_NAME and matcher.type is MatchType.EQUAL
+        ),
+        "",
+    )
+
+
+def metric_names(rule: Rule) -> tuple[str, ...]:
+    """Return the metric names that a rule's expression reads, "" for a selector that names none."""
+    return tuple(dict.fromkeys(metric_name(selector) for selector in selectors(rule.expr)))
+
+
+def asks_history(rule: Rule, historic: Collection[str]) -> bool:
+    """Return whether `rule` needs more than one observation, also through a recorded metric."""
+    return needs_history(rule.expr) or any(name in historic for name in metric_names(rule))
+
+
+def historic_metrics(groups: Iterable[RuleGroup]) -> frozenset[str]:
+    """Return the recorded metrics that one observation does not give."""
+    names: set[str] = set()
+    for group in groups:
+        for rule in group.rules:
+            if isinstance(rule, RecordingRule) and asks_history(rule, names):
+                names.add(rule.name)
+    return frozenset(names)
