@@ -269,11 +269,11 @@ class Step:
 
 
 # Each stays in for longer than its rule's threshold and `for`, with room for a poll and a group_wait:
-# idle in transaction 60 s, a disabled trigger `for: 1m`, a blocked session 10 s. No view grows stale in
+# idle in transaction 60 s, a disabled trigger `for: 1m`, a blocked session 30 s. No view grows stale in
 # minutes by the shipped threshold of a day: the demo has to set it to a minute.
 SCHEDULE = (
     Step(at_s=5, fault="constraint_violation", for_s=60),
-    Step(at_s=15, fault="blocker", for_s=50),
+    Step(at_s=15, fault="blocker", for_s=60),
     Step(at_s=30, fault="slow_query", for_s=50),
     Step(at_s=50, fault="disabled_trigger", for_s=100),
     Step(at_s=70, fault="idle_in_transaction", for_s=100),
