@@ -287,3 +287,21 @@ def test_connections_never_exceed_the_cap(server: LocalServer) -> None:
     finally:
         for name in names:
             sql(server.dsn(), f"DROP DATABASE IF EXISTS {name} WITH (FORCE)")
+
+
+def test_the_whole_server_is_looked_at_when_one_database_is_lost(own_server: LocalServer) -> None:
+    name = "app"
+    sql(own_server.dsn(), f"CREATE DATABASE {name}")
+    heard = Heard()
+
+    async def scenario() -> None:
+        worker = Worker(target(own_server.dsn(), databases=(name,)), [ONE], heard)
+        work = asyncio.create_task(worker.run())
+        await answered(heard)
+        await asyncio.to_thread(own_server.halt)
+        worker.offer([ONE])  # in `app` only, and nobody asks whether the server is up
+        await heard.until(lambda: is_down(heard))
+        work.cancel()
+        await asyncio.wait({work})
+
+    asyncio.run(scenario())
