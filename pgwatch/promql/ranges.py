@@ -143,10 +143,8 @@ def quantiles(values: Floats, q: float) -> Floats:
     upper = min(count - 1, lower + 1)
     weight = rank - np.floor(rank)
     columns = np.arange(values.shape[1])
-    below, above = (
-        np.where(place < unknown, np.nan, ordered[place - unknown, columns])
-        for place in (lower, upper)
-    )
+    # NaN is first: a place among them counts from the end, where they are.
+    below, above = (ordered[place - unknown, columns] for place in (lower, upper))
     result: Floats = below * (1 - weight) + above * weight
     return result
 

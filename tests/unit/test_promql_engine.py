@@ -168,8 +168,14 @@ def test_a_renamed_source_continues_its_series() -> None:
     counted = engine.instant("sum_over_time(up[5m])", 2 * MINUTE)
     assert [value for _, value in counted.vector] == [3.0]
     assert {source.query for source in counted.sources} == {"old/up", "new/up"}
-    store.mark_stale(Source("db1", "old/up"), 3 * MINUTE)
-    assert [value for _, value in engine.instant("up", 3 * MINUTE).vector] == [2.0]
+    for source in ("new/up", "old/up"):
+        _collect(store, Source("db1", source), 3 * MINUTE, up=4)
+    _collect(store, Source("db1", "new/up"), 4 * MINUTE, up=5)
+    _collect(store, Source("db1", "old/up"), 4 * MINUTE)
+    counted = engine.instant("sum_over_time(up[5m])", 4 * MINUTE)
+    assert [value for _, value in counted.vector] == [12.0]
+    store.mark_stale(Source("db1", "old/up"), 5 * MINUTE)
+    assert [value for _, value in engine.instant("up", 5 * MINUTE).vector] == [5.0]
 
 
 def test_kinds() -> None:
