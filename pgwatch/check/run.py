@@ -119,13 +119,13 @@ async def _measure(subject: Subject, plan: CheckPlan, count: _Count) -> _Measure
     return _Measured(targets=targets, checks=checks)
 
 
-async def _probe(probe: Probe, timeout: timedelta) -> QueryRun:
+async def _probe(probe: Probe, at_most: timedelta) -> QueryRun:
     run = await run_probe(probe)
-    if run.elapsed_seconds < timeout.total_seconds():
+    if run.elapsed_seconds < at_most.total_seconds():
         return run
     # Cut short by us: that it brought nothing says nothing about what it observes.
-    reason = f"the time for the whole pass, {format_duration(timeout)}, was over"
-    return replace(run, outcome=TimedOut(limit=timeout, reason=reason), collected=None)
+    reason = f"the time for the whole pass, {format_duration(at_most)}, was over"
+    return replace(run, outcome=TimedOut(limit=at_most, reason=reason), collected=None)
 
 
 def _target_report(polled: Polled) -> TargetReport:

@@ -29,6 +29,10 @@ _TITLES = {
     Phase.POST: "After the migration",
 }
 _ORDER = (Verdict.FAIL, Verdict.UNKNOWN, Verdict.WARN, Verdict.PASS, Verdict.SKIPPED)
+# Names, queries and messages come from the watched server: none of them may steer the terminal.
+_VISIBLE = {
+    code: f"\\x{code:02x}" for code in (*range(32), *range(127, 160)) if chr(code) not in "\n\t"
+}
 _MAX_FINDINGS = 10  # of one check; the JSON report has them all
 
 
@@ -67,7 +71,7 @@ def _headline(target: TargetReport) -> str:
         parts.append(f"PostgreSQL {target.server_version}")
     if target.role:
         parts.append(target.role)
-    return " · ".join(parts)
+    return " · ".join(parts).translate(_VISIBLE)
 
 
 def _checks(checks: Sequence[CheckResult], *, colour: bool, width: int) -> Iterator[str]:
@@ -87,8 +91,8 @@ def _checks(checks: Sequence[CheckResult], *, colour: bool, width: int) -> Itera
 
 def _check(check: CheckResult, *, colour: bool, width: int) -> Iterator[str]:
     verdict = check.verdict
+    note = check.reason.translate(_VISIBLE)
     word = "" if verdict in (Verdict.PASS, Verdict.FAIL) else f"{verdict}: "
-    note = check.reason
     if check.findings:
         count = len(check.findings)
         note = f"{count} finding{'s' if count > 1 else ''}" + (f"; {note}" if note else "")
@@ -118,7 +122,7 @@ def _finding(finding: Finding, *, colour: bool, width: int) -> Iterator[str]:
 
 def _cure(text: str, *, colour: bool) -> Iterator[str]:
     lead = "cure: "
-    for line in text.strip().splitlines():
+    for line in text.strip().translate(_VISIBLE).splitlines():
         # Never wrapped: it is there to be copied.
         yield f"          {_paint(lead, '36', on=colour)}{line}"
         lead = "      "
@@ -143,7 +147,7 @@ def _summary(report: Report, *, colour: bool) -> str:
 
 def _wrapped(text: str, indent: str, width: int) -> list[str]:
     return textwrap.wrap(
-        text,
+        text.translate(_VISIBLE),
         width,
         initial_indent=indent,
         subsequent_indent=indent,

@@ -1,0 +1,419 @@
+"""From how the queries ended to the verdict of a check: what was not seen is never a pass."""
+
+from collections.abc import Mapping, Sequence
+from datetime import UTC, date, datetime, timedelta
+
+import pytest
+
+from pgwatch.check.judge import NEEDS_HISTORY, Seen, judge, object_of
+from pgwatch.check.spec import Producers, check_specs
+from pgwatch.check.verdict import CheckResult, Verdict
+from pgwatch.collect.outcome import (
+    Answered,
+    Blocked,
+    Denied,
+    Failed,
+    NotApplicable,
+    Outcome,
+    QueryRun,
+    TimedOut,
+    Unreachable,
+)
+from pgwatch.promql.engine import Engine
+from pgwatch.rules.accepted import Accepted
+from pgwatch.rules.load import parse_rules
+from pgwatch.rules.rule import Phase, RuleGroup, Severity
+from pgwatch.samples.labels import METRIC_NAME, Labels
+from pgwatch.samples.sample import Collected, Source
+from pgwatch.samples.store import Store
+
+PASS, WARN, FAIL, UNKNOWN, SKIPPED = Verdict
+NOW = datetime(2026, 5, 1, 12, tzinfo=UTC)
+NOW_MS = round(NOW.timestamp() * 1000)
+SECOND = timedelta(seconds=1)
+
+# core/a brings m, core/b brings n, and two queries bring both.
+BY_METRIC = {"m": ["core/a"], "n": ["core/b"], "both": ["core/a", "core/b"], "elsewhere": []}
+DENIED = Denied(reason="role weak may not", grant="GRANT pg_monitor TO weak;")
+ABSENT = NotApplicable(reason="extension x is not installed")
+
+
+def answered(query: str, *, database: str = "app", cut: int = 0, **series: float) -> QueryRun:
+    """An answer; `series` are the values of m and n, each with the label `relname: t`."""
+    source = Source("db1", query, database)
+    fixed = {"target": "db1", "datname": database, "relname": "t"}
+    collected = Collected(
+        source=source,
+        time_ms=NOW_MS - 1000,
+        families=(),
+        labels=[Labels({**fixed, METRIC_NAME: name}) for name in series],
+        values=list(series.values()),
+        dropped={"max_series": cut} if cut else {},
+    )
+    outcome = Answered(columns=(), rows=(), elapsed=SECOND)
+    return QueryRun(
+        source=source, outcome=outcome, collected=collected, time_ms=NOW_MS, elapsed_seconds=0.25
+    )
+
+
+def ended(query: str, outcome: Outcome, *, database: str = "app") -> QueryRun:
+    return QueryRun(
+        source=Source("db1", query, database),
+        outcome=outcome,
+        collected=None,
+        time_ms=NOW_MS,
+        elapsed_seconds=0.5,
+    )
+
+
+def groups_of(*rules: str) -> tuple[RuleGroup, ...]:
+    return tuple(parse_rules(f"groups: [{{name: g, rules: [{', '.join(rules)}]}}]", file="f")
+
+
+def told(
+    rules: Sequence[str],
+    runs: Sequence[QueryRun],
+    *,
+    accepted: Sequence[Accepted] = (),
+    broken: Mapping[str, str] | None = None,
+) -> CheckResult:
+    """Judge the only check of `rules`."""
+    groups = groups_of(*rules)
+    (spec,) = check_specs(groups, phases=list(Phase))
+    store = Store()
+    by_source: dict[str, list[QueryRun]] = {}
+    for run in runs:
+        by_source.setdefault(run.source.query, []).append(run)
+        if run.collected is not None:
+            store.append(run.collected)
+    missing = {"elsewhere": "no probes are configured"}
+    return judge(
+        spec,
+        Seen(runs=by_source, engine=Engine(store), now=NOW, broken=broken or {}),
+        target="db1",
+        database="app",
+        producers=Producers(BY_METRIC, groups, missing=missing),
+        accepted=accepted,
+    )
+
+
+def alert(expr: str, severity: str = "critical", **more: str) -> str:
+    extra = "".join(f", {key}: '{value}'" for key, value in more.items())
+    return f"{{alert: A, expr: '{expr}', labels: {{severity: {severity}{extra}}}}}"
+
+
+GOOD, BAD = answered("core/a", m=0), answered("core/a", m=1)
+
+
+@pytest.mark.parametrize(
+    ("rule", "runs", "verdict", "reason"),
+    [
+        pytest.param(alert("m > 0"), [BAD], FAIL, "", id="critical finding"),
+        pytest.param(alert("m > 0", "warning"), [BAD], WARN, "", id="warning finding"),
+        pytest.param(alert("m > 0", "info"), [BAD], PASS, "", id="information never says no"),
+        pytest.param(alert("m > 0"), [GOOD], PASS, "", id="nothing found"),
+        pytest.param(alert("m > 0"), [answered("core/a")], PASS, "", id="no rows is an answer"),
+        pytest.param(
+            alert("m > 0", '"{{ if eq $value 1.0 }}critical{{ else }}info{{ end }}"'),
+            [BAD],
+            FAIL,
+            "",
+            id="a severity that the finding decides",
+        ),
+        pytest.param(alert("m > 0"), [ended("core/a", DENIED)], UNKNOWN, "role weak", id="denied"),
+        pytest.param(
+            alert("m > 0"),
+            [ended("core/a", Blocked(reason="no lock", pid=42))],
+            UNKNOWN,
+            "core/a met a lock held by pid 42: no lock",
+            id="blocked",
+        ),
+        pytest.param(
+            alert("m > 0"),
+            [ended("core/a", TimedOut(limit=SECOND, reason="too slow"))],
+            UNKNOWN,
+            "core/a: too slow",
+            id="timed out",
+        ),
+        pytest.param(
+            alert("m > 0"),
+            [ended("core/a", Unreachable(reason="gone"))],
+            UNKNOWN,
+            "core/a: gone",
+            id="connection lost",
+        ),
+        pytest.param(
+            alert("m > 0"),
+            [ended("core/a", Failed(reason="no such column"))],
+            UNKNOWN,
+            "core/a: no such column",
+            id="query refused",
+        ),
+        pytest.param(alert("m > 0"), [ended("core/a", ABSENT)], SKIPPED, ABSENT.reason, id="n/a"),
+        pytest.param(
+            alert("m > 0"),
+            [answered("core/a", m=0, cut=3)],
+            UNKNOWN,
+            "core/a has 3 more series than its max_series lets through",
+            id="a cut answer is not a pass",
+        ),
+        pytest.param(
+            alert("m > 0"),
+            [answered("core/a", m=1, cut=3)],
+            FAIL,
+            "3 more series",
+            id="but what it shows counts",
+        ),
+        pytest.param(
+            alert("m > 0"),
+            [answered("core/a", m=0), ended("core/a", DENIED, database="other")],
+            UNKNOWN,
+            "role weak",
+            id="denied in one of two databases",
+        ),
+        pytest.param(
+            alert("m > 0"),
+            [answered("core/a", m=1), ended("core/a", DENIED, database="other")],
+            FAIL,
+            "role weak",
+            id="found in one, denied in the other",
+        ),
+        pytest.param(
+            alert("m > 0"),
+            [answered("core/a", m=0), ended("core/a", ABSENT, database="other")],
+            PASS,
+            "",
+            id="not applicable in one of two databases",
+        ),
+        pytest.param(
+            alert("both > 0"),
+            [ended("core/a", ABSENT), answered("core/b", both=1)],
+            FAIL,
+            "",
+            id="two variants of a query, one of which applies",
+        ),
+        pytest.param(
+            alert("both > 0"),
+            [ended("core/a", ABSENT), ended("core/b", DENIED)],
+            UNKNOWN,
+            "role weak",
+            id="two variants, the one that applies denied",
+        ),
+        pytest.param(alert("rate(m[5m]) > 0"), [BAD], SKIPPED, NEEDS_HISTORY, id="a range"),
+        pytest.param(alert("m > m offset 1h"), [BAD], SKIPPED, NEEDS_HISTORY, id="an offset"),
+        pytest.param(
+            alert("elsewhere > 0"), [BAD], SKIPPED, "no probes are configured", id="not set up"
+        ),
+        pytest.param(
+            alert("typo > 0"),
+            [BAD],
+            SKIPPED,
+            "nothing that runs here brings the metric typo",
+            id="a metric nobody brings",
+        ),
+        pytest.param(alert("m > 0 or n > 0"), [BAD, ended("core/b", ABSENT)], FAIL, "", id="or"),
+        pytest.param(
+            alert("n > 0 or (m > 0)"), [GOOD, ended("core/b", ABSENT)], PASS, "", id="or, healthy"
+        ),
+        pytest.param(
+            alert("n > 0 or m > 0"),
+            [ended("core/a", ABSENT), ended("core/b", ABSENT)],
+            SKIPPED,
+            ABSENT.reason,
+            id="or, neither",
+        ),
+        pytest.param(
+            alert("m > 0 unless n"), [BAD, ended("core/b", ABSENT)], FAIL, "", id="unless"
+        ),
+        pytest.param(
+            alert("m unless on () n"), [ended("core/a", ABSENT), answered("core/b")], SKIPPED,
+            ABSENT.reason, id="unless, left absent",
+        ),
+        pytest.param(
+            alert("m > 0 and n"), [BAD, ended("core/b", ABSENT)], SKIPPED, ABSENT.reason, id="and"
+        ),
+        pytest.param(
+            alert("absent(n)"), [ended("core/b", ABSENT)], SKIPPED, ABSENT.reason, id="absent()"
+        ),
+        pytest.param(
+            alert("both > on () both"),
+            [answered("core/a", both=1), answered("core/b", database="x", both=2)],
+            UNKNOWN,
+            "could not be evaluated",
+            id="an expression that fails",
+        ),
+        pytest.param(
+            alert('{__name__=~"m|n"} > 0'), [GOOD, ended("core/b", DENIED)], UNKNOWN, "role weak",
+            id="a selector without a name may read everything",
+        ),
+    ],
+)  # fmt: skip
+def test_verdict_of_one_rule(
+    rule: str, runs: list[QueryRun], verdict: Verdict, reason: str
+) -> None:
+    result = told([rule], runs)
+    assert result.verdict is verdict
+    assert reason in result.reason
+    assert bool(result.reason) is bool(reason)
+
+
+@pytest.mark.parametrize(
+    ("rules", "runs", "verdict", "reason"),
+    [
+        pytest.param(
+            [alert("m > 0", "warning"), alert("n > 0")],
+            [BAD, answered("core/b", n=1)],
+            FAIL,
+            "",
+            id="the gravest counts",
+        ),
+        pytest.param(
+            [alert("m > 0"), alert("n > 0")],
+            [GOOD, ended("core/b", ABSENT)],
+            PASS,
+            "",
+            id="one way of knowing is enough",
+        ),
+        pytest.param(
+            [alert("m > 0"), alert("n > 0")],
+            [GOOD, ended("core/b", DENIED)],
+            UNKNOWN,
+            "role weak may not",
+            id="a way that applies was denied",
+        ),
+        pytest.param(
+            [alert("m > 0"), alert("n > 0")],
+            [BAD, ended("core/b", DENIED)],
+            FAIL,
+            "role weak may not",
+            id="found, and more might be",
+        ),
+        pytest.param(
+            [alert("m > 0"), alert("rate(m[5m]) > 0")],
+            [GOOD],
+            PASS,
+            f"in part it {NEEDS_HISTORY}",
+            id="a part needs history",
+        ),
+        pytest.param(
+            [alert("n > 0"), alert("rate(m[5m]) > 0")],
+            [ended("core/b", ABSENT)],
+            SKIPPED,
+            f"{NEEDS_HISTORY}; {ABSENT.reason}",
+            id="all skipped, for two reasons",
+        ),
+    ],
+)
+def test_rules_that_share_a_name_are_one_check(
+    rules: list[str], runs: list[QueryRun], verdict: Verdict, reason: str
+) -> None:
+    result = told(rules, runs)
+    assert (result.verdict, result.reason) == (verdict, reason)
+
+
+RECORDED_RATE = "{record: r, expr: 'rate(m[5m])'}"
+RECORDED = "{record: r, expr: 'm * 2'}"
+
+
+@pytest.mark.parametrize(
+    ("recording", "run", "broken", "verdict", "reason"),
+    [
+        pytest.param(RECORDED, GOOD, {}, PASS, "", id="answered"),
+        pytest.param(RECORDED, ended("core/a", DENIED), {}, UNKNOWN, "role weak", id="denied"),
+        pytest.param(RECORDED, ended("core/a", ABSENT), {}, SKIPPED, ABSENT.reason, id="n/a"),
+        pytest.param(RECORDED, GOOD, {"r": "it failed"}, UNKNOWN, "it failed", id="failed"),
+        pytest.param(RECORDED_RATE, GOOD, {}, SKIPPED, NEEDS_HISTORY, id="history"),
+    ],
+)
+def test_an_alert_over_a_recorded_metric(
+    recording: str, run: QueryRun, broken: dict[str, str], verdict: Verdict, reason: str
+) -> None:
+    result = told([recording, alert("r > 0")], [run], broken=broken)
+    assert result.verdict is verdict
+    assert reason in result.reason
+
+
+def test_history_is_needed_through_two_recordings() -> None:
+    result = told([RECORDED_RATE, "{record: s, expr: 'sum(r)'}", alert("s > 0")], [BAD])
+    assert (result.verdict, result.reason) == (SKIPPED, NEEDS_HISTORY)
+
+
+@pytest.mark.parametrize(
+    ("entry", "verdict", "reason"),
+    [
+        (Accepted(check="A", reason="known"), PASS, "1 accepted and not counted (known)"),
+        (Accepted(check="A", labels={"relname": "t"}), PASS, "(no reason given)"),
+        (Accepted(check="A", until=date(2026, 5, 1)), PASS, "1 accepted"),
+        (Accepted(check="A", until=date(2026, 4, 30)), FAIL, ""),  # over
+        (Accepted(check="A", labels={"relname": "u"}), FAIL, ""),
+        (Accepted(check="B"), FAIL, ""),
+    ],
+)
+def test_accepted_findings(entry: Accepted, verdict: Verdict, reason: str) -> None:
+    result = told([alert("m > 0")], [BAD], accepted=[entry])
+    assert result.verdict is verdict
+    assert reason in result.reason
+    assert bool(result.findings) is (verdict is FAIL)
+
+
+def test_an_accepted_finding_does_not_hide_a_doubt() -> None:
+    runs = [BAD, ended("core/a", DENIED, database="other")]
+    result = told([alert("m > 0")], runs, accepted=[Accepted(check="A", reason="known")])
+    assert result.verdict is UNKNOWN
+    assert "role weak may not" in result.reason
+
+
+def test_a_check_knows_its_cures_sources_and_cost() -> None:
+    other = Denied(reason="table x", grant="GRANT SELECT ON x TO weak;")
+    result = told(
+        [alert("m > 0", phase="types"), alert("n > 0")],
+        [
+            ended("core/a", DENIED),
+            ended("core/a", DENIED, database="other"),
+            ended("core/b", other),
+            answered("core/c"),
+        ],
+    )
+    assert result.cure == f"{DENIED.grant}\n{other.grant}"  # each once
+    assert result.reason == "role weak may not; table x"
+    assert result.sources == ("core/a", "core/b")
+    assert result.duration_seconds == pytest.approx(1.5)
+    assert (result.phase, result.severity) == (Phase.TYPES, Severity.CRITICAL)
+
+
+def test_a_finding_is_told_with_object_and_cure() -> None:
+    rule = (
+        "{alert: A, expr: 'm > 0', labels: {severity: critical, phase: post}, annotations: {"
+        "summary: '{{ $labels.relname }} is bad', description: long, fix: 'DROP TABLE t;'}}"
+    )
+    (finding,) = told([rule], [BAD]).findings
+    assert (finding.summary, finding.description, finding.fix) == (
+        "t is bad",
+        "long",
+        "DROP TABLE t;",
+    )
+    assert finding.labels == {"target": "db1", "datname": "app", "relname": "t"}
+    assert (finding.value, finding.object, finding.new) == (1.0, "t", None)
+
+
+def test_a_rule_without_annotations_names_its_series() -> None:
+    (finding,) = told([alert("m > 0")], [BAD]).findings
+    assert finding.summary.startswith("A {")
+    assert 'relname="t"' in finding.summary
+
+
+@pytest.mark.parametrize(
+    ("labels", "expected"),
+    [
+        ({"schemaname": "public", "relname": "t", "indexrelname": "i"}, "public.t.i"),
+        ({"schemaname": "s", "matviewname": "v", "datname": "d"}, "s.v"),
+        ({"table_name": "t", "constraint_name": "c"}, "t.c"),
+        ({"slot_name": "standby_1", "target": "db1"}, "standby_1"),
+        ({"pid": "4711", "relation": "public.t", "datname": "d"}, "pid 4711"),
+        ({"datname": "d", "target": "db1"}, "d"),
+        ({"target": "db1"}, "db1"),
+        ({}, ""),
+    ],
+)
+def test_object_of_a_finding(labels: dict[str, str], expected: str) -> None:
+    assert object_of(Labels(labels)) == expected
