@@ -18,6 +18,7 @@ COMMANDS = {
     "config": "write a sample configuration, check one, show what is in effect",
     "demo": "the whole story on a private PostgreSQL server",
     "doctor": "each query on a target: runs, skipped and why, denied and the GRANT",
+    "notify": "send a test message through a receiver",
     "queries": "the catalogue of queries; run one in the terminal",
     "rules": "the rules in force; check rule files",
     "run": "the daemon: poll, export, evaluate, notify",
