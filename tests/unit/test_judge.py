@@ -67,7 +67,7 @@ def ended(query: str, outcome: Outcome, *, database: str = "app") -> QueryRun:
 
 
 def groups_of(*rules: str) -> tuple[RuleGroup, ...]:
-    return tuple(parse_rules(f"groups: [{{name: g, rules: [{', '.join(rules)}]}}]", file="f")
+    return tuple(parse_rules(f"groups: [{{name: g, rules: [{', '.join(rules)}]}}]", file="f"))
 
 
 def told(
