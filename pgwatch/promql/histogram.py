@@ -99,7 +99,7 @@ def _rank(value: float, bounds: list[float], counts: list[float]) -> float:
     if place < len(bounds) and bounds[place] == value:
         return min(counts[place], counts[-1])
     below = counts[place - 1] if place else 0.0
-    start = bounds[place - 1] if place else min(0.0, bounds[0])
+    start = bounds[place - 1] if place else 0.0
     if bounds[place] == math.inf or (not place and value <= start):
         return below
     share = (value - start) / (bounds[place] - start)

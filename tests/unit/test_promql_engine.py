@@ -237,6 +237,22 @@ def test_a_query_that_costs_too_much_is_refused_before_it_is_evaluated(expr: str
     assert len(engine.instant("m", 3 * MINUTE).vector) == 10_000
 
 
+@pytest.mark.parametrize(
+    ("expr", "end_ms", "step_ms"),
+    [
+        # 60 series x 800 samples x 11,000 steps: little memory, but many seconds
+        pytest.param("rate(m[800s])", 11_000_000, 1_000, id="windows that overlap"),
+        pytest.param(
+            "max_over_time(vector(1)[1m:1ms])", 10**12, 10**9, id="a subquery between steps"
+        ),
+    ],
+)
+def test_a_range_query_that_takes_too_long_is_refused(expr: str, end_ms: int, step_ms: int) -> None:
+    given = [series(f'm{{x="{x}"}}', *range(800), step_ms=1000) for x in range(60)]
+    with pytest.raises(PromqlError, match="too many samples into memory"):
+        Engine(store_of(given)).range(expr, 0, end_ms, step_ms)
+
+
 def test_an_evaluation_can_be_ended_from_outside() -> None:
     calls = 0
 

@@ -55,6 +55,7 @@ PAIRS = (
         ('label_replace(b, "w", "$1-$$-${1}$9", "x", "(.)")', {
             'b{w="1-$-1", x="1"}': 2, 'b{w="2-$-2", x="2"}': 4}),
         ('label_replace(c{z="p"}, "w", "hit", "x", "1.")', {'c{x="1", z="p"}': 100}),
+        ('label_replace(c{z="p"}, "w", "hit", "z", "")', {'c{x="1", z="p"}': 100}),  # anchored at the end
         ('label_replace(c{z="p"}, "x", "", "z", ".*")', {'c{z="p"}': 100}),
         ('label_replace(c{z="p"}, "w", "n$first", "z", "(?P<first>.)")', {'c{w="np", x="1", z="p"}': 100}),
         ('label_join(c{z="p"}, "w", "-", "x", "no", "z")', {'c{w="1--p", x="1", z="p"}': 100}),

@@ -57,6 +57,7 @@ INF, NAN = math.inf, math.nan
         pytest.param("clamp_min(m, NaN)", (1, 2, 3, INF), INF, id="Go's max of Inf and NaN"),
         pytest.param("clamp_max(m, NaN)", (1, 2, 3, -INF), -INF, id="Go's min of -Inf and NaN"),
         pytest.param("clamp_min(m, 1)", (1, 2, 3, NAN), NAN, id="clamp leaves NaN"),
+        pytest.param("clamp(m, 2, 2)", (1, 2, 3, 4), 2.0, id="clamp to one value"),
         pytest.param("clamp(m, 2, 1)", (1, 2, 3, 4), None, id="clamp with crossed limits"),
         pytest.param("m == m", (1, 2, 3, NAN), None, id="NaN equals nothing"),
         pytest.param("m != m", (1, 2, 3, NAN), NAN, id="NaN differs from itself"),
@@ -112,6 +113,7 @@ def _buckets(*pairs: tuple[str, float]) -> list[TestSeries]:
         pytest.param("histogram_quantile(2, h)", [("1", 5), ("+Inf", 10)], INF, id="above all"),
         pytest.param("histogram_fraction(0, 1.5, h)", [("1", 5), ("2", 10), ("+Inf", 20)], 0.375, id="part"),
         pytest.param("histogram_fraction(1, 1, h)", [("1", 5), ("2", 10), ("+Inf", 20)], 0.0, id="nothing"),
+        pytest.param("histogram_fraction(-5, -2, h)", [("-1", 5), ("+Inf", 20)], 0.0, id="below"),
         pytest.param("histogram_fraction(-Inf, +Inf, h)", [("1", 5), ("+Inf", 20)], 1.0, id="of all"),
     ],
 )  # fmt: skip
