@@ -70,6 +70,11 @@ class Worker:
         self._wake = asyncio.Event()
         self._timers: set[asyncio.TimerHandle] = set()
 
+    @property
+    def knows_databases(self) -> bool:
+        """Whether `databases` is what the server has, where it must be asked for that."""
+        return not self.target.databases or self._discovered > -math.inf
+
     def offer(self, queries: Iterable[Query]) -> None:
         """Take `queries` as due now, in every database that they are meant for."""
         for query in queries:

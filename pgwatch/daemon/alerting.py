@@ -1,20 +1,21 @@
 """Evaluates rule groups at their slots, and decides who is told; every consequence in one transaction."""
 
 import asyncio
-import hashlib
 import logging
 import time
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from functools import partial
 
-from pgwatch.alerts.alert import Alert, AlertState
+from pgwatch.alerts.adopt import adopt
+from pgwatch.alerts.alert import Alert
 from pgwatch.alerts.lifecycle import Change, ChangeKind, step
 from pgwatch.alerts.series import alert_series
 from pgwatch.daemon.alert_counts import alert_counts
 from pgwatch.daemon.measuring import Measuring
+from pgwatch.daemon.slots import group_key, next_slot
 from pgwatch.errors import PgwatchError
 from pgwatch.export.own_metrics import OwnMetrics
 from pgwatch.notify.dispatch import Decisions, DispatchState, advance, restore
@@ -22,7 +23,14 @@ from pgwatch.notify.route import Routing
 from pgwatch.promql.engine import Engine
 from pgwatch.promql.errors import PromqlError
 from pgwatch.rules.accepted import Accepted, accepted_by
-from pgwatch.rules.evaluate import Evaluation, evaluate, record, rule_source, with_rules
+from pgwatch.rules.evaluate import (
+    Evaluation,
+    evaluate,
+    feeding,
+    record,
+    rule_source,
+    with_rules,
+)
 from pgwatch.rules.rule import AlertingRule, RecordingRule, Rule, RuleGroup
 from pgwatch.samples.sample import Source
 from pgwatch.state.store import Event, State
@@ -64,33 +72,42 @@ class Alerting:
         routing: Routing,
         accepted: Sequence[Accepted],
         measuring: Measuring,
+        watches: Callable[[Source], bool],
         state: State,
         metrics: OwnMetrics,
         on_enqueued: Callable[[], None],
         now: datetime,
+        previous: "Alerting | None" = None,
     ) -> None:
-        """Take over what is saved: alerts of rules that are gone are ended, groups keep their timers."""
+        """Take over what is saved: alerts of rules that are gone are ended, groups keep their timers.
+
+        `watches` says whether an answer of a source is to be expected. `previous` (which runs no more) is
+        what this one replaces after a reload. Raises StateError, and then nothing has changed.
+        """
         self.groups = tuple(groups)
-        self.health: dict[str, RuleHealth] = {}
+        self.health: dict[str, RuleHealth] = dict(previous.health) if previous else {}
+        self._rules = {rule.id: rule for group in groups for rule in group.rules}
         self._routing = routing
         self._accepted = tuple(accepted)
         self._measuring = measuring
+        self._watches = watches
         self._engine = Engine(measuring.store)
         self._state = state
         self._metrics = metrics
         self._on_enqueued = on_enqueued
-        self._fed_by: dict[Source, frozenset[Source]] = {}  # of recording rules
-        self._known = {rule.id for group in groups for rule in group.rules}
-        self.alerts: Mapping[str, tuple[Alert, ...]] = state.load_alerts()
+        # By the source of the series that a rule writes (recorded ones, ALERTS): what feeds it.
+        self._fed_by: dict[Source, frozenset[Source]] = dict(previous._fed_by) if previous else {}
+        self.alerts: Mapping[str, tuple[Alert, ...]] = {}
         self._dispatch = self._restored(now)
+        if previous is not None:
+            self._end_series(previous, now)
 
-    async def run(self) -> None:
-        """Evaluate and flush until cancelled."""
-        with ThreadPoolExecutor(1, thread_name_prefix="alerting") as thread:
-            async with asyncio.TaskGroup() as tasks:
-                for group in self.groups:
-                    tasks.create_task(self._evaluate_at_slots(group, thread))
-                tasks.create_task(self._flush_when_due(thread))
+    async def run(self, thread: ThreadPoolExecutor) -> None:
+        """Evaluate and flush on `thread`, the one alerting thread, until cancelled."""
+        async with asyncio.TaskGroup() as tasks:
+            for group in self.groups:
+                tasks.create_task(self._evaluate_at_slots(group, thread))
+            tasks.create_task(self._flush_when_due(thread))
 
     def evaluate_group(self, group: RuleGroup, at: datetime) -> None:
         """Evaluate `group` at `at` and save all that follows; on the alerting thread only.
@@ -101,8 +118,7 @@ class Alerting:
         outcome = self._evaluate(group, at)
         decisions = advance(self._routing, self._dispatch, outcome.alerts, at)
         self._save(decisions, outcome)
-        everything = (alert for of_rule in self.alerts.values() for alert in of_rule)
-        self._measuring.exposition.accept(alert_counts(everything, _ms(at)))
+        self._count_alerts(at)
         self._metrics.evaluated(
             group_key(group),
             at=at,
@@ -129,6 +145,11 @@ class Alerting:
                     error = self._alert(rule, group, at, outcome)
             except PromqlError as failure:
                 error = str(failure)
+            except (
+                Exception
+            ) as bug:  # a unit of work: the other rules go on, and this one's alerts stay
+                logger.exception("rule meets a bug", extra={"rule": rule.name})
+                error = f"a bug in pgwatch: {type(bug).__name__}"
             if error:
                 outcome.failures += 1
                 self._log_failure(rule, error)
@@ -151,7 +172,6 @@ class Alerting:
     def _alert(self, rule: AlertingRule, group: RuleGroup, at: datetime, outcome: _Outcome) -> str:
         """Step the alerts of `rule`; returns the error of its evaluation."""
         previous = self.alerts.get(rule.id, ())
-        silent = self._silent(previous)  # before: an answer during the evaluation was not in it
         evaluation, error = None, ""
         try:
             evaluation = self._without_accepted(
@@ -167,20 +187,36 @@ class Alerting:
             )
         except PromqlError as failure:
             error = str(failure)
+        silent = self._silent(previous, _ms(at - group.query_offset))
         after = step(rule, previous, evaluation, now=at, silent=silent)
         outcome.alerts[rule.id] = after.alerts
         outcome.changes += after.changes
         # For our own rules and queries only: on /metrics it would collide with the ALERTS of a
         # Prometheus that has loaded the same rules.
         self._measuring.append(alert_series(rule, after.alerts, _ms(at - group.query_offset)))
+        if evaluation is not None:
+            known = self._fed_by.get(rule_source(rule), frozenset())
+            self._fed_by[rule_source(rule)] = evaluation.sources or known
         return error
 
-    def _silent(self, alerts: Sequence[Alert]) -> frozenset[Source]:
-        """Return the sources that fed `alerts`, also through recording rules, and do not answer now."""
+    def _silent(self, alerts: Iterable[Alert], at_ms: int) -> frozenset[Source]:
+        """Return the sources behind `alerts` without an answer at `at_ms`, and the rules that they feed.
+
+        An answer that came after `at_ms` was not in the evaluation. A source that the configuration no
+        longer has is not silent: nothing is to be expected of it.
+        """
         fed = frozenset[Source]().union(*(alert.sources for alert in alerts))
-        recorded = fed & self._fed_by.keys()
-        inner = frozenset[Source]().union(*(self._fed_by[source] for source in recorded))
-        return with_rules(self._measuring.silent((fed - recorded) | inner), self._fed_by)
+        silent = {
+            source
+            for source in feeding(fed, self._fed_by)
+            if self._is_awaited(source) and not self._measuring.answered(source, at_ms)
+        }
+        return with_rules(silent, self._fed_by)
+
+    def _is_awaited(self, source: Source) -> bool:
+        if source in self._fed_by:
+            return False  # a rule that was evaluated: what feeds it says whether there are data
+        return self._watches(source) or source.query.removeprefix("rule/") in self._rules
 
     def _without_accepted(
         self, rule: AlertingRule, evaluation: Evaluation, at: datetime
@@ -215,18 +251,37 @@ class Alerting:
             self._on_enqueued()
 
     def _restored(self, now: datetime) -> DispatchState:
-        saved = self._state.load_dispatch()
-        alerts = [alert for of_rule in self.alerts.values() for alert in of_rule]
-        restored = restore(self._routing, saved, alerts, now)
-        gone = {rule: () for rule in self.alerts if rule not in self._known}
+        saved = self._state.load_alerts()
+        alerts = adopt(saved, self._rules.values())
+        everything = [alert for of_rule in alerts.values() for alert in of_rule]
+        restored = restore(self._routing, self._state.load_dispatch(), everything, now)
+        gone = {rule: () for rule in alerts if rule not in self._rules}
         decisions = advance(self._routing, restored.state, gone, now)
+        kept = {rule: of_rule for rule, of_rule in alerts.items() if rule in self._rules}
         with self._state.transaction() as changes:
             changes.save_decisions(restored)
             changes.save_decisions(decisions)
-            for rule in gone:
-                changes.save_alerts(rule, ())
-        self.alerts = {rule: of for rule, of in self.alerts.items() if rule in self._known}
+            for rule in {**saved, **kept}:
+                changes.save_alerts(rule, kept.get(rule, ()))
+        self.alerts = kept
         return decisions.state
+
+    def _end_series(self, previous: "Alerting", now: datetime) -> None:
+        """End what rules and groups that are gone have written."""
+        for rule in previous._rules.values():
+            if rule.id not in self._rules:
+                self._measuring.end(rule_source(rule), _ms(now))
+                self._fed_by.pop(rule_source(rule), None)
+                self.health.pop(rule.id, None)
+        keys = {group_key(group) for group in self.groups}
+        for group in previous.groups:
+            if group_key(group) not in keys:
+                self._metrics.forget_group(group_key(group))
+        self._count_alerts(now)
+
+    def _count_alerts(self, at: datetime) -> None:
+        everything = (alert for of_rule in self.alerts.values() for alert in of_rule)
+        self._measuring.exposition.accept(alert_counts(everything, _ms(at)))
 
     # When
 
@@ -261,31 +316,6 @@ class Alerting:
         except PgwatchError as error:
             logger.error("consequences cannot be saved", extra={"of": what, "error": str(error)})  # noqa: TRY400
             await asyncio.sleep(1)
-
-
-def group_key(group: RuleGroup) -> str:
-    """Return `<file>;<group>`, for a shipped group wherever pgwatch is installed (see `Rule.id`)."""
-    if not group.rules:
-        return f"{group.file};{group.name}"
-    return ";".join(group.rules[0].id.split(";")[:2])
-
-
-def next_slot(group: RuleGroup, now: datetime) -> datetime:
-    """Return the first evaluation of `group` after `now`: a phase of its interval that its name decides.
-
-    Source: prometheus `rules/group.go`, `EvalTimestamp`.
-    """
-    digest = hashlib.sha256(group_key(group).encode()).digest()
-    interval_ms = _in_ms(group.interval)
-    phase = int.from_bytes(digest[:8], "big") % interval_ms
-    now_ms = _ms(now)
-    ahead = interval_ms - (now_ms - phase) % interval_ms
-    return datetime.fromtimestamp((now_ms + ahead) / 1000, UTC)
-
-
-def firing(alerts: Mapping[str, Collection[Alert]]) -> list[Alert]:
-    """Return the alerts that fire."""
-    return [a for of in alerts.values() for a in of if a.state is AlertState.FIRING]
 
 
 async def _until(at: datetime) -> None:

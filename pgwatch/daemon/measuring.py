@@ -1,11 +1,11 @@
 """Where every run of a query or probe ends up: history, pages, own counts, and what was last seen."""
 
 import threading
-from collections.abc import Iterable
+from collections.abc import Callable
 from datetime import timedelta
 
 from pgwatch.collect.outcome import Answered, NotApplicable, QueryRun
-from pgwatch.export.own_metrics import QueryMetrics
+from pgwatch.export.own_metrics import QUERY_METRICS, QueryMetrics
 from pgwatch.export.prometheus import Exposition
 from pgwatch.queries.query import Query
 from pgwatch.samples.sample import Collected, Source
@@ -13,6 +13,10 @@ from pgwatch.samples.store import Store
 
 _STALE_AFTER = 3  # intervals without an answer before "fresh" is no longer true
 _SLACK = timedelta(seconds=30)  # for a worker that is catching up
+# An answer stands until the next one; far below the five minutes that PromQL looks back.
+_REPEAT_AFTER_MS = 75_000
+# Each publication is a row of the history; more often than a scrape would only cost memory.
+_COUNTS_AFTER_MS = 15_000
 
 
 class Measuring:
@@ -27,7 +31,9 @@ class Measuring:
         self.exposition = exposition
         self.counts = QueryMetrics()
         self.latest: dict[Source, QueryRun] = {}
-        self._targets: frozenset[str] = frozenset()  # with the names of HTTP probes
+        self._since: dict[Source, int] = {}  # time of the first answer after the last run without
+        self._stands: dict[Source, int] = {}  # time of the newest row of each source that answers
+        self._published: dict[str, int] = {}  # by target: when its counts went into the history
         self._unpublished: set[str] = set()  # targets whose counts have changed
         self._writing = threading.Lock()
 
@@ -35,13 +41,17 @@ class Measuring:
         """Take over how one run ended; without an answer, what the source brought before is stale."""
         source, outcome = run.source, run.outcome
         self.latest[source] = run
+        if isinstance(outcome, Answered | NotApplicable):
+            # What does not apply (any more) has been told too: there is nothing to wait for.
+            self._since.setdefault(source, run.collected.time_ms if run.collected else run.time_ms)
+        else:
+            self._since.pop(source, None)
         if run.collected is not None:
+            self._stands[source] = run.collected.time_ms
             self.append(run.collected)
             self.exposition.accept(run.collected)
         else:
-            with self._writing:
-                self.store.mark_stale(source, run.time_ms)
-            self.exposition.forget(source)
+            self.end(source, run.time_ms)
         self.counts.observe(
             source,
             outcome=str(outcome.kind),
@@ -59,35 +69,61 @@ class Measuring:
         with self._writing:
             self.store.append(collected)
 
+    def end(self, source: Source, now_ms: int) -> None:
+        """Let the series of `source` end: stale in the history, and off the pages."""
+        self._stands.pop(source, None)
+        with self._writing:
+            self.store.mark_stale(source, now_ms)
+        self.exposition.forget(source)
+
+    def answered(self, source: Source, at_ms: int) -> bool:
+        """Return whether `source` had an answer that stood at `at_ms`, and has not been without since."""
+        since = self._since.get(source)
+        return since is not None and since <= at_ms
+
+    def repeat_answers(self, now_ms: int) -> None:
+        """Let old answers stand in the history: a query that runs each hour is true in between too."""
+        for source, time_ms in self._stands.items():
+            if now_ms - time_ms >= _REPEAT_AFTER_MS:
+                self._stands[source] = now_ms
+                with self._writing:
+                    self.store.repeat(source, now_ms)
+
     def publish_counts(self, now_ms: int) -> None:
         """Bring our own counts of the targets that ran something to the pages and the history."""
-        for target in self._unpublished:
+        for target in list(self._unpublished):
+            if now_ms - self._published.get(target, -_COUNTS_AFTER_MS) < _COUNTS_AFTER_MS:
+                continue
+            self._published[target] = now_ms
+            self._unpublished.discard(target)
             collected = self.counts.collected(target, now_ms)
+            self._since.setdefault(collected.source, now_ms)
+            self._stands[collected.source] = now_ms
             self.append(collected)
             self.exposition.accept(collected)
-        self._unpublished.clear()
 
-    def silent(self, among: Iterable[Source]) -> frozenset[Source]:
-        """Return those of `among` whose newest run brought no answer, or that never ran here."""
-        return frozenset(source for source in among if not self._answers(source))
-
-    def keep_only(self, targets: Iterable[str], now_ms: int) -> None:
-        """Forget all targets and probes but `targets`: the configuration no longer has them."""
-        self._targets = frozenset(targets)
-        for source in [source for source in self.latest if source.target not in self._targets]:
+    def keep_only(self, watched: Callable[[Source], bool], now_ms: int) -> None:
+        """Forget the sources that are not `watched` any more, and targets of which none is left."""
+        gone = [source for source in self.latest if not watched(source)]
+        for source in gone:
             del self.latest[source]
-            with self._writing:
-                self.store.mark_stale(source, now_ms)
-            self.exposition.forget(source)
-            self.counts.forget_target(source.target)
-            self.exposition.forget_target(source.target)
+            self._since.pop(source, None)
+            self.end(source, now_ms)
+            self.counts.forget(source)
+        left = {source.target for source in self.latest}
+        for target in {source.target for source in gone}:
+            self._unpublished.add(target)
+            if target not in left:
+                self._forget_target(target, now_ms)
 
-    def _answers(self, source: Source) -> bool:
-        if source.target and source.target not in self._targets:
-            return True  # it is not watched any more: there is nothing to wait for
-        run = self.latest.get(source)
-        # What does not apply (any more) has been told: there is nothing to wait for.
-        return run is not None and isinstance(run.outcome, Answered | NotApplicable)
+    def _forget_target(self, target: str, now_ms: int) -> None:
+        counts = Source(target, QUERY_METRICS)
+        self._since.pop(counts, None)
+        self.end(counts, now_ms)
+        self.counts.forget_target(target)
+        self._published.pop(target, None)
+        self._unpublished.discard(target)
+        self.exposition.forget_target(target)
 
 
 def overdue(run: QueryRun | None, query: Query, now_ms: int) -> bool:

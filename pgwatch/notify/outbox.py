@@ -128,8 +128,10 @@ class Outbox:
         """Deliver until `stop` is called."""
         self._ended.clear()
         try:
-            while not self._stopping.is_set():
-                self._awake.clear()
+            while True:
+                self._awake.clear()  # before the look at `_stopping`, so that no wake-up of `stop` is lost
+                if self._stopping.is_set():
+                    return
                 self._awake.wait(self._deliver_or_pause() / timedelta(seconds=1))
         finally:
             self._ended.set()
@@ -142,10 +144,14 @@ class Outbox:
             return _IDLE
         return pause
 
-    def stop(self, grace: timedelta = timedelta(seconds=10)) -> None:
-        """End `run`; what has not arrived after `grace` is sent again after the next start."""
+    def halt(self) -> None:
+        """End `run`: nothing more is taken, and what is on its way goes on."""
         self._stopping.set()
         self._awake.set()
+
+    def stop(self, grace: timedelta = timedelta(seconds=10)) -> None:
+        """End `run`; what has not arrived after `grace` is sent again after the next start."""
+        self.halt()
         self._ended.wait(grace / timedelta(seconds=1))
         wait_for(self._flights, timeout=grace / timedelta(seconds=1))
         for pool in self._threads.values():

@@ -112,6 +112,18 @@ def rule_source(rule: Rule) -> Source:
     return Source("", f"rule/{rule.id}")
 
 
+def feeding(
+    sources: frozenset[Source], fed_by: Mapping[Source, frozenset[Source]]
+) -> frozenset[Source]:
+    """Return `sources` and what feeds those of them that rules write, also through other rules."""
+    found, ahead = set(sources), list(sources)
+    while ahead:
+        more = fed_by.get(ahead.pop(), frozenset()) - found
+        found |= more
+        ahead += more
+    return frozenset(found)
+
+
 def with_rules(
     silent: Iterable[Source], fed_by: Mapping[Source, Collection[Source]]
 ) -> frozenset[Source]:

@@ -1,0 +1,74 @@
+"""Delivers through the channels of the routing in force; a change of channels loses and repeats nothing."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import asynccontextmanager
+from datetime import timedelta
+
+from pgwatch.notify.channels.build import build_channels
+from pgwatch.notify.outbox import Outbox, Queue, Queued
+from pgwatch.notify.route import Routing
+
+_STOP_GRACE = timedelta(seconds=5)  # what is on its way then is sent again after the next start
+_CHANGE_GRACE = timedelta(seconds=30)  # longer than a channel waits for its receiver
+
+
+class Delivering:
+    """Runs one outbox worker at a time, in a thread."""
+
+    def __init__(
+        self, queue: Queue, routing: Routing, *, on_outcome: Callable[[Queued, str], None]
+    ) -> None:
+        self._queue = queue
+        self._routing = routing
+        self._on_outcome = on_outcome
+        self._outbox = self._build()
+        self._resumed, self._idle = asyncio.Event(), asyncio.Event()
+        self._resumed.set()
+        self._idle.set()
+
+    def wake(self) -> None:
+        """Look at the outbox now; may be called from any thread."""
+        self._outbox.wake()
+
+    @asynccontextmanager
+    async def changing_to(self, routing: Routing) -> AsyncIterator[None]:
+        """Deliver through the channels of `routing` after the block, unless it raises.
+
+        Inside it nothing is taken from the outbox: the old channels would give up what is for new ones.
+        """
+        if routing.receivers == self._routing.receivers:
+            yield
+            return
+        self._resumed.clear()
+        self._outbox.halt()
+        await self._idle.wait()
+        try:
+            yield
+            self._routing = routing
+        finally:
+            self._resumed.set()
+
+    async def run(self) -> None:
+        """Deliver until cancelled."""
+        loop = asyncio.get_running_loop()
+        threads = ThreadPoolExecutor(2, thread_name_prefix="outbox")
+        try:
+            while True:
+                await self._resumed.wait()
+                self._idle.clear()
+                outbox = self._outbox = self._build()
+                grace = _STOP_GRACE
+                try:
+                    await loop.run_in_executor(threads, outbox.run)
+                    self._idle.set()
+                    grace = _CHANGE_GRACE
+                finally:
+                    await loop.run_in_executor(threads, outbox.stop, grace)
+        finally:
+            threads.shutdown(wait=False)
+
+    def _build(self) -> Outbox:
+        channels = build_channels(self._routing)
+        return Outbox(self._queue, channels, on_outcome=self._on_outcome)

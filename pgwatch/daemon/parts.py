@@ -1,0 +1,91 @@
+"""What works under the configuration in force: polling, alerting and delivering."""
+
+import asyncio
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
+from functools import partial
+
+from pgwatch.daemon.alerting import Alerting
+from pgwatch.daemon.delivering import Delivering
+from pgwatch.daemon.measuring import Measuring
+from pgwatch.daemon.polling import Polling
+from pgwatch.export.own_metrics import OwnMetrics
+from pgwatch.notify.outbox import Queued
+from pgwatch.state.store import State
+from pgwatch.wiring import House
+
+
+class Parts:
+    """Starts with `start`; `apply` replaces what another configuration changes. All tasks are in `tasks`."""
+
+    def __init__(
+        self,
+        house: House,
+        *,
+        state: State,
+        measuring: Measuring,
+        metrics: OwnMetrics,
+        on_outcome: Callable[[Queued, str], None],
+        tasks: asyncio.TaskGroup,
+    ) -> None:
+        self.polling = Polling(measuring.take, tasks)
+        self.alerting: Alerting | None = None
+        self._delivering = Delivering(state, house.routing, on_outcome=on_outcome)
+        self._state = state
+        self._measuring = measuring
+        self._metrics = metrics
+        self._tasks = tasks
+        # One for all configurations, so that an evaluation that is under way ends before a new one begins.
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="alerting")
+        self._owned: list[asyncio.Task[None]] = []
+        self._evaluating: asyncio.Task[None] | None = None
+
+    async def start(self, house: House) -> None:
+        """Begin to work under `house`; raises StateError."""
+        self._owned.append(self._tasks.create_task(self._delivering.run()))
+        await self.apply(house)
+
+    async def apply(self, house: House) -> None:
+        """Work under `house` from now on; raises StateError, and then all goes on as before."""
+        async with self._delivering.changing_to(house.routing):
+            await self._replace_alerting(house)
+        await self.polling.apply(house.targets, house.probes)
+        self._measuring.keep_only(self.polling.watches, round(time.time() * 1000))
+
+    def cancel(self) -> None:
+        """Cancel all tasks."""
+        self.polling.cancel()
+        for task in (*self._owned, self._evaluating):
+            if task is not None:
+                task.cancel()
+
+    def close(self) -> None:
+        """Wait for the evaluation that is under way, if any."""
+        self._thread.shutdown(cancel_futures=True)
+
+    async def _replace_alerting(self, house: House) -> None:
+        if self._evaluating is not None:
+            self._evaluating.cancel()
+            await asyncio.wait([self._evaluating])
+        make = partial(
+            Alerting,
+            groups=house.groups,
+            routing=house.routing,
+            accepted=house.accepted,
+            measuring=self._measuring,
+            watches=self.polling.watches,
+            state=self._state,
+            metrics=self._metrics,
+            on_enqueued=self._delivering.wake,
+            now=datetime.now(UTC),
+            previous=self.alerting,
+        )
+        try:
+            loop = asyncio.get_running_loop()
+            self.alerting = await loop.run_in_executor(self._thread, make)
+        finally:
+            if self.alerting is not None:
+                running = self.alerting.run(self._thread)
+                self._evaluating = self._tasks.create_task(running)

@@ -1,0 +1,117 @@
+"""The workers and probes under the configuration in force; a reload touches only what it changes."""
+
+import asyncio
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import partial
+
+from pgwatch.collect.probing import Prober
+from pgwatch.collect.report import UP, Sink
+from pgwatch.collect.schedule import Schedule, by_interval
+from pgwatch.collect.worker import UP_INTERVAL, Worker
+from pgwatch.probes.probe import Probe
+from pgwatch.queries.query import Query
+from pgwatch.samples.sample import Source
+from pgwatch.targets.target import Target
+
+Watched = tuple[Target, tuple[Query, ...]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Running:
+    worker: Worker
+    task: asyncio.Task[None]
+
+
+class Polling:
+    """Owns the workers, the prober and the schedule; all its tasks are in `tasks`, and end with it."""
+
+    def __init__(self, sink: Sink, tasks: asyncio.TaskGroup) -> None:
+        self.workers: tuple[Worker, ...] = ()  # in the order of the configuration
+        self.probes: tuple[Probe, ...] = ()
+        self._sink = sink
+        self._tasks = tasks
+        self._running: dict[str, _Running] = {}  # by target
+        self._probing: asyncio.Task[None] | None = None
+        self._queries: frozenset[tuple[str, str]] = frozenset()  # target and query, and probes
+        self._schedule = Schedule()
+        self._schedule.start()
+
+    async def apply(self, targets: Iterable[Watched], probes: tuple[Probe, ...]) -> None:
+        """Watch `targets` and run `probes` from now on; a target that is as it was keeps its sessions."""
+        wanted = {target.name: (target, queries) for target, queries in targets}
+        changed = [
+            name
+            for name, one in self._running.items()
+            if wanted.get(name) != (one.worker.target, one.worker.queries)
+        ]
+        await self._end(changed)
+        for name, (target, queries) in wanted.items():
+            if name not in self._running:
+                self._start(target, queries)
+        self.workers = tuple(self._running[name].worker for name in wanted)
+        await self._replace_probes(probes)
+        self._queries = frozenset(
+            (worker.target.name, query)
+            for worker in self.workers
+            for query in (UP, *(query.name for query in worker.queries))
+        ) | {(probe.source.target, probe.source.query) for probe in probes}
+
+    def watches(self, source: Source) -> bool:
+        """Return whether an answer of `source` is to be expected; may be called from any thread.
+
+        What a target's databases are is known only after its server told us: until then, all that were.
+        """
+        if (source.target, source.query) not in self._queries:
+            return False
+        running = self._running.get(source.target)
+        if not source.database or running is None:
+            return True
+        worker = running.worker
+        return not worker.knows_databases or source.database in worker.databases
+
+    def cancel(self) -> None:
+        """Make nothing due any more, and cancel all tasks."""
+        self._schedule.stop()
+        for running in self._running.values():
+            running.task.cancel()
+        if self._probing is not None:
+            self._probing.cancel()
+
+    async def _end(self, names: Iterable[str]) -> None:
+        tasks = []
+        for name in names:
+            self._schedule.drop(name)
+            task = self._running.pop(name).task
+            task.cancel()
+            tasks.append(task)
+        if tasks:
+            await asyncio.wait(
+                tasks
+            )  # so that a changed target never has more than its connections
+
+    def _start(self, target: Target, queries: tuple[Query, ...]) -> None:
+        worker, now = Worker(target, queries, self._sink), datetime.now(UTC)
+        self._running[target.name] = _Running(
+            worker=worker, task=self._tasks.create_task(worker.run())
+        )
+        self._schedule.every(UP_INTERVAL, worker.offer_up, owner=f"{target.name}\0up", now=now)
+        for interval, due in by_interval(queries).items():
+            self._schedule.every(interval, partial(worker.offer, due), owner=target.name, now=now)
+
+    async def _replace_probes(self, probes: tuple[Probe, ...]) -> None:
+        if self._probing is not None:
+            self._probing.cancel()
+            await asyncio.wait([self._probing])
+        for probe in self.probes:
+            self._schedule.drop(_owner(probe))
+        self.probes, prober, now = probes, Prober(probes, self._sink), datetime.now(UTC)
+        self._probing = self._tasks.create_task(prober.run())
+        for probe in probes:
+            offer = partial(prober.offer, probe)
+            self._schedule.every(probe.interval, offer, owner=_owner(probe), now=now)
+
+
+def _owner(probe: Probe) -> str:
+    return f"{probe.source.target}\0{probe.source.query}"  # NUL: in no name, so nobody's else
