@@ -11,6 +11,7 @@ _DENIED = re.compile(
     r"permission denied for (?P<kind>[a-z ]+?) \"?(?P<name>[^\s\"]+)\"?(?:$|[\s,.;])"
 )
 _ROLE = re.compile(r"\bpg_(?:read_all_\w+|monitor|stat_scan_tables|read_server_files|maintain)\b")
+_ROW_SECURITY = re.compile(r"\brow-level security\b")
 _ON = {
     "schema": "GRANT USAGE ON SCHEMA %I TO %I;",
     "sequence": "GRANT SELECT ON SEQUENCE %s TO %I;",
@@ -43,6 +44,8 @@ def grant_statement(sql: str, message: str) -> str:
     """Return a SELECT of one row and column: the cure for `message`, spelt out by the server."""
     if role := _ROLE.search(message):
         return _format_role(role[0])
+    if _ROW_SECURITY.search(message):
+        return "SELECT pg_catalog.format('ALTER ROLE %I BYPASSRLS;', current_user)"
     match = _DENIED.search(message)
     if match is None:
         return _format_role("pg_monitor")

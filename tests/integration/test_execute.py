@@ -161,6 +161,8 @@ GRANT USAGE ON SCHEMA "App" TO {role};
 CREATE TABLE closed.t (id integer);
 CREATE FUNCTION public.secret(integer, text) RETURNS integer LANGUAGE sql AS 'SELECT 1';
 REVOKE EXECUTE ON FUNCTION public.secret FROM public;
+CREATE TABLE public.guarded (id integer); GRANT SELECT ON public.guarded TO {role};
+ALTER TABLE public.guarded ENABLE ROW LEVEL SECURITY;
 """
 
 
@@ -198,6 +200,11 @@ def role(database: str) -> Iterator[str]:
             " SELECT current_setting('data_directory')",
             'GRANT pg_read_all_settings TO "{role}";',
             id="predefined role",
+        ),
+        pytest.param(
+            "SELECT count(*) AS value FROM public.guarded",
+            'ALTER ROLE "{role}" BYPASSRLS;',
+            id="row-level security",
         ),
     ],
 )
