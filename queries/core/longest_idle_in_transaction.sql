@@ -2,7 +2,7 @@
 help: The sessions that have been idle longest in an open transaction, five in each database
 interval: 15s
 scope: cluster
-requires: {privilege: pg_read_all_stats}
+requires: {privilege: pg_read_all_stats, setting: {track_activities: "on"}}
 metrics:
   pg_activity_longest_idle_in_transaction_seconds:
     type: gauge

@@ -2,7 +2,7 @@
 help: The statements that have been running longest, five in each database, from 0.1 s on
 interval: 15s
 scope: cluster
-requires: {privilege: pg_read_all_stats}
+requires: {privilege: pg_read_all_stats, setting: {track_activities: "on"}}
 metrics:
   pg_activity_longest_query_seconds:
     type: gauge

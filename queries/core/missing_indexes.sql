@@ -2,6 +2,7 @@
 help: Tables that are read from end to end so often that an index may be missing
 interval: 5m
 timeout: 10s
+requires: {setting: {track_counts: "on"}}
 max_series: 500
 metrics:
   pg_table_missing_index:

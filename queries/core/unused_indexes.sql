@@ -2,6 +2,7 @@
 help: Indexes over 1 MiB that nothing has scanned, on tables that are read
 interval: 5m
 timeout: 10s
+requires: {setting: {track_counts: "on"}}
 max_series: 1000
 metrics:
   pg_index_unused_bytes:
