@@ -1,0 +1,373 @@
+"""Evaluate, decide and save, as the daemon does at each slot: real rules, store and state, a made-up clock."""
+
+import sqlite3
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any, cast
+
+import pytest
+import yaml
+
+from pgwatch.alerts.alert import Alert, AlertState
+from pgwatch.collect.outcome import Answered, Outcome, QueryRun, Unreachable
+from pgwatch.daemon.alerting import Alerting
+from pgwatch.daemon.measuring import Measuring
+from pgwatch.daemon.slots import next_slot
+from pgwatch.export.own_metrics import OwnMetrics
+from pgwatch.export.prometheus import Exposition
+from pgwatch.notify.route import Routing, log_only
+from pgwatch.promql.engine import Engine
+from pgwatch.rules.load import parse_rules
+from pgwatch.rules.rule import AlertingRule, RuleGroup
+from pgwatch.samples.labels import METRIC_NAME, Labels
+from pgwatch.samples.sample import Collected, Family, MetricType, Source
+from pgwatch.samples.store import Store
+from pgwatch.state.schema import StateError
+from pgwatch.state.store import State
+
+START = datetime(2026, 8, 1, 3, 0, tzinfo=UTC)
+DEBT = Source("db", "core/debt", "app")
+GONE = Unreachable(reason="connection refused")
+
+
+def at(seconds: float) -> datetime:
+    return START + timedelta(seconds=seconds)
+
+
+def rule(name: str, expr: str = "debt > 0", **more: str) -> dict[str, str]:
+    return {"alert": name, "expr": expr, **more}
+
+
+DEBT_RULE = rule("Debt")
+
+
+def group(*rules: dict[str, str], name: str = "g") -> RuleGroup:
+    file = {"groups": [{"name": name, "interval": "15s", "rules": list(rules)}]}
+    return parse_rules(yaml.safe_dump(file), file="rules.yml")[0]
+
+
+class House:
+    """One state file and the daemon's halves over it; `begin` is a start or, with one running, a reload."""
+
+    def __init__(self, folder: Path) -> None:
+        self.path = folder / "state.db"
+        self.state = State.open(self.path)
+        self.measuring = Measuring(Store(), Exposition())
+        self.metrics = OwnMetrics(version="1")
+        self.watched: Callable[[Source], bool] = lambda source: source.target in ("db", "other")
+        self.alerting: Alerting | None = None
+        self.wakes = 0
+
+    def begin(self, *groups: RuleGroup, now: float = 0, routing: Routing | None = None) -> None:
+        self.alerting = Alerting(
+            groups=groups,
+            routing=routing or log_only(),
+            accepted=(),
+            measuring=self.measuring,
+            watches=lambda source: self.watched(source),
+            state=self.state,
+            metrics=self.metrics,
+            on_enqueued=self._wake,
+            now=at(now),
+            previous=self.alerting,
+        )
+
+    def restart(self, *groups: RuleGroup, now: float) -> None:
+        """Begin again with nothing but the state file, as after `kill -9`."""
+        self.state.close()
+        self.state = State.open(self.path)
+        self.measuring = Measuring(Store(), Exposition())
+        self.alerting = None
+        self.begin(*groups, now=now)
+
+    def sees(self, seconds: float, value: float | None, source: Source = DEBT) -> None:
+        """The source answers with one series, or (None) with no row."""
+        labels = Labels({METRIC_NAME: "debt", "target": source.target, "datname": source.database})
+        series = [] if value is None else [(labels, value)]
+        collected = Collected(
+            source=source,
+            time_ms=round(at(seconds).timestamp() * 1000),
+            families=(Family("debt", MetricType.GAUGE, ""),),
+            labels=[labels for labels, _ in series],
+            values=[value for _, value in series],
+        )
+        outcome = Answered(columns=(), rows=(), elapsed=timedelta(0))
+        self._take(source, outcome, seconds, collected)
+
+    def fails(self, seconds: float, source: Source = DEBT, outcome: Outcome = GONE) -> None:
+        self._take(source, outcome, seconds, None)
+
+    def _take(
+        self, source: Source, outcome: Outcome, seconds: float, collected: Collected | None
+    ) -> None:
+        self.measuring.take(
+            QueryRun(
+                source=source,
+                outcome=outcome,
+                collected=collected,
+                time_ms=round(at(seconds).timestamp() * 1000),
+                elapsed_seconds=0.0,
+            )
+        )
+
+    def evaluate(self, seconds: float) -> None:
+        """Evaluate every group, and flush what is due then."""
+        assert self.alerting is not None
+        for each in self.alerting.groups:
+            self.alerting.evaluate_group(each, at(seconds))
+        self.alerting.flush(at(seconds))
+
+    @property
+    def alerts(self) -> dict[str, Alert]:
+        """The alerts that are not over, by name."""
+        assert self.alerting is not None
+        return {
+            alert.labels["alertname"]: alert
+            for of_rule in self.alerting.alerts.values()
+            for alert in of_rule
+            if alert.state is not AlertState.RESOLVED
+        }
+
+    def state_of(self, name: str = "Debt") -> AlertState | None:
+        alert = self.alerts.get(name)
+        return alert.state if alert else None
+
+    @property
+    def told(self) -> list[str]:
+        """The reasons of everything that was enqueued, oldest first."""
+        return [message.reason for message in reversed(self.state.messages())]
+
+    def found(self, expression: str, seconds: float) -> list[float]:
+        result = Engine(self.measuring.store).instant(
+            expression, round(at(seconds).timestamp() * 1000)
+        )
+        return [value for _, value in result.vector]
+
+    def _wake(self) -> None:
+        self.wakes += 1
+
+
+@pytest.fixture
+def house(tmp_path: Path) -> Iterator[House]:
+    house = House(tmp_path)
+    yield house
+    house.state.close()
+
+
+def test_an_alert_fires_and_resolves_and_both_are_told(house: House) -> None:
+    house.begin(group(rule("Debt", **{"for": "30s"})))
+    house.sees(0, 1)
+    house.evaluate(0)
+    assert (house.state_of(), house.told) == (AlertState.PENDING, [])
+    house.sees(30, 1)
+    house.evaluate(30)
+    assert (house.state_of(), house.told, house.wakes) == (
+        AlertState.FIRING,
+        ["first notification"],
+        1,
+    )
+    house.sees(45, None)
+    house.evaluate(45)
+    assert house.state_of() is None
+    house.evaluate(100)
+    assert house.told == ["first notification", "all alerts resolved"]
+    kinds = [event.kind for event in house.state.events()]
+    assert kinds == ["alert_resolved", "alert_firing"]
+
+
+def test_no_data_is_not_resolved(house: House) -> None:
+    house.begin(group(DEBT_RULE))
+    house.sees(0, 1)
+    house.evaluate(0)
+    house.fails(15)
+    for seconds in range(15, 4000, 300):
+        house.evaluate(seconds)
+    assert house.state_of() is AlertState.FIRING
+    assert house.alerts["Debt"].no_data_since == at(15)
+    assert house.told == ["first notification"]
+    house.sees(4000, None)
+    house.evaluate(4000)
+    assert house.state_of() is None
+
+
+def test_an_answer_after_the_slot_was_not_in_the_evaluation(house: House) -> None:
+    """The thread was busy: slot 20 is evaluated when the target is back, but sees the gap."""
+    house.begin(group(DEBT_RULE))
+    house.sees(0, 1)
+    house.evaluate(0)
+    house.fails(15)
+    house.sees(20.1, 1)
+    house.evaluate(20)
+    assert house.state_of() is AlertState.FIRING
+    house.evaluate(35)
+    assert house.alerts["Debt"].no_data_since is None
+
+
+def test_a_rule_that_cannot_be_evaluated_keeps_its_alerts(house: House) -> None:
+    """Two series of equal labels on one side: an error that only the data bring about."""
+    matching = rule("Debt", "debt > 0 and on() debt * on(target) debt > 0")
+    house.begin(group(matching, rule("Simple")))
+    house.sees(0, 1)
+    house.evaluate(0)
+    assert house.state_of() is AlertState.FIRING
+    house.sees(10, 1, Source("db", "core/debt", "second"))
+    house.evaluate(15)
+    assert house.alerts["Debt"].no_data_since == at(15)
+    assert house.state_of("Simple") is AlertState.FIRING
+    assert house.alerting is not None
+    errors = [health.error for health in house.alerting.health.values()]
+    assert "many-to-many matching not allowed" in errors[0]
+    assert errors[1] == ""
+    assert b"prometheus_rule_evaluation_failures_total" in house.metrics.render()
+
+
+def test_a_bug_in_one_rule_leaves_the_others_alone(house: House) -> None:
+    both = group(DEBT_RULE, rule("Broken"))
+    broken = replace(cast(AlertingRule, both.rules[1]), annotations=cast(Any, {"summary": 1}))
+    house.begin(replace(both, rules=(broken, both.rules[0])))
+    house.sees(0, 1)
+    house.evaluate(0)
+    assert house.state_of() is AlertState.FIRING
+    assert house.alerting is not None
+    assert "a bug in pgwatch" in house.alerting.health[broken.id].error
+
+
+def test_pending_and_firing_survive_a_restart(house: House) -> None:
+    rules = group(DEBT_RULE, rule("Slow", **{"for": "1m"}))
+    house.begin(rules)
+    house.sees(0, 1)
+    house.evaluate(0)
+    house.restart(rules, now=20)
+    house.evaluate(20)  # nothing has answered yet
+    assert house.state_of() is AlertState.FIRING
+    assert house.state_of("Slow") is AlertState.PENDING
+    house.sees(50, 1)
+    house.evaluate(60)
+    assert house.state_of("Slow") is AlertState.FIRING
+    assert house.alerts["Slow"].active_at == at(0)
+    assert house.alerts["Debt"].fired_at == at(0)
+    assert house.told == ["first notification", "first notification"]
+
+
+def test_what_cannot_be_saved_has_not_happened(house: House) -> None:
+    house.begin(group(DEBT_RULE))
+    house.sees(0, 1)
+    with closing(sqlite3.connect(house.path)) as other:
+        refuse = "BEGIN SELECT RAISE(ABORT, 'disk is full'); END"
+        other.execute(f"CREATE TRIGGER full BEFORE INSERT ON alert {refuse}")
+        other.commit()
+        with pytest.raises(StateError, match="disk is full"):
+            house.evaluate(0)
+        assert (house.state_of(), house.told) == (None, [])
+        other.execute("DROP TRIGGER full")
+        other.commit()
+    house.evaluate(15)
+    assert house.state_of() is AlertState.FIRING
+    assert house.told == ["first notification"]
+
+
+@pytest.mark.parametrize("restarted", [False, True], ids=["reload", "restart"])
+def test_an_alert_of_a_target_that_was_removed_ends(house: House, *, restarted: bool) -> None:
+    rules = group(DEBT_RULE)
+    house.begin(rules)
+    house.sees(0, 1)
+    house.evaluate(0)
+    house.watched = lambda source: False
+    if restarted:
+        house.restart(rules, now=10)
+    else:
+        house.begin(rules, now=10)
+        house.measuring.keep_only(house.watched, round(at(10).timestamp() * 1000))
+    house.evaluate(15)
+    assert house.state_of() is None
+    house.evaluate(100)
+    assert house.told == ["first notification", "all alerts resolved"]
+
+
+def test_an_alert_of_a_rule_that_was_removed_ends(house: House) -> None:
+    house.begin(group(DEBT_RULE))
+    house.sees(0, 1)
+    house.evaluate(0)
+    assert house.found("ALERTS", 1) == [1.0]
+    house.begin(group(name="other"), now=10)
+    assert house.found("ALERTS", 11) == []
+    house.evaluate(100)
+    assert house.told == ["first notification", "all alerts resolved"]
+    assert house.state.load_alerts() == {}
+    shown = house.measuring.exposition.page()
+    assert shown is not None
+    assert b"pgwatch_alerts" not in shown.body
+    assert b'rule_group="rules.yml;g"' not in house.metrics.render()
+
+
+@pytest.mark.parametrize("restarted", [False, True], ids=["reload", "restart"])
+def test_an_alert_of_a_rule_that_moved_goes_on(house: House, *, restarted: bool) -> None:
+    house.begin(group(DEBT_RULE))
+    house.sees(0, 1)
+    house.evaluate(0)
+    moved = group(DEBT_RULE, name="moved")
+    if restarted:
+        house.restart(moved, now=10)
+    else:
+        house.begin(moved, now=10)
+    house.sees(12, 1)
+    house.evaluate(100)
+    assert house.state_of() is AlertState.FIRING
+    assert house.alerts["Debt"].fired_at == at(0)
+    assert house.told == ["first notification"]
+    assert list(house.state.load_alerts()) == [moved.rules[0].id]
+
+
+def test_an_alert_through_a_recording_rule_is_held_too(house: House) -> None:
+    rules = group({"record": "debt:sum", "expr": "sum(debt)"}, rule("Total", "debt:sum > 0"))
+    house.begin(rules)
+    house.sees(0, 1)
+    house.evaluate(0)
+    house.fails(15)
+    house.evaluate(15)
+    house.evaluate(30)
+    assert house.state_of("Total") is AlertState.FIRING
+    house.restart(rules, now=40)
+    house.evaluate(45)
+    assert house.state_of("Total") is AlertState.FIRING
+    house.sees(50, 0)
+    house.evaluate(60)
+    assert house.state_of("Total") is None
+
+
+def test_an_alert_about_alerts_ends(house: House) -> None:
+    house.begin(group(DEBT_RULE, rule("Many", "count(ALERTS{alertname='Debt'}) > 0")))
+    house.sees(0, 1)
+    house.evaluate(0)
+    house.evaluate(15)
+    assert house.state_of("Many") is AlertState.FIRING
+    house.sees(20, None)
+    house.evaluate(30)
+    house.evaluate(45)
+    assert house.alerts == {}
+
+
+def test_an_alert_about_our_own_counts_ends(house: House) -> None:
+    outcomes = "pgwatch_query_outcomes_total{outcome='unreachable'}"
+    house.begin(group(rule("Deaf", f"increase({outcomes}[1m]) > 0")))
+    for seconds in (0, 15, 30):
+        house.fails(seconds)
+        house.measuring.publish_counts(round(at(seconds).timestamp() * 1000))
+    house.evaluate(31)
+    assert house.state_of("Deaf") is AlertState.FIRING
+    for seconds in (45, 60, 75, 90, 105):
+        house.sees(seconds, None)
+        house.measuring.publish_counts(round(at(seconds).timestamp() * 1000))
+    house.evaluate(106)
+    assert house.state_of("Deaf") is None
+
+
+def test_slots_keep_their_phase_over_restarts() -> None:
+    rules = group(DEBT_RULE)
+    first = next_slot(rules, START)
+    assert START < first <= at(15)
+    assert next_slot(rules, first) == first + timedelta(seconds=15)
+    assert next_slot(rules, at(7200)) - first == timedelta(seconds=7200)
