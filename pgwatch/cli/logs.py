@@ -34,7 +34,7 @@ def hide(secrets: Iterable[str]) -> None:
 
 def redacted(text: str) -> str:
     """Return `text` without the secrets that `hide` was told."""
-    return redact(text, _hidden)
+    return redact(text, tuple(_hidden))  # a reload in another thread may be adding to it
 
 
 def setup(*, level: str, form: str, stream: TextIO | None = None) -> None:

@@ -3,8 +3,10 @@
 import argparse
 import asyncio
 
+from pgwatch.cli import logs
 from pgwatch.cli.inputs import add_target_options, read_inputs
 from pgwatch.daemon.main import Daemon
+from pgwatch.notify.receiver import secrets_of
 from pgwatch.wiring import House, assemble
 
 LOG_LEVEL = "info"
@@ -19,7 +21,9 @@ def run(arguments: argparse.Namespace) -> int:
     """Run the daemon until a signal stops it."""
 
     def build() -> House:
-        return assemble(read_inputs(arguments))
+        house = assemble(read_inputs(arguments))
+        logs.hide(secrets_of(house.routing.receivers.values()))
+        return house
 
     asyncio.run(Daemon(build).run())
     return 0

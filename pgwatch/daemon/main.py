@@ -12,6 +12,7 @@ from datetime import UTC, datetime, timedelta
 from types import FrameType
 
 from pgwatch import __version__
+from pgwatch.daemon.api import group_views
 from pgwatch.daemon.measuring import Measuring
 from pgwatch.daemon.parts import Parts
 from pgwatch.daemon.status import status_view, unready
@@ -23,6 +24,7 @@ from pgwatch.samples.store import Store
 from pgwatch.state.outbox import OutboxState
 from pgwatch.state.store import State
 from pgwatch.web.app import Providers, create_app
+from pgwatch.web.prometheus_api import ApiSources
 from pgwatch.web.server import WebServer
 from pgwatch.web.view import StatusView
 from pgwatch.wiring import House
@@ -144,6 +146,11 @@ class Daemon:
                 self._parts.polling.workers, self._measuring, round(time.time() * 1000)
             ),
             reload=self._reload,
+            api=ApiSources(
+                store=self._measuring.store,
+                groups=lambda: group_views(self._parts.alerting),
+                retention=self._first_house.retention,
+            ),
         )
 
     def _status(self) -> StatusView:

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from datetime import UTC, datetime
 from functools import partial
 
@@ -41,12 +41,13 @@ class Polling:
     async def apply(self, targets: Iterable[Watched], probes: tuple[Probe, ...]) -> None:
         """Watch `targets` and run `probes` from now on; a target that is as it was keeps its sessions."""
         wanted = {target.name: (target, queries) for target, queries in targets}
-        changed = [
-            name
-            for name, one in self._running.items()
-            if wanted.get(name) != (one.worker.target, one.worker.queries)
-        ]
-        await self._end(changed)
+        await self._end(
+            [
+                name
+                for name, running in self._running.items()
+                if not _does(running.worker, wanted.get(name))
+            ]
+        )
         for name, (target, queries) in wanted.items():
             if name not in self._running:
                 self._start(target, queries)
@@ -111,6 +112,17 @@ class Polling:
         for probe in probes:
             offer = partial(prober.offer, probe)
             self._schedule.every(probe.interval, offer, owner=_owner(probe), now=now)
+
+
+def _does(worker: Worker, wanted: Watched | None) -> bool:
+    if wanted is None or worker.target != wanted[0]:
+        return False
+    return [_content(query) for query in worker.queries] == [_content(query) for query in wanted[1]]
+
+
+def _content(query: Query) -> list[object]:
+    # A query equals itself only; one that was read anew may say the same.
+    return [getattr(query, field.name) for field in fields(query)]
 
 
 def _owner(probe: Probe) -> str:

@@ -1,11 +1,13 @@
 """Receivers and their channels as configuration declares them, with every default filled in."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, fields, is_dataclass
 from datetime import timedelta
 from pathlib import Path
-from typing import ClassVar
+from typing import Any, ClassVar
+from urllib.parse import urlsplit
 
+from pgwatch.errors import PgwatchError
 from pgwatch.secret import Secret
 
 
@@ -104,3 +106,31 @@ class Receiver:
     undeliverable: tuple[
         str, ...
     ] = ()  # keys such as `sns_configs` that pgwatch has no channel for
+
+
+def secrets_of(receivers: Iterable[Receiver]) -> frozenset[str]:
+    """Return the texts of all secrets that `receivers` have now, for hiding them in what is logged.
+
+    Of an address its path too, where a webhook has its key. What cannot be read now is left out.
+    """
+    found = set[str]()
+    for receiver in receivers:
+        for secret in _secrets(receiver.channels):
+            try:
+                text = secret.reveal()
+            except PgwatchError:
+                continue  # the channel says so when it is used
+            path = urlsplit(text).path.strip("/") if "://" in text else ""
+            found |= {text, path} if len(path) >= 8 else {text}
+    return frozenset(found)
+
+
+def _secrets(value: Any) -> Iterator[Secret]:
+    if isinstance(value, Secret):
+        yield value
+    elif isinstance(value, tuple):
+        for item in value:
+            yield from _secrets(item)
+    elif is_dataclass(value):
+        for each in fields(value):
+            yield from _secrets(getattr(value, each.name))

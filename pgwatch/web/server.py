@@ -33,7 +33,10 @@ class WebServer:
         try:
             self._socket = socket.create_server((host, port), family=family, backlog=128)
         except OSError as error:
-            raise PgwatchError(f"cannot listen on {host}:{port}: {error.strerror}") from error
+            reason = (error.strerror or str(error)).partition(" (while")[
+                0
+            ]  # Python adds the address
+            raise PgwatchError(f"cannot listen on {host}:{port}: {reason}") from error
         self._socket.setblocking(False)
         self.port: int = self._socket.getsockname()[1]
         config = uvicorn.Config(

@@ -1,4 +1,4 @@
-"""Evaluate, decide and save, as the daemon does at each slot: real rules, store and state, a made-up clock."""
+"""Evaluate, decide and save, as the daemon does at each slot; only the clock is made up."""
 
 import sqlite3
 from collections.abc import Callable, Iterator
@@ -6,7 +6,7 @@ from contextlib import closing
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any, cast
+from typing import cast
 
 import pytest
 import yaml
@@ -67,7 +67,7 @@ class House:
             routing=routing or log_only(),
             accepted=(),
             measuring=self.measuring,
-            watches=lambda source: self.watched(source),
+            watches=self._watches,
             state=self.state,
             metrics=self.metrics,
             on_enqueued=self._wake,
@@ -145,6 +145,9 @@ class House:
             expression, round(at(seconds).timestamp() * 1000)
         )
         return [value for _, value in result.vector]
+
+    def _watches(self, source: Source) -> bool:
+        return self.watched(source)
 
     def _wake(self) -> None:
         self.wakes += 1
@@ -226,7 +229,8 @@ def test_a_rule_that_cannot_be_evaluated_keeps_its_alerts(house: House) -> None:
 
 def test_a_bug_in_one_rule_leaves_the_others_alone(house: House) -> None:
     both = group(DEBT_RULE, rule("Broken"))
-    broken = replace(cast(AlertingRule, both.rules[1]), annotations=cast(Any, {"summary": 1}))
+    assert isinstance(both.rules[1], AlertingRule)
+    broken = replace(both.rules[1], annotations={"summary": cast("str", 1)})
     house.begin(replace(both, rules=(broken, both.rules[0])))
     house.sees(0, 1)
     house.evaluate(0)
