@@ -5,7 +5,7 @@ Source of the semantics: Prometheus 3 `promql/engine.go` (aggregation, aggregati
 
 import math
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -14,7 +14,7 @@ from pgwatch.promql.compensated import Floats, mean, total
 from pgwatch.promql.errors import PromqlError
 from pgwatch.promql.format import plain_number
 from pgwatch.promql.ranges import quantiles
-from pgwatch.promql.vector import Indices, Scalar, Vector
+from pgwatch.promql.vector import Indices, Scalar, Vector, any_of
 from pgwatch.samples.labels import METRIC_NAME, Labels
 from pgwatch.samples.table import LabelTable
 
@@ -66,7 +66,8 @@ def aggregated(expr: AggregateExpr, vector: Vector, parameter: Scalar | str | No
             argument = math.nan if parameter is None else float(parameter[number])
             values[number, step.groups] = reduce(step, argument)
             present[number, step.groups] = True
-    return Vector(groups.table, values, None if present.all() else present)
+    unnamed = any_of(vector.unnamed, groups.of, len(groups.table))
+    return Vector(groups.table, values, None if present.all() else present, unnamed=unnamed)
 
 
 def grouped(table: LabelTable, names: tuple[str, ...], *, without: bool) -> Groups:
@@ -197,7 +198,7 @@ def _extremes(vector: Vector, groups: Groups, counts: Scalar, *, largest: bool) 
             present[number, chosen] = True
             if len(counts) == 1:
                 order.extend(chosen.tolist())
-    return Vector(vector.table, vector.values, present, tuple(order) if len(counts) == 1 else None)
+    return replace(vector, present=present, order=tuple(order) if len(counts) == 1 else None)
 
 
 def _count_values(expr: AggregateExpr, vector: Vector, label: str) -> Vector:

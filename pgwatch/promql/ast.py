@@ -89,16 +89,24 @@ class VectorMatching:
     labels: tuple[str, ...] = ()  # that `on` or `ignoring` names
     on: bool = False  # False: ignoring
     include: tuple[str, ...] = ()  # that group_left or group_right copies from the "one" side
+    fill: tuple[float | None, float | None] = (None, None)
+    # the values of elements that the left and the right side lack; None: what lacks a partner is left out
 
     def __str__(self) -> str:
         if not self.on and not self.labels and self.card in (Card.ONE_TO_ONE, Card.MANY_TO_MANY):
-            return ""
+            return self._fills()
         text = f" {'on' if self.on else 'ignoring'} ({_names(self.labels)})"
         if self.card is Card.MANY_TO_ONE:
             text += f" group_left ({_names(self.include)})"
         elif self.card is Card.ONE_TO_MANY:
             text += f" group_right ({_names(self.include)})"
-        return text
+        return text + self._fills()
+
+    def _fills(self) -> str:
+        sides = zip(("left", "right"), self.fill, strict=True)
+        return "".join(
+            f" fill_{side} ({format_number(value)})" for side, value in sides if value is not None
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

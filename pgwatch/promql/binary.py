@@ -6,6 +6,7 @@ from dataclasses import replace
 import numpy as np
 
 from pgwatch.promql.ast import COMPARISONS, SET_OPERATORS, BinaryExpr, VectorMatching
+from pgwatch.promql.fill import filled
 from pgwatch.promql.matching import joined
 from pgwatch.promql.setops import combined
 from pgwatch.promql.vector import Mask, Scalar, Value, Vector, without_name
@@ -67,6 +68,7 @@ def _of_vector_and_scalar(expr: BinaryExpr, vector: Vector, left: Values, right:
 
 def _of_vectors(expr: BinaryExpr, lhs: Vector, rhs: Vector, matching: VectorMatching) -> Vector:
     filters = expr.op in COMPARISONS and not expr.return_bool
+    lhs, rhs = filled(lhs, rhs, matching)
 
     def compute(left: Values, right: Values) -> tuple[Values, Mask | None]:
         if expr.op not in COMPARISONS:

@@ -16,7 +16,7 @@ from pgwatch.promql.errors import PromqlError
 from pgwatch.promql.evaluate import Evaluator, Run
 from pgwatch.promql.parser import parse
 from pgwatch.promql.signature import ValueType
-from pgwatch.promql.vector import Value, Vector
+from pgwatch.promql.vector import Value, Vector, named_at_last
 from pgwatch.promql.window import Samples, windows
 from pgwatch.samples.block import Times, Values
 from pgwatch.samples.labels import Labels, Matcher
@@ -79,11 +79,18 @@ class Engine:
         store: Store,
         lookback: timedelta = timedelta(minutes=5),
         interval: timedelta = timedelta(minutes=1),
+        *,
+        delayed_names: bool = False,
     ) -> None:
-        """`lookback` is how old a sample may be to count; `interval` a subquery's default resolution."""
+        """`lookback` is how old a sample may be to count; `interval` a subquery's default resolution.
+
+        `delayed_names` removes metric names at the end of an evaluation only, as Prometheus does with its
+        feature flag `promql-delayed-name-removal`; its test scripts are written for that.
+        """
         self._store = store
         self._lookback_ms = lookback // timedelta(milliseconds=1)
         self._interval_ms = interval // timedelta(milliseconds=1)
+        self._delayed_names = delayed_names
 
     def instant(
         self, expr: ast.Expr | str, time_ms: int, *, check_time: Callable[[], None] = _never
@@ -105,7 +112,7 @@ class Engine:
             else:
                 value = evaluator.value(expr)
                 if isinstance(value, Vector):
-                    vector = _elements(value)
+                    vector = _elements(named_at_last(value))
                 elif isinstance(value, str):
                     kind, string = Kind.STRING, value
                 else:
@@ -152,6 +159,8 @@ class Engine:
         evaluator = self._evaluator(expr, text, steps, end_ms, check_time)
         with np.errstate(all="ignore"):
             value = evaluator.value(expr)
+        if isinstance(value, Vector):
+            value = named_at_last(value)
         run = evaluator.run
         return RangeResult(
             series=_series(value, steps),
@@ -181,7 +190,10 @@ class Engine:
         # Rows after selections: rows that are as new have all the columns that were selected.
         blocks = {part.block for selection in chosen.values() for part in selection.parts}
         rows = {block: block.rows for block in blocks}
-        return {matchers: Samples.of(selection, rows) for matchers, selection in chosen.items()}
+        return {
+            matchers: Samples.of(selection, rows, delayed_names=self._delayed_names)
+            for matchers, selection in chosen.items()
+        }
 
 
 def _parsed(expr: ast.Expr | str) -> tuple[ast.Expr, str]:

@@ -191,7 +191,8 @@ class Evaluator:
                 if len(window) >= function.least:
                     values[step, places] = function.kernel(window, float(parameters[step]))
                     present[step, places] = True
-        vector = Vector(samples.table, values, None if present.all() else present)
+        there = None if present.all() else present
+        vector = Vector(samples.table, values, there, unnamed=samples.unnamed)
         vector = self._repeated(vector)
         return vector if function.keeps_name else without_name(vector)
 

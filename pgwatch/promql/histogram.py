@@ -133,10 +133,11 @@ def _of_histograms(
 ) -> Vector:
     vector = arguments.vector(place)
     histograms = vector.table.remember("histograms", lambda: _histograms(vector.table))
+    named = vector.unnamed is not None  # only then does Prometheus know the name here
     for labels in histograms.bad:
         arguments.warn(
             f'PromQL warning: bucket label "{_BOUND}" is missing or has a malformed value of '
-            f'"{labels.label(_BOUND)}" for metric name "{labels.name}"',
+            f'"{labels.label(_BOUND)}"' + (f' for metric name "{labels.name}"' if named else ""),
             place,
         )
     values = np.full((len(vector.values), len(histograms.table)), np.nan)
@@ -148,7 +149,8 @@ def _of_histograms(
             if buckets[0]:
                 values[step, number] = compute(buckets, step)
                 present[step, number] = True
-    return without_name(Vector(histograms.table, values, present))
+    unnamed = None if vector.unnamed is None else np.ones(len(histograms.table), dtype=np.bool_)
+    return without_name(Vector(histograms.table, values, present, unnamed=unnamed))
 
 
 def _buckets(

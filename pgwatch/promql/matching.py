@@ -74,10 +74,12 @@ def joined(
     if len(own_numbers(one.table, matching)) < len(one.table):
         one = _of_what_is_there(one, matching)
 
-    def make() -> Plan:
-        return _plan(many.table, one.table, matching, keeps_name=keeps_name)
+    keeps_for_now = keeps_name or many.unnamed is not None
 
-    plan = many.table.remember_with(one.table, (matching, keeps_name), make)
+    def make() -> Plan:
+        return _plan(many.table, one.table, matching, keeps_name=keeps_for_now)
+
+    plan = many.table.remember_with(one.table, (matching, keeps_for_now), make)
     if not plan.is_static:
         _check_meetings(many, one, matching, plan)
     of_many, of_one = _columns(many.values, plan.many), _columns(one.values, plan.one)
@@ -86,7 +88,8 @@ def joined(
         None if many.present is None else many.present[:, plan.many],
         None if one.present is None else one.present[:, plan.one],
     )
-    return relabelled(Vector(plan.table, values, both(present, kept)), plan.table)
+    unnamed = None if many.unnamed is None else many.unnamed[plan.many] | (not keeps_name)
+    return relabelled(Vector(plan.table, values, both(present, kept), unnamed=unnamed), plan.table)
 
 
 def _columns(values: Values, columns: Indices) -> Values:

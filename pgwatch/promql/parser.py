@@ -4,6 +4,7 @@ Source: Prometheus 3 `promql/parser/generated_parser.y`. Messages and places are
 behind a flag, or since 3.14 only, is refused with a sentence that says so.
 """
 
+import re
 from dataclasses import replace
 
 from pgwatch.promql.ast import (
@@ -38,11 +39,15 @@ _POWER = {
 }  # how tightly each operator binds; a sign binds like `*`
 _NAMES = frozenset({"and", "or", "unless", "by", "end", "offset", "start", "without"})
 # words of the grammar that may also name a metric
+_FILLS = frozenset({"fill", "fill_left", "fill_right"})
+_NO_FILL = (None, None)
+_OPENS = re.compile(r"\s*\(")
 
 
-def parse(text: str) -> Expr:
+def parse(text: str, *, fill: bool = False) -> Expr:
     """Return the checked tree of the expression `text`.
 
+    `fill` allows the modifiers that Prometheus has behind the feature flag `promql-binop-fill-modifiers`.
     Raises PromqlSyntaxError, whose text is Prometheus's `line:column: parse error: …`.
     """
     try:
@@ -51,7 +56,7 @@ def parse(text: str) -> Expr:
         raise syntax_error(text, error.start, "invalid UTF-8 rune") from None
     if size > MAX_BYTES:
         raise syntax_error(text, 0, f"expression is longer than {MAX_BYTES} bytes")
-    expr = _Parser(text).parse()
+    expr = _Parser(text, fill=fill).parse()
     check(expr, text)
     return expr
 
@@ -59,9 +64,10 @@ def parse(text: str) -> Expr:
 class _Parser(SelectorReader):
     """A recursive descent over operators and operands; each method reads one construct."""
 
-    def __init__(self, text: str) -> None:
+    def __init__(self, text: str, *, fill: bool) -> None:
         super().__init__(text)
         self._level = 0
+        self._fill = fill
 
     def parse(self) -> Expr:
         if self._is(Kind.END):
@@ -84,7 +90,7 @@ class _Parser(SelectorReader):
             return_bool, matching = self._modifiers()
             right = self._expression(own if op == "^" else own + 1)
             vectors = type_of(left) is type_of(right) is ValueType.VECTOR
-            if not vectors and not matching.labels:
+            if not vectors and not matching.labels and matching.fill == _NO_FILL:
                 settled = None
             elif op in SET_OPERATORS and matching.card is Card.ONE_TO_ONE:
                 settled = replace(matching, card=Card.MANY_TO_MANY)
@@ -106,8 +112,12 @@ class _Parser(SelectorReader):
         return_bool = self._at("bool")
         if return_bool:
             self._advance()
-        if not self._at("on") and not self._at("ignoring"):
-            return return_bool, VectorMatching()
+        matching = VectorMatching()
+        if self._at("on") or self._at("ignoring"):
+            matching = self._matching()
+        return return_bool, self._filled(matching) if self._fill else matching
+
+    def _matching(self) -> VectorMatching:
         on = self._advance().text == "on"
         labels = self._grouping()
         card = Card.ONE_TO_ONE
@@ -116,7 +126,21 @@ class _Parser(SelectorReader):
             left = self._advance().text == "group_left"
             card = Card.MANY_TO_ONE if left else Card.ONE_TO_MANY
             include = self._grouping() if self._at("(") else ()
-        return return_bool, VectorMatching(card=card, labels=labels, on=on, include=include)
+        return VectorMatching(card=card, labels=labels, on=on, include=include)
+
+    def _filled(self, matching: VectorMatching) -> VectorMatching:
+        """Read `fill (0)`, `fill_left (0)` and `fill_right (0)`; without a bracket they are metrics."""
+        left, right = matching.fill
+        while self._token.text in _FILLS and _OPENS.match(self._text, self._token.end):
+            start = self._token.start
+            side = self._advance().text
+            arguments = self._arguments()
+            argument = arguments[0] if len(arguments) == 1 else None
+            if not isinstance(argument, NumberLiteral):
+                raise self._fail(f"{side} needs one number", at=start)
+            left = left if side == "fill_right" else argument.value
+            right = right if side == "fill_left" else argument.value
+        return replace(matching, fill=(left, right))
 
     def _unary(self) -> Expr:
         if not (self._at("+") or self._at("-")):

@@ -1,12 +1,15 @@
 """`label_replace` and `label_join`: new labels made of old ones."""
 
 import re
+from dataclasses import replace
+
+import numpy as np
 
 from pgwatch.promql.errors import PromqlError
 from pgwatch.promql.functions import Arguments
 from pgwatch.promql.regex import compile_regex
-from pgwatch.promql.vector import Value, relabelled
-from pgwatch.samples.labels import Labels
+from pgwatch.promql.vector import Value, Vector, relabelled
+from pgwatch.samples.labels import METRIC_NAME, Labels
 from pgwatch.samples.table import LabelTable
 
 _REFERENCE = re.compile(r"\$(?:(\$)|(\w+)|\{(\w+)\})", re.ASCII)
@@ -33,7 +36,7 @@ def label_replace(arguments: Arguments) -> Value:
     table = vector.table.remember(
         key, lambda: LabelTable(replaced(labels) for labels in vector.table.labels)
     )
-    return relabelled(vector, table)
+    return _relabelled(vector, table, target)
 
 
 def label_join(arguments: Arguments) -> Value:
@@ -53,9 +56,14 @@ def label_join(arguments: Arguments) -> Value:
             for labels in vector.table.labels
         )
 
-    return relabelled(
-        vector, vector.table.remember(("label_join", target, separator, sources), made)
-    )
+    table = vector.table.remember(("label_join", target, separator, sources), made)
+    return _relabelled(vector, table, target)
+
+
+def _relabelled(vector: Vector, table: LabelTable, target: str) -> Vector:
+    if vector.unnamed is not None and target == METRIC_NAME:  # a name that was given stays
+        vector = replace(vector, unnamed=np.zeros(len(table), dtype=np.bool_))
+    return relabelled(vector, table)
 
 
 def expand(template: str, match: re.Match[str]) -> str:

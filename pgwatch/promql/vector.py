@@ -14,6 +14,8 @@ from pgwatch.samples.table import LabelTable
 Mask = NDArray[np.bool_]
 Indices = NDArray[np.intp]
 
+Columns = NDArray[np.bool_]  # [series]
+
 EMPTY_TABLE = LabelTable(())
 
 
@@ -26,6 +28,8 @@ class Vector:
     present: Mask | None = None  # [steps, series]; None: everywhere
     order: tuple[int, ...] | None = None
     # the columns as sort and topk want them in the answer of an instant query; None: in label order
+    unnamed: Columns | None = None
+    # [series] which of them lose their name at the end of the evaluation; None: names go at once
 
     @property
     def mask(self) -> Mask:
@@ -67,8 +71,20 @@ def both(a: Mask | None, b: Mask | None) -> Mask | None:
 
 
 def without_name(vector: Vector) -> Vector:
-    """Return `vector` without the metric's name."""
+    """Return `vector` without the metric's name, or due to lose it."""
+    if vector.unnamed is not None:
+        return replace(vector, unnamed=np.ones(len(vector.table), dtype=np.bool_))
     return relabelled(vector, vector.table.without_name())
+
+
+def named_at_last(vector: Vector) -> Vector:
+    """Return `vector` without the names that are due to go."""
+    if vector.unnamed is None or not vector.unnamed.any():
+        return vector
+    unnamed = vector.unnamed.tolist()
+    both_ways = zip(vector.table.labels, vector.table.without_name().labels, unnamed, strict=True)
+    table = LabelTable(bare if due else labels for labels, bare, due in both_ways)
+    return relabelled(replace(vector, unnamed=None), table)
 
 
 def relabelled(vector: Vector, table: LabelTable) -> Vector:
@@ -87,7 +103,17 @@ def relabelled(vector: Vector, table: LabelTable) -> Vector:
     present = np.zeros(values.shape, dtype=np.bool_)
     values.ravel()[flat] = vector.values[steps, columns]
     present.ravel()[flat] = True
-    return Vector(merged, values, present)
+    unnamed = any_of(vector.unnamed, places, len(merged))
+    return Vector(merged, values, present, unnamed=unnamed)
+
+
+def any_of(unnamed: Columns | None, groups: Indices, count: int) -> Columns | None:
+    """Return for each of `count` groups whether one of its columns is due to lose its name."""
+    if unnamed is None:
+        return None
+    found = np.zeros(count, dtype=np.bool_)
+    found[groups[unnamed]] = True
+    return found
 
 
 def _merged(labels: tuple[Labels, ...]) -> tuple[LabelTable, Indices]:

@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from pgwatch.promql.vector import EMPTY_TABLE, Indices, Mask, Vector
 from pgwatch.samples.block import Block, Rows, Times, Values, is_stale, stale_values
@@ -29,15 +30,19 @@ class Samples:
     table: LabelTable
     parts: tuple[Part, ...]
     overlapping: bool = False  # a series may stand in several parts
+    unnamed: NDArray[np.bool_] | None = None  # as in `Vector`
 
     @classmethod
-    def of(cls, selection: Selection, rows: Mapping[Block, Rows]) -> "Samples":
+    def of(
+        cls, selection: Selection, rows: Mapping[Block, Rows], *, delayed_names: bool = False
+    ) -> "Samples":
         """Return the samples of a selection in the `rows` of its blocks."""
         parts = tuple(
             Part(rows[part.block], part.columns, part.places, (part.block.source,))
             for part in selection.parts
         )
-        return cls(selection.table, parts, selection.overlapping)
+        unnamed = np.zeros(len(selection.table), dtype=np.bool_) if delayed_names else None
+        return cls(selection.table, parts, selection.overlapping, unnamed)
 
     @classmethod
     def computed(cls, vector: Vector, times: Times) -> "Samples":
@@ -46,7 +51,8 @@ class Samples:
         if vector.present is not None:
             values = np.where(vector.present, values, stale_values(1, 1))
         everything = slice(0, len(vector.table))
-        return cls(vector.table, (Part(Rows(times, values), everything, everything),))
+        part = Part(Rows(times, values), everything, everything)
+        return cls(vector.table, (part,), unnamed=vector.unnamed)
 
 
 NO_SAMPLES = Samples(EMPTY_TABLE, ())
@@ -63,7 +69,8 @@ def newest(
     if len(samples.parts) == 1 and not samples.overlapping:
         (part,) = samples.parts
         values, times, present = _newest_of(part, ends, lookback_ms, sources)
-        return Vector(samples.table, values, present), np.broadcast_to(times[:, None], shape)
+        found = Vector(samples.table, values, present, unnamed=samples.unnamed)
+        return found, np.broadcast_to(times[:, None], shape)
     values, taken = np.full(shape, np.nan), np.full(shape, -np.inf)
     for part in samples.parts:
         some, times, present = _newest_of(part, ends, lookback_ms, sources)
@@ -72,8 +79,9 @@ def newest(
             newer &= present
         taken[:, part.places] = np.where(newer, times[:, None], taken[:, part.places])
         values[:, part.places] = np.where(newer, some, values[:, part.places])
-    found = taken > -np.inf
-    return Vector(samples.table, values, None if found.all() else found), taken
+    there = taken > -np.inf
+    present = None if there.all() else there
+    return Vector(samples.table, values, present, unnamed=samples.unnamed), taken
 
 
 def _newest_of(
@@ -184,4 +192,5 @@ def disjoint(samples: Samples) -> Samples:
         values[cells] = np.where(is_stale(given), values[cells], given)
     everything = slice(0, len(samples.table))
     sources = tuple(source for part in samples.parts for source in part.sources)
-    return Samples(samples.table, (Part(Rows(times, values), everything, everything, sources),))
+    part = Part(Rows(times, values), everything, everything, sources)
+    return Samples(samples.table, (part,), unnamed=samples.unnamed)
