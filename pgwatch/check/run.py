@@ -18,9 +18,10 @@ from pgwatch.check.verdict import (
     whole,
     worst,
 )
-from pgwatch.collect.outcome import QueryRun, TimedOut
+from pgwatch.collect.outcome import Answered, QueryRun, TimedOut, Unreachable
 from pgwatch.collect.poll import Polled, poll_once
 from pgwatch.collect.probing import run_probe
+from pgwatch.collect.report import UP
 from pgwatch.probes.probe import Probe
 from pgwatch.promql.engine import Engine
 from pgwatch.promql.errors import PromqlError
@@ -113,7 +114,7 @@ async def _measure(subject: Subject, plan: CheckPlan, count: _Count) -> _Measure
     targets = [_target_report(one) for one in polled]
     if all(one.info is None for one in polled):
         return _Measured(targets=targets, checks=[])  # nothing was seen, so nothing is judged
-    runs = [run for one in polled for run in one.runs] + list(probed)
+    runs = [_lost_or_as_it_is(run) for one in polled for run in one.runs] + list(probed)
     database = polled[0].database if len(polled) == 1 else ""
     checks = _judge(plan, runs, target=subject.target.name, database=database)
     return _Measured(targets=targets, checks=checks)
@@ -126,6 +127,18 @@ async def _probe(probe: Probe, at_most: timedelta) -> QueryRun:
     # Cut short by us: that it brought nothing says nothing about what it observes.
     reason = f"the time for the whole pass, {format_duration(at_most)}, was over"
     return replace(run, outcome=TimedOut(limit=at_most, reason=reason), collected=None)
+
+
+def _lost_or_as_it_is(run: QueryRun) -> QueryRun:
+    """Return `run`; a `pg_up 0` becomes "could not tell", as no session at all does.
+
+    That the gate's session broke, or that one of several databases let nobody in, is no finding about it.
+    """
+    if run.source.query == UP and isinstance(run.outcome, Answered):
+        _, reason = run.outcome.rows[0]
+        if reason:
+            return replace(run, outcome=Unreachable(reason=reason), collected=None)
+    return run
 
 
 def _target_report(polled: Polled) -> TargetReport:
