@@ -1,11 +1,11 @@
 """Settings → objects: the only assembler. Nothing here decides or waits."""
 
 import re
+from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from fnmatch import fnmatchcase
-from glob import glob
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -84,25 +84,13 @@ def rule_groups(inputs: Inputs | None) -> tuple[RuleGroup, ...]:
         return load_rules((), builtin=share("alerts"))
     rules = settings.rules
     return load_rules(
-        _matching(rules.files, inputs),
+        rules.paths,
         builtin=share("alerts") if rules.builtin else None,
         disable=rules.disable,
         thresholds=rules.set,
         settings_file=str(inputs.file) if inputs and inputs.file else "configuration",
         default_interval=settings.evaluation_interval,
     )
-
-
-def _matching(patterns: Iterable[object], inputs: Inputs | None) -> list[Path]:
-    files: list[Path] = []
-    for pattern in patterns:
-        found = sorted(glob(str(pattern), recursive=True))  # noqa: PTH207 - the pattern may be absolute
-        if not found:
-            name = str(inputs.file) if inputs and inputs.file else "configuration"
-            message = f"no file matches {str(pattern)!r}"
-            raise InputError([Problem(file=name, path="rules.files", message=message)])
-        files += [Path(file) for file in found]
-    return files
 
 
 def accepted_findings(inputs: Inputs | None) -> tuple[Accepted, ...]:
@@ -147,7 +135,8 @@ def http_probes(
     def probe(one: "HttpProbeSettings") -> Probe:
         return HttpProbe(
             name=one.name,
-            url=str(one.url),
+            url=one.url,
+            method=one.method,
             interval=one.interval,
             timeout=min(one.timeout, at_most),
             expect_status=frozenset(one.expect_status),
@@ -220,6 +209,7 @@ def check_plan(
     """
     catalog, groups = catalog_of(inputs), rule_groups(inputs)
     http = http_probes(inputs.settings, at_most=timeout)
+    _refuse_equal_names([*inputs.targets, *http])
     producers = producers_of(catalog, groups, http)
     specs = _specs(groups, phases, only, skip)
     if not specs:
@@ -267,12 +257,6 @@ class House:
     state_path: Path
     retention: timedelta
 
-    @property
-    def names(self) -> frozenset[str]:
-        """The values of the label `target`: of the targets, and of the HTTP probes."""
-        probes = {probe.source.target for probe in self.probes}
-        return frozenset({target.name for target, _ in self.targets} | probes)
-
 
 def assemble(inputs: Inputs) -> House:
     """Return what `inputs` configure; raises InputError with what is wrong with any file it names."""
@@ -280,11 +264,13 @@ def assemble(inputs: Inputs) -> House:
     from pgwatch.config.state import default_state_path  # noqa: PLC0415
 
     settings = inputs.settings or Settings()
+    http = http_probes(settings)
+    _refuse_equal_names([*inputs.targets, *http])
     catalog, groups = catalog_of(inputs), rule_groups(inputs)
     hosts = [probe for target in inputs.targets for probe in host_probes(target)]
     return House(
         targets=tuple((target, queries_of(target, catalog)) for target in inputs.targets),
-        probes=(*hosts, *http_probes(settings)),
+        probes=(*hosts, *http),
         groups=groups,
         accepted=accepted_findings(inputs),
         routing=_routing(settings),
@@ -292,6 +278,21 @@ def assemble(inputs: Inputs) -> House:
         state_path=settings.state or default_state_path(),
         retention=settings.retention,
     )
+
+
+def _refuse_equal_names(watched: Iterable[Target | Probe]) -> None:
+    """Raise InputError where a connection string and the file name two things alike."""
+    names = Counter(one.name if isinstance(one, Target) else one.source.target for one in watched)
+    problems = [
+        Problem(
+            file="command line",
+            message=f"{count} targets or probes are called {name!r}: the label `target` must tell them apart",
+        )
+        for name, count in names.items()
+        if count > 1
+    ]
+    if problems:
+        raise InputError(problems)
 
 
 def _routing(settings: "Settings") -> "Routing":

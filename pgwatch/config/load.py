@@ -116,6 +116,10 @@ def _unusable_targets(settings: Settings, tree: Tree) -> Iterator[Problem]:
     for index, name in enumerate(names):
         if name in names[:index]:
             yield tree.problem(("targets", index), f"the name {name!r} is taken; give it a `name`")
+    for index, probe in enumerate(settings.http_probes):
+        if probe.name in names:
+            message = f"a target is called {probe.name!r} too; the label `target` names both"
+            yield tree.problem(("http_probes", index, "name"), message)
 
 
 def _list(value: Any) -> list[Any]:

@@ -182,6 +182,11 @@ MISTAKES = [
         id="the same database twice without names",
     ),
     pytest.param(
+        "targets: [{name: a}]\nhttp_probes: [{name: a, url: 'http://x/'}]\n",
+        "pgwatch.yml:2:16: http_probes[0].name: a target is called 'a' too; the label `target` names both",
+        id="a probe named like a target",
+    ),
+    pytest.param(
         "targets: [{packs: [cor]}]\n",
         "pgwatch.yml:1:20: targets[0].packs[0]: there is no pack 'cor'; did you mean core?",
         id="unknown pack",
