@@ -10,8 +10,10 @@ from pathlib import Path
 
 import psycopg
 import pytest
+import requests
 
 from pgwatch.demo.server import LocalServer
+from tests.daemon import running_daemon
 from tests.pages import DOCS, answer, block
 from tests.receivers import HttpReceiver
 from tests.servers import VERSIONS, bin_of
@@ -184,3 +186,31 @@ def test_test_message_arrives_on_each_channel(stranger: Stranger) -> None:
         command = "pgwatch notify test on-call"
         assert stranger.type(command) == answer(page, command)
         assert sorted(request.path for request in receiver.requests) == ["/pager", "/slack"]
+
+
+def test_every_metric_of_a_daemon_is_in_the_reference(server: LocalServer, tmp_path: Path) -> None:
+    settings = {
+        "targets": [{"name": "app", "dsn": server.dsn("app"), "host": {"source": "local"}}],
+        "http_probes": [{"name": "nothing", "url": "http://127.0.0.1:9/"}],
+    }
+    documented = documented_metrics()
+    with running_daemon(settings, tmp_path) as daemon:
+        page = requests.get(f"{daemon.url}/metrics", timeout=10).text
+    types = dict(re.findall(r"^# TYPE (\w+) (\w+)$", page, re.MULTILINE))
+    assert len(types) > 100
+    for name, kind in types.items():
+        if not name.startswith(("process_", "python_")):
+            assert documented[name][0] == kind, name
+    for name, labels in re.findall(r"^(\w+)(?:\{(.*)\})? \S+$", page, re.MULTILINE):
+        if not name.startswith(("process_", "python_")):
+            assert set(re.findall(r'(\w+)="', labels)) <= documented[name][1] | {"target"}, name
+
+
+def documented_metrics() -> dict[str, tuple[str, set[str]]]:
+    """Type and labels of each metric that the reference names; the labels of all its rows together."""
+    text = (DOCS / "reference" / "metrics.md").read_text()
+    found: dict[str, tuple[str, set[str]]] = {}
+    for name, kind, labels in re.findall(r"^\| `(\w+)` \| (\w+) \| (.*?) \|", text, re.MULTILINE):
+        before = found.get(name, (kind, set[str]()))[1]
+        found[name] = (kind, before | set(labels.split(", ")))
+    return found
