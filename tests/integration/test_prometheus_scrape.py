@@ -10,8 +10,8 @@ import pytest
 import requests
 
 from pgwatch.demo import database as roofing
-from pgwatch.demo.server import LocalServer
-from tests.integration.observed import Observed, observing
+from pgwatch.demo.server import LocalServer, free_port
+from tests.daemon import RunningDaemon, running_daemon
 from tests.integration.prometheus import Prometheus, running_prometheus
 from tests.servers import ROOT, bin_of, missing_peer
 
@@ -23,8 +23,8 @@ EXPRESSIONS = [(panel["title"], target["expr"]) for panel in PANELS for target i
 
 
 @pytest.fixture(scope="module")
-def observed() -> Iterator[Observed]:
-    """The roofing application as its five migrations leave it: with damage."""
+def daemon(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningDaemon]:
+    """`pgwatch run` on the roofing application as its five migrations leave it: with damage."""
     settings = {
         "shared_preload_libraries": "pg_stat_statements",
         "track_commit_timestamp": "on",
@@ -34,15 +34,36 @@ def observed() -> Iterator[Observed]:
         dsn = server.dsn(roofing.NAME)
         roofing.build(dsn)
         roofing.apply_migrations(dsn, lambda _: None)
-        with observing(dsn) as observed:
-            yield observed
+        application = free_port()  # nothing listens there, so the probe fails
+        configuration = {
+            "targets": [
+                {
+                    "name": "roofing",
+                    "dsn": dsn,
+                    "labels": {"env": "test"},
+                    "host": {"source": "local"},
+                }
+            ],
+            "http_probes": [
+                {
+                    "name": "health",
+                    "url": f"http://127.0.0.1:{application}/",
+                    "interval": "1s",
+                    "timeout": "500ms",
+                }
+            ],
+            "intervals": {"*": "1s"},
+            "evaluation_interval": "1s",
+        }
+        with running_daemon(configuration, tmp_path_factory.mktemp("daemon")) as daemon:
+            yield daemon
 
 
 @pytest.fixture(scope="module")
 def prometheus(
-    observed: Observed, tmp_path_factory: pytest.TempPathFactory
+    daemon: RunningDaemon, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Prometheus]:
-    address = observed.url.removeprefix("http://")
+    address = daemon.url.removeprefix("http://")
     config = f"""
 global: {{scrape_interval: 1s, evaluation_interval: 1s}}
 rule_files: ["{ROOT}/alerts/*.yml"]
@@ -50,7 +71,7 @@ scrape_configs:
   - job_name: pgwatch
     static_configs: [{{targets: ["{address}"]}}]
   - job_name: discovered
-    http_sd_configs: [{{url: "{observed.url}/sd"}}]
+    http_sd_configs: [{{url: "{daemon.url}/sd"}}]
 """
     with running_prometheus(config, tmp_path_factory.mktemp("prometheus")) as prometheus:
         prometheus.wait_for('count_over_time(up{job="pgwatch"}[1m]) > 6')
@@ -175,10 +196,10 @@ INHERITED = {
 SUFFIX = re.compile(r"\"_(total|count)\" suffix$")
 
 
-def test_promtool_finds_only_the_suffixes_of_inherited_names(observed: Observed) -> None:
+def test_promtool_finds_only_the_suffixes_of_inherited_names(daemon: RunningDaemon) -> None:
     if (program := shutil.which("promtool")) is None:
         missing_peer("promtool")
-    page = requests.get(f"{observed.url}/metrics", timeout=10).text
+    page = requests.get(f"{daemon.url}/metrics", timeout=10).text
     checked = subprocess.run(
         [program, "check", "metrics"], input=page, capture_output=True, text=True, check=False
     )
