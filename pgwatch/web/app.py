@@ -1,18 +1,19 @@
-"""The HTTP application: metrics, health, service discovery, reload and the status page."""
+"""The HTTP application: metrics, health, service discovery, reload, the status page and the API."""
 
 import ipaddress
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from starlette.applications import Starlette
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, JSONResponse, PlainTextResponse, Response
-from starlette.routing import Route
+from starlette.routing import Mount, Route
 
 from pgwatch.errors import PgwatchError
 from pgwatch.export.prometheus import Page
 from pgwatch.web.pages import status_page
+from pgwatch.web.prometheus_api import ApiSources, api_routes
 from pgwatch.web.view import StatusView
 
 # The page is one document: nothing is loaded, no script runs, nobody may frame it.
@@ -34,6 +35,7 @@ class Providers:
     unhealthy: Callable[[], Sequence[str]]  # why the process should be restarted; empty: it is fine
     unready: Callable[[], Sequence[str]]  # why it does not see everything yet; empty: it does
     reload: Callable[[], Awaitable[None]]  # raises PgwatchError and keeps the old configuration
+    api: ApiSources = field(default_factory=ApiSources)
 
 
 def create_app(providers: Providers) -> Starlette:
@@ -97,6 +99,7 @@ def create_app(providers: Providers) -> Starlette:
             Route("/-/healthy", healthy),
             Route("/-/ready", ready),
             Route("/-/reload", reload, methods=["POST", "PUT"]),
+            Mount("/api/v1", routes=api_routes(lambda: providers.api, lambda: providers.status())),  # noqa: PLW0108
         ]
     )
 
