@@ -172,7 +172,8 @@ class Generator:
     def arithmetic(self, depth: int) -> str:
         operator = self.dice.choice(["+", "-", "*", "/", "^", "%"])
         number = self.dice.choice(("2", "0.37", "-1.5", "time()", "scalar(only)"))
-        sides = [f"({self.vector(depth)})", number]
+        # A remainder makes the last digit of a computed value the first one: only of what was observed.
+        sides = [f"({self.vector(0 if operator == '%' else depth)})", number]
         self.dice.shuffle(sides)
         return f"{sides[0]} {operator} {sides[1]}"
 
