@@ -15,7 +15,7 @@ _STALE_AFTER = 3  # intervals without an answer before "fresh" is no longer true
 _SLACK = timedelta(seconds=30)  # for a worker that is catching up
 # An answer stands until the next one; far below the five minutes that PromQL looks back.
 _REPEAT_AFTER_MS = 75_000
-# Each publication is a row of the history; more often than a scrape would only cost memory.
+# How often our own counts go into the history; more often than a scrape would only cost memory.
 _COUNTS_AFTER_MS = 15_000
 
 
@@ -33,8 +33,9 @@ class Measuring:
         self.latest: dict[Source, QueryRun] = {}
         self._since: dict[Source, int] = {}  # time of the first answer after the last run without
         self._stands: dict[Source, int] = {}  # time of the newest row of each source that answers
-        self._published: dict[str, int] = {}  # by target: when its counts went into the history
-        self._unpublished: set[str] = set()  # targets whose counts have changed
+        self._unpublished: set[str] = set()  # targets whose counts have changed, for the pages
+        self._unrecorded: set[str] = set()  # and for the history
+        self._recorded: dict[str, int] = {}  # by target: when its counts went into the history
         self._writing = threading.Lock()
 
     def take(self, run: QueryRun) -> None:
@@ -91,16 +92,21 @@ class Measuring:
 
     def publish_counts(self, now_ms: int) -> None:
         """Bring our own counts of the targets that ran something to the pages and the history."""
-        for target in list(self._unpublished):
-            if now_ms - self._published.get(target, -_COUNTS_AFTER_MS) < _COUNTS_AFTER_MS:
-                continue
-            self._published[target] = now_ms
-            self._unpublished.discard(target)
-            collected = self.counts.collected(target, now_ms)
-            self._since.setdefault(collected.source, now_ms)
-            self._stands[collected.source] = now_ms
-            self.append(collected)
-            self.exposition.accept(collected)
+        for target in self._unpublished:
+            self.exposition.accept(self.counts.collected(target, now_ms))
+        self._unrecorded |= self._unpublished
+        self._unpublished.clear()
+        for target in list(self._unrecorded):
+            if now_ms - self._recorded.get(target, -_COUNTS_AFTER_MS) >= _COUNTS_AFTER_MS:
+                self._record(self.counts.collected(target, now_ms))
+
+    def _record(self, counts: Collected) -> None:
+        source, now_ms = counts.source, counts.time_ms
+        self._recorded[source.target] = now_ms
+        self._unrecorded.discard(source.target)
+        self._since.setdefault(source, now_ms)
+        self._stands[source] = now_ms
+        self.append(counts)
 
     def keep_only(self, watched: Callable[[Source], bool], now_ms: int) -> None:
         """Forget the sources that are not `watched` any more, and targets of which none is left."""
@@ -121,8 +127,9 @@ class Measuring:
         self._since.pop(counts, None)
         self.end(counts, now_ms)
         self.counts.forget_target(target)
-        self._published.pop(target, None)
+        self._recorded.pop(target, None)
         self._unpublished.discard(target)
+        self._unrecorded.discard(target)
         self.exposition.forget_target(target)
 
 
