@@ -7,10 +7,9 @@ import tempfile
 from pathlib import Path
 
 from bench import profile
+from bench.plan import gate_statements
 from bench.timing import interleaved
 from pgwatch.demo.server import LocalServer
-from pgwatch.queries.catalog import load_catalog
-from pgwatch.share import share
 
 ROUNDS = 9
 # Fifteen services of check_pgactivity that ask what our packs ask.
@@ -58,10 +57,11 @@ def measure(server: LocalServer) -> list[tuple[str, str, str]]:
     url = profile.dsn(server)
     with tempfile.TemporaryDirectory() as folder:
         statements = Path(folder) / "statements.sql"
-        statements.write_text("\0".join(_statements(url)))
+        statements.write_text("\0".join(gate_statements(url)))
+        env = _compiled(folder)
         contenders = {
-            "pgwatch": lambda: _pgwatch(url),
-            "bare": lambda: _run(sys.executable, "-c", _BARE, url, str(statements)),
+            "pgwatch": lambda: _pgwatch(url, env),
+            "bare": lambda: _run(env, sys.executable, "-c", _BARE, url, str(statements)),
         }
         activity = profile.program("check_pgactivity")
         if activity:
@@ -87,17 +87,17 @@ def measure(server: LocalServer) -> list[tuple[str, str, str]]:
     return rows
 
 
-def _pgwatch(url: str) -> None:
-    done = _run(sys.executable, "-m", "pgwatch", "check", "--once", "--format", "json", url)
+def _compiled(folder: str) -> dict[str, str]:
+    """Return an environment in which Python keeps what it compiled, as it does for an installed package."""
+    env = {**os.environ, "PYTHONPYCACHEPREFIX": f"{folder}/pycache"}
+    env.pop("PYTHONDONTWRITEBYTECODE", None)
+    return env
+
+
+def _pgwatch(url: str, env: dict[str, str]) -> None:
+    done = _run(env, sys.executable, "-m", "pgwatch", "check", "--once", "--format", "json", url)
     if done not in (0, 1):
         raise SystemExit(f"bench: pgwatch check ended with {done}")
-
-
-def _statements(url: str) -> list[str]:
-    """Return the SQL that the gate sends there, as `pgwatch queries list` would run it."""
-    from bench.plan import runnable_statements  # noqa: PLC0415 - imports asyncio's whole weight
-
-    return runnable_statements(load_catalog([share("queries")]), url)
 
 
 def _pgactivity(program: str, server: LocalServer, folder: str) -> None:
@@ -117,5 +117,5 @@ def _pgactivity(program: str, server: LocalServer, folder: str) -> None:
         )
 
 
-def _run(*command: str) -> int:
-    return subprocess.run(command, stdout=subprocess.DEVNULL, check=False).returncode
+def _run(env: dict[str, str], *command: str) -> int:
+    return subprocess.run(command, env=env, stdout=subprocess.DEVNULL, check=False).returncode

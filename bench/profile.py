@@ -12,6 +12,7 @@ from pgwatch.demo.server import LocalServer, embedded_bin
 
 TABLES = 500
 DATABASES = 20
+_PLACES = "/usr/sbin:/usr/bin:/usr/lib/nagios/plugins"  # where Debian installs the peers
 ROLE, PASSWORD = "monitor", "bench-monitor"
 
 
@@ -71,4 +72,4 @@ def dsn(server: LocalServer, database: str = "bench") -> str:
 
 def program(name: str) -> str | None:
     """Return the path of another project's program, None where it is not installed."""
-    return shutil.which(name, path=f"{os.environ.get('PATH', '')}:/usr/sbin:/usr/bin")
+    return shutil.which(name, path=f"{os.environ.get('PATH', '')}:{_PLACES}")
