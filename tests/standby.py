@@ -23,6 +23,8 @@ class Standby(LocalServer):
         )
         with (self.data / "postgresql.conf").open("a") as file:
             file.write(f"port = {self.port}\nunix_socket_directories = '{self.folder}'\n")
+            # By default a standby whose link was cut waits 5 s before it tries again.
+            file.write("wal_retrieve_retry_interval = '100ms'\n")
 
     def catch_up(self) -> None:
         """Return when all that the primary has written so far is replayed here."""

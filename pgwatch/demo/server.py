@@ -4,7 +4,6 @@ import importlib.util
 import os
 import pwd
 import shutil
-import signal
 import socket
 import subprocess
 import tempfile
@@ -14,6 +13,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
+from pgwatch.demo.guard import Guard
 from pgwatch.errors import PgwatchError
 
 # PostgreSQL refuses to run as root; these users exist on Debian, the first that does is taken.
@@ -36,7 +36,8 @@ def embedded_bin() -> Path:
 class LocalServer:
     """One cluster on loopback, superuser `postgres` with a password; leaves nothing behind.
 
-    As root it runs as an existing unprivileged user. `stop()` removes the folder.
+    As root it runs as an existing unprivileged user. `stop()` removes the folder, and so does the end of
+    this process, also by `kill -9`.
     """
 
     bin: Path
@@ -45,17 +46,19 @@ class LocalServer:
     port: int = 0  # 0: a free one, chosen at start
     folder: Path = field(init=False)
     _user: dict[str, Any] = field(init=False, default_factory=dict)
+    _guard: Guard = field(init=False)
 
     def start(self) -> "LocalServer":
         """Create the cluster and start it; raises PgwatchError with the server's own words."""
-        self.folder = Path(tempfile.mkdtemp(prefix="pgwatch-server-"))
+        self.folder = Path(tempfile.mkdtemp(prefix="pgwatch-server-")).resolve()
+        self._guard = Guard(self.folder)
         try:
             self._become_unprivileged()
             self.port = self.port or free_port()
             self._initdb()
             self.launch()
         except BaseException:
-            shutil.rmtree(self.folder, ignore_errors=True)
+            self.stop()
             raise
         return self
 
@@ -74,13 +77,7 @@ class LocalServer:
 
     def stop(self) -> None:
         """Stop the server, also one that is frozen, and remove its folder."""
-        if (pid := self.pid) is not None:
-            try:
-                os.kill(pid, signal.SIGCONT)
-                self.halt("immediate")
-            except (PgwatchError, ProcessLookupError):
-                self._kill(pid)
-        shutil.rmtree(self.folder, ignore_errors=True)
+        self._guard.end()
 
     @property
     def data(self) -> Path:
@@ -177,13 +174,6 @@ class LocalServer:
         if done.returncode:
             raise PgwatchError(f"{program} ended with {done.returncode}: {said.strip()[-2000:]}")
         return said
-
-    @staticmethod
-    def _kill(pid: int) -> None:
-        try:
-            os.kill(pid, signal.SIGKILL)
-        except ProcessLookupError:
-            return
 
 
 def free_port() -> int:
