@@ -46,5 +46,5 @@ def test_answers_are_those_of_prometheus(tmp_path: Path) -> None:
 def _is_checked_by_debian(path: str, parameters: dict[str, Any], message: str) -> bool:
     """Return whether Prometheus 2.42 has the parameter, and refuses it without any series."""
     newer = {"limit", "lookback_delta", "group_limit", "timeout"} & parameters.keys()
-    by_data = "many" in message or parameters.get("time") == "NaN"  # there, NaN is the year 1
+    by_data = "many" in message or parameters.get("time") in ("NaN", "1e300")  # garbage there
     return not newer and not by_data and not path.startswith(("targets", "status", "admin"))
