@@ -43,7 +43,11 @@ def load_rules(
             continue
         try:
             groups += parse_rules(
-                text, file=str(file), origin=origin, default_interval=default_interval
+                text,
+                file=str(file),
+                origin=origin,
+                default_interval=default_interval,
+                proven=file in shipped,
             )
         except InputError as error:
             problems += error.problems
@@ -57,11 +61,17 @@ def load_rules(
 
 
 def parse_rules(
-    text: str, *, file: str, origin: str = "", default_interval: timedelta = DEFAULT_INTERVAL
+    text: str,
+    *,
+    file: str,
+    origin: str = "",
+    default_interval: timedelta = DEFAULT_INTERVAL,
+    proven: bool = False,
 ) -> list[RuleGroup]:
     """Return the groups in the `text` of one rule file; an empty file has none.
 
-    `origin` begins the rules' identities, `file` by default. Raises InputError with all problems.
+    `origin` begins the rules' identities, `file` by default. The templates of a `proven` file are not
+    parsed now: that needs a library which is slow to import. Raises InputError with all problems.
     """
     document = yamlfile.load(text, file=file, texts=True)
     if document.value is None:
@@ -76,7 +86,9 @@ def parse_rules(
     items = document.value.get("groups") or []
     if not isinstance(items, list):
         raise InputError([document.problem(("groups",), "expected a list of groups")])
-    source = Source(document=document, lines=tuple(text.splitlines()), origin=origin or file)
+    source = Source(
+        document=document, lines=tuple(text.splitlines()), origin=origin or file, proven=proven
+    )
     groups: dict[str, RuleGroup] = {}
     for index, item in enumerate(items):
         path: yamlfile.Path = ("groups", index)

@@ -32,6 +32,7 @@ class Source:
     document: Document
     lines: tuple[str, ...]
     origin: str
+    proven: bool = False  # its templates are known to parse, so that is left until one is used
 
 
 class GroupReader:
@@ -97,7 +98,7 @@ class GroupReader:
         keep = self._duration(path, value, "keep_firing_for")
         if record:
             self._check_recording(path, value, name)
-        else:
+        elif not self._source.proven:
             self._check_templates(path, name, labels, annotations)
         if expr is None:
             return None

@@ -1,42 +1,22 @@
-"""Go templates in rules: the seam over the template library.
+"""Templates in the labels and annotations of rules.
 
-Source: Prometheus 3 `template/template.go`. A template is parsed when its rule is loaded; what
-fails when it is expanded becomes a text that says so: an alert with a poor annotation is better than none.
+A template is parsed when its rule is loaded; what fails when it is expanded becomes a text that says so:
+an alert with a poor annotation is better than none.
 """
 
-import re
 from collections.abc import Callable, Mapping, Sequence
-from contextvars import ContextVar
 from dataclasses import dataclass, field
 from functools import lru_cache
-from typing import Any
-from urllib.parse import urlsplit
-
-import gotpl
-from gotime.go import Time
-from gotpl.runtime.gofmt import sprintf
+from typing import TYPE_CHECKING
 
 from pgwatch.errors import PgwatchError
-from pgwatch.rules.functions import FUNCTIONS, humanize_timestamp, to_number
 from pgwatch.samples.labels import Labels
+
+if TYPE_CHECKING:
+    from pgwatch.rules.gotemplate import GoTemplate
 
 Query = Callable[[str], Sequence[tuple[Labels, float]]]
 # evaluates an expression at the rule's time: the elements of the instant vector
-
-_VARIABLES = (
-    "{{$labels := .Labels}}{{$externalLabels := .ExternalLabels}}"
-    "{{$externalURL := .ExternalURL}}{{$value := .Value}}"
-)  # written before each template, as Prometheus does
-_BUDGET = gotpl.ExecutionBudget(
-    max_output_chars=65_536, max_iterations=10_000, max_template_depth=50, max_function_calls=1_000
-)
-# Go's own functions (text/template).
-_BUILTINS = frozenset(
-    {"and", "call", "eq", "ge", "gt", "html", "index", "js", "le", "len", "lt", "ne", "not", "or"}
-) | {"print", "println", "slice", "urlquery"}
-
-
-_WIDE = re.compile(r"%[-+# 0]*(?:\d{4,}|\*|\d*\.(?:\d{4,}|\*))")
 
 
 class TemplateError(PgwatchError):
@@ -51,97 +31,15 @@ class Surroundings:
     external_labels: Mapping[str, str] = field(default_factory=dict)
 
 
-class _Time(str):
-    """A time that prints as Go's and has the two methods that templates use."""
-
-    __slots__ = ("_seconds",)
-
-    def __new__(cls, seconds: float) -> "_Time":
-        return super().__new__(cls, humanize_timestamp(seconds))
-
-    def __init__(self, seconds: float) -> None:
-        self._seconds = seconds
-
-    def Format(self, layout: str) -> str:  # noqa: N802 (Go's name)
-        nanoseconds = int(self._seconds % 1 * 1e9)
-        return str(Time.from_unix(self.Unix(), nanoseconds).utc().format(layout))
-
-    def Unix(self) -> int:  # noqa: N802 (Go's name)
-        return int(self._seconds // 1)
-
-
-def _refuse(_: str) -> Sequence[tuple[Labels, float]]:
-    raise ValueError("query() is not available here")
-
-
-_query: ContextVar[Query] = ContextVar("query", default=_refuse)
-_surroundings: ContextVar[Surroundings] = ContextVar("surroundings")
-
-
-def _query_result(expression: str) -> list[dict[str, Any]]:
-    return [
-        {"Labels": _string_map(labels), "Value": float(value)}
-        for labels, value in _query.get()(expression)
-    ]
-
-
-def _render(context: gotpl.RenderContext, name: str, data: object) -> str:
-    return context.render_template(name, data)
-
-
-def _printf(layout: str, *values: object) -> str:
-    """Format as Go's Sprintf, but without the widths that would take gigabytes."""
-    if _WIDE.search(layout):
-        raise ValueError("printf: a width or precision may have 3 digits at most, and no *")
-    return str(sprintf(layout, *values))
-
-
-def _string_map(values: Mapping[str, str]) -> gotpl.TypedMap[str, str]:
-    """Return `values` so that a missing key is the empty text, as in Go."""
-    return gotpl.TypedMap(dict(values), "", "string", "string")
-
-
-_FUNCTIONS: dict[str, Callable[..., object]] = {
-    **FUNCTIONS,
-    "externalURL": lambda: _surroundings.get().external_url,
-    "pathPrefix": lambda: urlsplit(_surroundings.get().external_url).path,
-    "printf": _printf,
-    "query": _query_result,
-    "tmpl": gotpl.ContextFunction(sync=_render, capabilities=frozenset({"render"})),
-    "toTime": lambda value: _Time(to_number(value)),
-}
-_ENVIRONMENT = gotpl.Environment(
-    functions=_FUNCTIONS,
-    missing_key="zero",
-    sandbox=gotpl.SandboxPolicy(
-        allow_functions=[*_FUNCTIONS, *_BUILTINS],
-        allow_methods=["Format", "Unix"],
-        allow_context_capabilities=["render"],
-        max_template_chars=65_536,
-        default_budget=_BUDGET,
-    ),
-)
-
-
 class RuleTemplate:
     """A parsed label or annotation of the rule `name`."""
 
-    __slots__ = ("_name", "_template", "_text")
+    __slots__ = ("_parsed", "_text")
 
     def __init__(self, text: str, *, name: str) -> None:
         """Parse `text`; raises TemplateError, whose message has Prometheus's words where it can."""
         self._text = text
-        self._name = f"__alert_{name}"
-        self._template = None
-        if "{{" in text:
-            try:
-                self._template = _ENVIRONMENT.from_string(_VARIABLES + text, name=self._name)
-            except gotpl.TemplateSyntaxError as error:
-                line, at = error.line, error.column - (len(_VARIABLES) if error.line == 1 else 0)
-                message = str(error).split(": ", 1)[-1]
-                raise TemplateError(f"template: {self._name}:{line}:{at}: {message}") from error
-            except gotpl.TemplateError as error:
-                raise TemplateError(str(error)) from error
+        self._parsed = _parsed(text, name) if "{{" in text else None
 
     def expand(
         self,
@@ -149,30 +47,22 @@ class RuleTemplate:
         value: float,
         *,
         surroundings: Surroundings,
-        query: Query = _refuse,
+        query: Query | None = None,
     ) -> str:
         """Return the text for the alert with `labels` and `value`.
 
         Never raises for what the template does: the text is then
         `<error expanding template: …>`, as Prometheus writes it.
         """
-        if self._template is None:
+        if self._parsed is None:
             return self._text
-        data = {
-            "Labels": _string_map(labels),
-            "ExternalLabels": _string_map(surroundings.external_labels),
-            "ExternalURL": surroundings.external_url,
-            "Value": float(value),
-        }
-        tokens = (_query.set(query), _surroundings.set(surroundings))
-        try:
-            return self._template.render(data)
-        except gotpl.TemplateError as error:
-            message = f"error executing template {self._name}: {error}"
-            return f"<error expanding template: {message}>"
-        finally:
-            _query.reset(tokens[0])
-            _surroundings.reset(tokens[1])
+        return self._parsed.expand(labels, value, surroundings=surroundings, query=query)
+
+
+def _parsed(text: str, name: str) -> "GoTemplate":
+    from pgwatch.rules.gotemplate import GoTemplate  # noqa: PLC0415 - slow to import
+
+    return GoTemplate(text, name=name)
 
 
 @lru_cache(maxsize=8192)
