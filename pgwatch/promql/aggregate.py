@@ -47,20 +47,30 @@ class Step:
 Reduction = Callable[[Step, float], Floats]  # of a step and the parameter: one value for each group
 
 
-def aggregated(expr: AggregateExpr, vector: Vector, parameter: Scalar | str | None) -> Vector:
-    """Return the value of `expr` from the values of its operand and of its parameter."""
+def aggregated(
+    expr: AggregateExpr,
+    vector: Vector,
+    parameter: Scalar | str | None,
+    check_time: Callable[[], None],
+) -> Vector:
+    """Return the value of `expr` from the values of its operand and of its parameter.
+
+    `check_time` is called at each step, and ends the evaluation by raising.
+    """
     if expr.op == "count_values":
         assert isinstance(parameter, str)
-        return _count_values(expr, vector, parameter)
+        return _count_values(expr, vector, parameter, check_time)
     assert not isinstance(parameter, str)
     groups = grouped(vector.table, expr.grouping, without=expr.without)
     if expr.op in ("topk", "bottomk"):
         assert parameter is not None
-        return _extremes(vector, groups, parameter, largest=expr.op == "topk")
+        largest = expr.op == "topk"
+        return _extremes(vector, groups, parameter, check_time, largest=largest)
     reduce = REDUCTIONS[expr.op]
     values = np.full((len(vector.values), len(groups.table)), np.nan)
     present = np.zeros(values.shape, dtype=np.bool_)
     for number in range(len(values)):
+        check_time()
         step = _step(vector, groups, number)
         if len(step.values):
             argument = math.nan if parameter is None else float(parameter[number])
@@ -177,11 +187,19 @@ REDUCTIONS: dict[str, Reduction] = {
 }
 
 
-def _extremes(vector: Vector, groups: Groups, counts: Scalar, *, largest: bool) -> Vector:
+def _extremes(
+    vector: Vector,
+    groups: Groups,
+    counts: Scalar,
+    check_time: Callable[[], None],
+    *,
+    largest: bool,
+) -> Vector:
     """Return the k largest or smallest elements of each group; NaN counts as neither."""
     present = np.zeros(vector.values.shape, dtype=np.bool_)
     order: list[int] = []
     for number, wanted in enumerate(counts.tolist()):
+        check_time()
         if math.isnan(wanted):
             raise PromqlError("Parameter value is NaN")
         if abs(wanted) >= 2**63:
@@ -201,13 +219,16 @@ def _extremes(vector: Vector, groups: Groups, counts: Scalar, *, largest: bool) 
     return replace(vector, present=present, order=tuple(order) if len(counts) == 1 else None)
 
 
-def _count_values(expr: AggregateExpr, vector: Vector, label: str) -> Vector:
+def _count_values(
+    expr: AggregateExpr, vector: Vector, label: str, check_time: Callable[[], None]
+) -> Vector:
     """Return how many elements of each group have each value, which becomes the label `label`."""
     if not label:
         raise PromqlError('invalid label name ""')
     found: list[dict[Labels, int]] = []
     keys = [_count_key(expr, labels, label) for labels in vector.table.labels]
     for values, mask in zip(vector.values, vector.mask, strict=True):
+        check_time()
         counts: dict[Labels, int] = {}
         for column in np.flatnonzero(mask).tolist():
             labels = keys[column](plain_number(values[column]))

@@ -121,7 +121,10 @@ class BinaryExpr(Expr):
 
     def __str__(self) -> str:
         modifier = " bool" if self.return_bool else ""
-        return f"{self.lhs} {self.op}{modifier}{self.matching or ''} {self.rhs}"
+        left = str(self.lhs)
+        if self.op == "^" and isinstance(self.lhs, NumberLiteral):
+            left = left.removeprefix("+")  # of +Inf: a sign would be that of the power
+        return f"{left} {self.op}{modifier}{self.matching or ''} {self.rhs}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

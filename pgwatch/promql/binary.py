@@ -31,15 +31,18 @@ COMPARE: dict[str, Callable[[Values, Values], Mask]] = {
 }
 
 
-def apply(expr: BinaryExpr, lhs: Value, rhs: Value) -> Value:
-    """Return the value of `expr` from the values of its sides (which the parser has type-checked)."""
+def apply(expr: BinaryExpr, lhs: Value, rhs: Value, check_time: Callable[[], None]) -> Value:
+    """Return the value of `expr` from the values of its sides (which the parser has type-checked).
+
+    `check_time` is called now and then, and ends the evaluation by raising.
+    """
     assert not isinstance(lhs, str)
     assert not isinstance(rhs, str)
     if isinstance(lhs, Vector) and isinstance(rhs, Vector):
         matching = expr.matching or VectorMatching()
         if expr.op in SET_OPERATORS:
             return combined(expr.op, lhs, rhs, matching)
-        return _of_vectors(expr, lhs, rhs, matching)
+        return _of_vectors(expr, *filled(lhs, rhs, matching), matching, check_time)
     if isinstance(lhs, Vector):
         assert not isinstance(rhs, Vector)
         return _of_vector_and_scalar(expr, lhs, lhs.values, rhs[:, None])
@@ -66,9 +69,14 @@ def _of_vector_and_scalar(expr: BinaryExpr, vector: Vector, left: Values, right:
     return without_name(replace(vector, values=values, order=None))
 
 
-def _of_vectors(expr: BinaryExpr, lhs: Vector, rhs: Vector, matching: VectorMatching) -> Vector:
+def _of_vectors(
+    expr: BinaryExpr,
+    lhs: Vector,
+    rhs: Vector,
+    matching: VectorMatching,
+    check_time: Callable[[], None],
+) -> Vector:
     filters = expr.op in COMPARISONS and not expr.return_bool
-    lhs, rhs = filled(lhs, rhs, matching)
 
     def compute(left: Values, right: Values) -> tuple[Values, Mask | None]:
         if expr.op not in COMPARISONS:
@@ -76,4 +84,4 @@ def _of_vectors(expr: BinaryExpr, lhs: Vector, rhs: Vector, matching: VectorMatc
         holds = COMPARE[expr.op](left, right)
         return (left, holds) if filters else (holds.astype(np.float64), None)
 
-    return joined(lhs, rhs, matching, compute, keeps_name=filters)
+    return joined(lhs, rhs, matching, compute, check_time, keeps_name=filters)

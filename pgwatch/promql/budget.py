@@ -12,9 +12,10 @@ from pgwatch.samples.block import Times
 from pgwatch.samples.labels import Matcher
 
 MAX_CELLS = 5_000_000  # values of one operand: 40 MB
-MAX_READ = (
-    500_000_000  # samples that the windows of one operand read in all: about a second each 300 M
-)
+MAX_READ = 500_000_000
+# samples that the windows of one operand read in all: about a second each 300 M
+MAX_STEPS = 250_000
+# evaluations of a subquery's inside, as for [2d:1s]: some operations cost 30 µs each, whatever they read
 
 _TOO_MANY = "query processing would load too many samples into memory in query execution"
 
@@ -44,8 +45,8 @@ def check_budget(
 
 
 def _check(series: int, steps: int, window_cells: int) -> None:
-    cells = series * steps
-    if max(cells, window_cells) > MAX_CELLS or window_cells * steps > MAX_READ:
+    too_wide = max(series * steps, window_cells) > MAX_CELLS
+    if too_wide or steps > MAX_STEPS or window_cells * steps > MAX_READ:
         raise PromqlError(_TOO_MANY)
 
 

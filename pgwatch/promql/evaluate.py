@@ -54,7 +54,7 @@ class Evaluator:
             case ast.UnaryExpr():
                 value = self._signed(expr)
             case ast.BinaryExpr():
-                value = binary.apply(expr, self.value(expr.lhs), self.value(expr.rhs))
+                value = self._binary(expr)
             case ast.VectorSelector():
                 value = self._newest(expr)[0]
             case ast.AggregateExpr():
@@ -110,6 +110,10 @@ class Evaluator:
             return value
         return value.mapped(np.negative) if isinstance(value, Vector) else -value
 
+    def _binary(self, expr: ast.BinaryExpr) -> Value:
+        lhs, rhs = self.value(expr.lhs), self.value(expr.rhs)
+        return binary.apply(expr, lhs, rhs, self.run.check_time)
+
     def _aggregated(self, expr: ast.AggregateExpr) -> Vector:
         parameter = None if expr.param is None else self.value(expr.param)
         assert not isinstance(parameter, Vector)
@@ -117,7 +121,7 @@ class Evaluator:
             assert isinstance(parameter, np.ndarray)
             place = expr.param or expr
             check_quantile(parameter, lambda text: self.warn(text, place))
-        return aggregated(expr, self.vector(expr.expr), parameter)
+        return aggregated(expr, self.vector(expr.expr), parameter, self.run.check_time)
 
     def _newest(self, selector: ast.VectorSelector) -> tuple[Vector, Vector]:
         """Return the newest sample of each series, and its time in seconds."""
@@ -168,8 +172,8 @@ class Evaluator:
         def warn(text: str, place: int | None) -> None:
             self.warn(text, expr if place is None else expr.args[place])
 
-        arguments = Arguments([self.value(each) for each in expr.args], self.steps, warn)
-        return FUNCTIONS[expr.func](arguments)
+        values = [self.value(each) for each in expr.args]
+        return FUNCTIONS[expr.func](Arguments(values, self.steps, warn, self.run.check_time))
 
     def _over_time(self, expr: ast.Call, function: RangeFunction) -> Vector:
         """Compute a function of a range vector, window by window."""

@@ -25,6 +25,7 @@ class Arguments:
     values: Sequence[Value]
     steps: Times
     warn: Callable[[str, int | None], None]  # of an argument, or of the call itself
+    check_time: Callable[[], None]  # raises when the evaluation has taken too long
 
     def __len__(self) -> int:
         return len(self.values)

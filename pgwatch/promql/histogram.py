@@ -143,6 +143,7 @@ def _of_histograms(
     values = np.full((len(vector.values), len(histograms.table)), np.nan)
     present = np.zeros(values.shape, dtype=np.bool_)
     for step, (row, mask) in enumerate(zip(vector.values, vector.mask, strict=True)):
+        arguments.check_time()
         counts, there = row.tolist(), mask.tolist()
         for number, members in enumerate(histograms.members):
             buckets = _buckets(members, counts, there)

@@ -63,7 +63,13 @@ def own_numbers(table: LabelTable, matching: VectorMatching) -> dict[Labels, int
 
 
 def joined(
-    lhs: Vector, rhs: Vector, matching: VectorMatching, compute: Compute, *, keeps_name: bool
+    lhs: Vector,
+    rhs: Vector,
+    matching: VectorMatching,
+    compute: Compute,
+    check_time: Callable[[], None],
+    *,
+    keeps_name: bool,
 ) -> Vector:
     """Return `compute` of all that match; raises PromqlError where matching is ambiguous."""
     swapped = matching.card is Card.ONE_TO_MANY
@@ -81,7 +87,7 @@ def joined(
 
     plan = many.table.remember_with(one.table, (matching, keeps_for_now), make)
     if not plan.is_static:
-        _check_meetings(many, one, matching, plan)
+        _check_meetings(many, one, matching, plan, check_time)
     of_many, of_one = _columns(many.values, plan.many), _columns(one.values, plan.one)
     values, kept = compute(of_one, of_many) if swapped else compute(of_many, of_one)
     present = both(
@@ -164,10 +170,17 @@ def _of_what_is_there(one: Vector, matching: VectorMatching) -> Vector:
     return Vector(table, one.values[:, columns], present)
 
 
-def _check_meetings(many: Vector, one: Vector, matching: VectorMatching, plan: Plan) -> None:
+def _check_meetings(
+    many: Vector,
+    one: Vector,
+    matching: VectorMatching,
+    plan: Plan,
+    check_time: Callable[[], None],
+) -> None:
     """Check at each step that what is present there meets unambiguously; raises PromqlError."""
     of_many = group_numbers(one.table, many.table, matching)
     for here, partners in zip(many.mask, one.mask, strict=True):
+        check_time()
         pairs = np.flatnonzero(here[plan.many] & partners[plan.one])
         groups = of_many[plan.many[pairs]]
         if matching.card is Card.ONE_TO_ONE:

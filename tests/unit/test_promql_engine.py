@@ -237,6 +237,34 @@ def test_a_query_that_costs_too_much_is_refused_before_it_is_evaluated(expr: str
     assert len(engine.instant("m", 3 * MINUTE).vector) == 10_000
 
 
+@pytest.mark.parametrize("expr", ["rate(none[5m])[1e9:1s]", "sum(none)[1e9:1s]", "(-none)[1d:1ms]"])
+def test_a_subquery_of_very_many_steps_is_refused_though_it_reads_nothing(expr: str) -> None:
+    with pytest.raises(PromqlError, match="too many samples into memory"):
+        Engine(Store()).instant(f"last_over_time({expr})", MINUTE)
+
+
+@pytest.mark.parametrize(
+    ("expr", "steps"),
+    [
+        ("sum(m)", 100),
+        ("topk(1, m)", 100),
+        ('count_values("v", m)', 100),
+        ("histogram_quantile(0.5, m)", 100),
+        ("m > on () group_left topk(1, m)", 100),
+    ],
+)
+def test_the_clock_is_looked_at_in_each_step(expr: str, steps: int) -> None:
+    looks = 0
+
+    def look() -> None:
+        nonlocal looks
+        looks += 1
+
+    engine = Engine(store_of([series('m{le="1"}', 1), series('m{le="+Inf"}', 2)]))
+    engine.range(expr, 0, steps * 1000 - 1000, 1000, check_time=look)
+    assert looks >= steps
+
+
 @pytest.mark.parametrize(
     ("expr", "end_ms", "step_ms"),
     [

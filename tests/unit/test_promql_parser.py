@@ -424,6 +424,11 @@ def test_numbers_are_printed_plainly(value: float, text: str) -> None:
     assert format_number(value) == text
 
 
+def test_a_power_of_infinity_is_printed_without_a_sign() -> None:
+    # +Inf ^ 2 would be the sign of a power, not a power of a number.
+    assert str(parse("Inf ^ 2 + Inf")) == "Inf ^ 2 + +Inf"
+
+
 def _corpus() -> list[str]:
     cases = SHARED / "promql" / "cases.jsonl"
     if not cases.exists():
