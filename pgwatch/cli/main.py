@@ -36,6 +36,8 @@ def main(argv: Sequence[str] | None = None) -> int:
 
     Usage errors, `--help` and `--version` end in SystemExit, as argparse does it.
     """
+    # numpy holds our samples and computes no matrices: the threads of its OpenBLAS would only delay us.
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     parser = _parser()
     try:
         arguments = parser.parse_args(argv, defaults())
