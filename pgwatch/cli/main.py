@@ -20,6 +20,7 @@ COMMANDS = {
     "doctor": "each query on a target: runs, skipped and why, denied and the GRANT",
     "notify": "send a test message through a receiver",
     "queries": "the catalogue of queries; run one in the terminal",
+    "query": "PromQL in the terminal, as a table or a plot",
     "rules": "the rules in force; check rule files",
     "run": "the daemon: poll, export, evaluate, notify",
     "version": "print the version",

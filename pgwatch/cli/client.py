@@ -1,0 +1,62 @@
+"""The HTTP API of a running pgwatch (or Prometheus), for commands that ask it."""
+
+import argparse
+from typing import Any
+
+from pgwatch.cli.settings import settings_inputs
+from pgwatch.errors import PgwatchError
+
+_TIMEOUT = 40  # seconds; the server gives up after 30
+_ANYWHERE = {"": "127.0.0.1", "0.0.0.0": "127.0.0.1", "::": "[::1]"}  # noqa: S104 - an address to ask
+
+
+def add_url_option(parser: argparse.ArgumentParser) -> None:
+    """Add `--url`."""
+    parser.add_argument(
+        "--url",
+        metavar="URL",
+        help="where pgwatch (or a Prometheus) answers (default: web.listen of the configuration)",
+    )
+
+
+class ApiClient:
+    """Asks one server; every failure is a PgwatchError."""
+
+    def __init__(self, arguments: argparse.Namespace) -> None:
+        """Take the address from `--url`, else from the configuration."""
+        self.url = (arguments.url or _configured(arguments)).rstrip("/")
+
+    def ask(self, path: str, **parameters: str) -> Any:
+        """Return the whole answer of `/api/v1/PATH`: `data`, `warnings` and `infos`."""
+        import requests  # noqa: PLC0415 - slow to import
+
+        try:
+            response = requests.post(f"{self.url}/api/v1/{path}", data=parameters, timeout=_TIMEOUT)
+            answer = response.json()
+        except requests.ConnectionError:
+            raise PgwatchError(
+                f"nothing answers at {self.url}: start `pgwatch run`, or name another address with --url"
+            ) from None
+        except requests.Timeout:
+            raise PgwatchError(f"{self.url} does not answer within {_TIMEOUT} s") from None
+        except requests.JSONDecodeError:
+            raise PgwatchError(
+                f"{self.url} is no Prometheus API: it answers {response.status_code} and no JSON"
+            ) from None
+        except requests.RequestException as error:
+            raise PgwatchError(f"{self.url} cannot be asked: {type(error).__name__}") from None
+        if not isinstance(answer, dict) or "status" not in answer:
+            raise PgwatchError(f"{self.url} is no Prometheus API: its answer has no status")
+        if answer["status"] != "success":
+            raise PgwatchError(str(answer.get("error", "the query failed")))
+        return answer
+
+
+def _configured(arguments: argparse.Namespace) -> str:
+    from pgwatch.config.schema import Settings  # noqa: PLC0415 - brings pydantic
+
+    inputs = settings_inputs(arguments)
+    settings = inputs.settings if inputs and inputs.settings else Settings()
+    listen = settings.web.listen
+    host = _ANYWHERE.get(listen.host, f"[{listen.host}]" if ":" in listen.host else listen.host)
+    return f"http://{host}:{listen.port}"
