@@ -3,13 +3,14 @@
 import argparse
 import asyncio
 import json
+import sys
 from collections.abc import Sequence
 from datetime import timedelta
 
 from pgwatch.cli.inputs import add_target_options, read_inputs
 from pgwatch.cli.options import CommandParser
 from pgwatch.cli.settings import settings_inputs
-from pgwatch.collect.outcome import Answered
+from pgwatch.collect.outcome import Answered, Denied, Outcome
 from pgwatch.collect.poll import Polled, poll_once
 from pgwatch.config.choose import Inputs
 from pgwatch.errors import InputError, Problem
@@ -103,14 +104,14 @@ def _answer(polled: Polled, query: Query, rows: list[dict[str, object]], *, as_j
     """Add the samples to `rows`, or print them; returns whether the query was answered."""
     where = f"{polled.target}/{polled.database}"
     if polled.info is None:
-        print(f"{where}: no session: {polled.error}")
+        print(f"{where}: no session: {polled.error}", file=sys.stderr)
         return False
     well = True
     for run in polled.runs:
         if run.source.query != query.name:
             continue
         if not isinstance(run.outcome, Answered) or run.collected is None:
-            print(f"{where}: {run.outcome.kind}: {getattr(run.outcome, 'reason', '')}")
+            print(f"{where}: {_why(run.outcome)}", file=sys.stderr)
             well = False
             continue
         series = zip(run.collected.labels, run.collected.values, strict=True)
@@ -122,6 +123,12 @@ def _answer(polled: Polled, query: Query, rows: list[dict[str, object]], *, as_j
         elapsed = run.outcome.elapsed / timedelta(milliseconds=1)
         print(f"# {where}: {len(run.collected.labels)} series in {elapsed:.1f} ms")
     return well
+
+
+def _why(outcome: Outcome) -> str:
+    """Return why there is no answer, with the SQL that cures it on a line of its own."""
+    reason = f"{outcome.kind}: {getattr(outcome, 'reason', '')}"
+    return f"{reason}\n{outcome.grant}" if isinstance(outcome, Denied) else reason
 
 
 def _catalog(arguments: argparse.Namespace) -> Catalog:
