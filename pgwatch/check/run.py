@@ -63,7 +63,7 @@ class CheckPlan:
 async def run_check(plan: CheckPlan, on_progress: Progress = lambda *_: None) -> Report:
     """Run the gate once; returns within `plan.timeout` and a few seconds, whatever the servers do."""
     started, clock = datetime.now(UTC), time.perf_counter()
-    count = _Count(on_progress, sum(len(s.queries) + len(s.probes) for s in plan.subjects))
+    count = _Count(on_progress, sum(1 + len(s.queries) for s in plan.subjects))
     measured, probed = await asyncio.gather(
         asyncio.gather(*(_measure(subject, plan, count) for subject in plan.subjects)),
         asyncio.gather(*(_probe(probe, plan.timeout) for probe in plan.http_probes)),

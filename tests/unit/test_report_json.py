@@ -2,7 +2,9 @@
 
 import json
 import math
+import re
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -12,6 +14,7 @@ from pgwatch.check.report.json import render
 from pgwatch.check.verdict import CheckResult, Finding, Report, TargetReport, Verdict
 from pgwatch.rules.rule import Phase, Severity
 
+PAGE = (Path(__file__).parents[2] / "docs/reference/report.md").read_text()
 FINDING = Finding(
     summary="Index public.i is invalid",
     description="Ein Umlaut: ü",
@@ -148,3 +151,18 @@ def test_counts_have_all_five_verdicts() -> None:
         "unknown": 1,
         "skipped": 2,
     }
+
+
+def test_the_reference_page_names_every_field() -> None:
+    def fields(value: object, path: str = "") -> set[str]:
+        if isinstance(value, list):
+            return {name for item in value for name in fields(item, f"{path}[]")}
+        if isinstance(value, dict) and not path.endswith((".labels", "counts")):
+            found = {f"{path}.{key}".lstrip(".") for key in value}
+            return found.union(*(fields(value[key], f"{path}.{key}") for key in value))
+        return set()
+
+    told = set(
+        re.findall(r"^\| `([a-z_.\[\]]+)` \| (?:text|number|list|object|null)", PAGE, re.MULTILINE)
+    )
+    assert told == fields(document(check(FINDING)))
