@@ -101,6 +101,7 @@ class Alerting:
         self._dispatch = self._restored(now)
         if previous is not None:
             self._end_series(previous, now)
+        self._count_alerts(now)
 
     async def run(self, thread: ThreadPoolExecutor) -> None:
         """Evaluate and flush on `thread`, the one alerting thread, until cancelled."""
@@ -205,7 +206,7 @@ class Alerting:
         An answer that came after `at_ms` was not in the evaluation. A source that the configuration no
         longer has is not silent: nothing is to be expected of it.
         """
-        fed = frozenset[Source]().union(*(alert.sources for alert in alerts))
+        fed = frozenset[Source]().union(*{alert.sources for alert in alerts})
         silent = {
             source
             for source in feeding(fed, self._fed_by)
@@ -277,7 +278,6 @@ class Alerting:
         for group in previous.groups:
             if group_key(group) not in keys:
                 self._metrics.forget_group(group_key(group))
-        self._count_alerts(now)
 
     def _count_alerts(self, at: datetime) -> None:
         everything = (alert for of_rule in self.alerts.values() for alert in of_rule)

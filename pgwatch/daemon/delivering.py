@@ -67,6 +67,7 @@ class Delivering:
                 finally:
                     await loop.run_in_executor(threads, outbox.stop, grace)
         finally:
+            self._idle.set()
             threads.shutdown(wait=False)
 
     def _build(self) -> Outbox:

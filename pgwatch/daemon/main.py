@@ -56,6 +56,7 @@ class Daemon:
         self._refused = ""  # why the configuration on disk is not in force
         self._waiting: tuple[str, ...] = ()  # settings that change at the next start only
         self._state_fault = ""
+        self._reloads: set[asyncio.Task[None]] = set()  # by signal, under way
 
     async def run(self) -> None:
         """Run until a signal says stop; raises PgwatchError if it cannot start."""
@@ -105,7 +106,7 @@ class Daemon:
         )
         await self._stopping.wait()
         self._parts.cancel()
-        for task in own:
+        for task in (*own, *self._reloads):
             task.cancel()
 
     async def _keep_house(self, state: State) -> None:
@@ -217,9 +218,12 @@ class Daemon:
         loop = asyncio.get_running_loop()
         for number in (signal.SIGINT, signal.SIGTERM):
             loop.add_signal_handler(number, self._stop, number)
-        loop.add_signal_handler(
-            signal.SIGHUP, lambda: self._tasks.create_task(self._reload_on_signal())
-        )
+        loop.add_signal_handler(signal.SIGHUP, self._hang_up)
+
+    def _hang_up(self) -> None:
+        task = self._tasks.create_task(self._reload_on_signal())
+        self._reloads.add(task)
+        task.add_done_callback(self._reloads.discard)
 
     def _stop(self, number: int) -> None:
         logger.info("pgwatch stops", extra={"signal": signal.Signals(number).name})

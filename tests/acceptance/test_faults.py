@@ -11,15 +11,25 @@ from pathlib import Path
 from typing import Any
 
 import psycopg
+import pytest
 import requests
 
 from pgwatch.demo.server import LocalServer, free_port
 from tests.daemon_process import DaemonProcess, until
 from tests.roofing_tables import TABLES
+from tests.servers import VERSIONS, bin_of
 from tests.watching import silent_server, sql
 
 CAP = 3
 OURS = "SELECT pid FROM pg_stat_activity WHERE application_name = 'pgwatch'"
+
+
+@pytest.fixture(scope="module")
+def faulty() -> Iterator[LocalServer]:
+    """A server of these tests alone: each leaves it as it was."""
+    settings = {"max_connections": "30", "shared_preload_libraries": "pg_stat_statements"}
+    with LocalServer(bin=bin_of(VERSIONS[-1]), settings=settings) as server:
+        yield server
 
 
 class Scraping:
@@ -88,16 +98,16 @@ def runs(daemon: DaemonProcess, outcome: str, query: str, target: str, **more: s
 
 
 def test_targets_that_cannot_be_reached(
-    tmp_path: Path, database: str, server: LocalServer, own_server: LocalServer
+    tmp_path: Path, database: str, server: LocalServer, faulty: LocalServer
 ) -> None:
     """All at once, so that none of them is in the way of another, or of the one that works."""
     password = tmp_path / "password"
     password.write_text("wrong")
-    own_server.halt()
+    faulty.halt()
     with silent_server() as port:
         targets = [
             a_target("silent", f"postgresql://u:p@127.0.0.1:{port}/db"),
-            a_target("refused", own_server.dsn()),
+            a_target("refused", faulty.dsn()),
             a_target("nobody", f"postgresql://u:p@127.0.0.1:{free_port()}/db"),
             a_target("unknown", "postgresql://u:p@no-such-host.invalid/db"),
             a_target("works", database),
@@ -114,7 +124,7 @@ def test_targets_that_cannot_be_reached(
                 assert reason in daemon.page()
             until(lambda: runs(daemon, "answered", "core/server", "works") > 2, "it goes on")
             assert [daemon.up(name) for name in down] == [0] * len(down)
-            own_server.launch()
+            faulty.launch()
             password.write_text(server.password)
             until(lambda: daemon.up("refused") == 1, "it came back", seconds=30, log=daemon)
             until(lambda: daemon.up("stranger") == 1, "it is let in", seconds=30, log=daemon)
@@ -122,17 +132,17 @@ def test_targets_that_cannot_be_reached(
         scraping.assert_at_once()
 
 
-def test_a_killed_session_is_no_outage(tmp_path: Path, own_server: LocalServer) -> None:
+def test_a_killed_session_is_no_outage(tmp_path: Path, faulty: LocalServer) -> None:
     kill = f"SELECT pg_terminate_backend(pid) FROM ({OURS}) AS ours"
     with (
-        DaemonProcess(tmp_path, targets=[a_target("db", own_server.dsn())]) as daemon,
-        Observing(own_server) as observing,
+        DaemonProcess(tmp_path, targets=[a_target("db", faulty.dsn())]) as daemon,
+        Observing(faulty) as observing,
         Scraping(daemon) as scraping,
     ):
         until(lambda: daemon.up("db") == 1, "it is up", log=daemon)
         seen = set[float | None]()
         for _ in range(20):
-            sql(own_server.dsn(), kill)
+            sql(faulty.dsn(), kill)
             time.sleep(0.1)
             seen.add(daemon.up("db"))
         assert seen == {1}
@@ -143,19 +153,19 @@ def test_a_killed_session_is_no_outage(tmp_path: Path, own_server: LocalServer) 
     assert "database is unreachable" not in daemon.log
 
 
-def test_a_locked_table_blocks_only_who_reads_it(tmp_path: Path, own_server: LocalServer) -> None:
-    with psycopg.connect(own_server.dsn(), autocommit=True) as connection:
+def test_a_locked_table_blocks_only_who_reads_it(tmp_path: Path, faulty: LocalServer) -> None:
+    with psycopg.connect(faulty.dsn(), autocommit=True) as connection:
         connection.execute(TABLES.encode())
     reader = "app/roofing/constraint_violations"
-    target = a_target("db", own_server.dsn(), packs=["core", "app/roofing"])
+    target = a_target("db", faulty.dsn(), packs=["core", "app/roofing"])
     with DaemonProcess(tmp_path, targets=[target]) as daemon, Scraping(daemon) as scraping:
         where = {"query": reader, "target": "db", "datname": "postgres"}
         until(lambda: runs(daemon, "answered", **where), "it is read", log=daemon)
-        with Observing(own_server) as observing, psycopg.connect(own_server.dsn()) as migration:
+        with Observing(faulty) as observing, psycopg.connect(faulty.dsn()) as migration:
             migration.execute("LOCK TABLE public.constraint_violations IN ACCESS EXCLUSIVE MODE")
             until(lambda: runs(daemon, "blocked", **where) >= 1, "it is blocked", log=daemon)
             before = runs(daemon, "answered", "core/server", "db")
-            time.sleep(5)
+            time.sleep(3)
             assert daemon.up("db") == 1
             assert runs(daemon, "answered", "core/server", "db") > before
             assert f"process {migration.info.backend_pid}" in daemon.page()
@@ -187,13 +197,13 @@ def no_connection_left(server: LocalServer) -> Iterator[ExitStack]:
         yield stack
 
 
-def test_no_connection_left(tmp_path: Path, own_server: LocalServer) -> None:
-    sql(own_server.dsn(), "CREATE ROLE watcher LOGIN PASSWORD 'watching'")
-    watcher = own_server.dsn(user="watcher", password="watching")
+def test_no_connection_left(tmp_path: Path, faulty: LocalServer) -> None:
+    sql(faulty.dsn(), "CREATE ROLE watcher LOGIN PASSWORD 'watching'")
+    watcher = faulty.dsn(user="watcher", password="watching")
     early, late = a_target("early", watcher), a_target("late", watcher)
     with DaemonProcess(tmp_path, targets=[early]) as daemon:
         until(lambda: runs(daemon, "answered", "core/server", "early"), "it is up", log=daemon)
-        with no_connection_left(own_server) as taken, Scraping(daemon) as scraping:
+        with no_connection_left(faulty) as taken, Scraping(daemon) as scraping:
             daemon.configure(targets=[early, late])
             assert daemon.reload().ok
             until(lambda: daemon.up("late") == 0, "there is no room for it", log=daemon)
@@ -205,7 +215,7 @@ def test_no_connection_left(tmp_path: Path, own_server: LocalServer) -> None:
             taken.close()
             until(lambda: daemon.up("late") == 1, "there is room", seconds=30, log=daemon)
         scraping.assert_at_once()
-        assert len(sql(own_server.dsn(), OURS)) <= 2 * CAP
+        assert len(sql(faulty.dsn(), OURS)) <= 2 * CAP
 
 
 @contextmanager
@@ -224,15 +234,15 @@ def frozen(server: LocalServer) -> Iterator[None]:
                 os.kill(pid, signal.SIGCONT)
 
 
-def test_a_frozen_server(tmp_path: Path, database: str, own_server: LocalServer) -> None:
-    targets = [a_target("cold", own_server.dsn()), a_target("warm", database)]
+def test_a_frozen_server(tmp_path: Path, database: str, faulty: LocalServer) -> None:
+    targets = [a_target("cold", faulty.dsn()), a_target("warm", database)]
     with (
         DaemonProcess(tmp_path, targets=targets) as daemon,
-        Observing(own_server) as observing,
+        Observing(faulty) as observing,
         Scraping(daemon) as scraping,
     ):
         until(lambda: runs(daemon, "answered", "core/server", "cold"), "it is up", log=daemon)
-        with frozen(own_server):
+        with frozen(faulty):
             # up to 15 s until the next look, then 3 s of silence and 2 s for a new connection
             until(lambda: daemon.up("cold") == 0, "it is down", seconds=25, log=daemon)
             assert daemon.up("warm") == 1

@@ -103,7 +103,7 @@ def test_firing_survives_and_its_end_is_told(tmp_path: Path, database: str) -> N
 def test_pending_survives(tmp_path: Path, database: str) -> None:
     """`for` counts from when it was first seen, not from the restart."""
     with HttpReceiver() as receiver:
-        settings = configured(tmp_path, database, receiver, hold="6s")
+        settings = configured(tmp_path, database, receiver, hold="4s")
         daemon = DaemonProcess(tmp_path, **settings)
         with daemon:
             until(lambda: saved(daemon, "SELECT 1 FROM alert"), "it is pending", log=daemon)

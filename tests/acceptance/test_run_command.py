@@ -108,6 +108,29 @@ def _sessions(database: str) -> list[tuple[Any, ...]]:
         ).fetchall()
 
 
+def test_a_reload_away_from_a_silent_server(tmp_path: Path, database: str) -> None:
+    with silent_server() as port:
+        silent = a_target("silent", f"postgresql://u@127.0.0.1:{port}/db")
+        works = a_target("works", database)
+        with DaemonProcess(tmp_path, targets=[silent, works]) as daemon:
+            until(lambda: daemon.up("silent") == 0, "it is down", log=daemon)
+            daemon.configure(targets=[works])
+            started = time.monotonic()
+            assert daemon.reload().ok
+            assert time.monotonic() - started < 5
+            assert daemon.get("/metrics/silent").status_code == 404
+            until(lambda: daemon.up("works") == 1, "the other works", log=daemon)
+
+
+def test_a_stop_during_a_reload(tmp_path: Path) -> None:
+    with DaemonProcess(tmp_path, targets=[a_target("db")]) as daemon:
+        for _ in range(3):
+            daemon.signal(signal.SIGHUP)
+        daemon.signal(signal.SIGTERM)
+        assert daemon.ended() == 0
+        assert "Traceback" not in daemon.log
+
+
 def test_a_bad_configuration_is_refused_and_the_old_one_goes_on(
     tmp_path: Path, database: str
 ) -> None:
