@@ -21,7 +21,7 @@ COMMANDS = {
     "notify": "send a test message through a receiver",
     "queries": "the catalogue of queries; run one in the terminal",
     "query": "PromQL in the terminal, as a table or a plot",
-    "rules": "the rules in force; check rule files",
+    "rules": "the rules in force; check, test and export rule files",
     "run": "the daemon: poll, export, evaluate, notify",
     "version": "print the version",
 }

@@ -1,9 +1,10 @@
-"""`pgwatch rules`: the rules in force, and whether rule files are good."""
+"""`pgwatch rules`: the rules in force, whether rule files are good, and what else can be done with them."""
 
 import argparse
 import json
 from pathlib import Path
 
+from pgwatch.cli import rules_export, rules_test
 from pgwatch.cli.options import CommandParser
 from pgwatch.cli.settings import settings_inputs
 from pgwatch.rules.load import load_rules
@@ -22,6 +23,12 @@ def configure(parser: CommandParser) -> None:
     check = commands.add_parser("check", help="read rule files as strictly as Prometheus does")
     check.add_argument("file", nargs="+", type=Path, metavar="FILE")
     check.set_defaults(act=_check)
+    rules_test.configure(
+        commands.add_parser("test", help="run unit tests of rules, as `promtool test rules` does")
+    )
+    rules_export.configure(
+        commands.add_parser("export", help="write the rules in force as files for a Prometheus")
+    )
 
 
 def run(arguments: argparse.Namespace) -> int:
