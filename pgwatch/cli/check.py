@@ -2,6 +2,7 @@
 
 import argparse
 import asyncio
+import io
 import json
 import os
 import shutil
@@ -17,7 +18,7 @@ from pgwatch.check.spec import CheckSpec
 from pgwatch.check.verdict import EXIT_PASS, EXIT_UNMEASURED, Report
 from pgwatch.cli.inputs import add_target_options, read_inputs
 from pgwatch.cli.settings import settings_inputs
-from pgwatch.errors import InputError, PgwatchError, Problem
+from pgwatch.errors import InputError, Problem
 from pgwatch.rules.rule import Phase
 from pgwatch.units import parse_duration
 from pgwatch.wiring import check_plan, checks_of
@@ -26,6 +27,7 @@ from pgwatch.wiring import check_plan, checks_of
 DEFAULT_PHASES = (Phase.STRUCTURE, Phase.TYPES, Phase.CONSTRAINTS, Phase.POST)
 
 LOG_LEVEL = "error"  # what degrades a run stands in its report
+EXIT_CRASHED = EXIT_UNMEASURED  # never 1: that is the gate's no
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -102,11 +104,7 @@ def run(arguments: argparse.Namespace) -> int:
         fail_on_warn=arguments.fail_on == "warn",
     )
     _writable(arguments.output)
-    try:
-        report = asyncio.run(_run(plan))
-    except PgwatchError as error:
-        print(f"pgwatch: {error}", file=sys.stderr)
-        return EXIT_UNMEASURED
+    report = asyncio.run(_run(plan))
     _write(report, arguments)
     return report.exit_code
 
@@ -125,13 +123,16 @@ async def _run(plan: CheckPlan) -> Report:
 
 
 def _write(report: Report, arguments: argparse.Namespace) -> None:
-    if (arguments.format or ("json" if arguments.json else "text")) == "json":
+    form = arguments.format or ("json" if arguments.json else "text")
+    if form == "json":
         text = json_report.render(report)
     else:
         colour = arguments.output is None and sys.stdout.isatty() and "NO_COLOR" not in os.environ
         width = min(shutil.get_terminal_size((100, 24)).columns, 120)
         text = text_report.render(report, colour=colour, width=width)
     if arguments.output is None:
+        if form == "json" and isinstance(sys.stdout, io.TextIOWrapper):
+            sys.stdout.reconfigure(encoding="utf-8")  # what JSON is, wherever it is read (RFC 8259)
         sys.stdout.write(text)
         return
     try:

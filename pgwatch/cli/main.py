@@ -1,6 +1,7 @@
 """The `pgwatch` command: finds the subcommand, sets up logs, and turns errors into lines and exit codes."""
 
 import argparse
+import io
 import os
 import sys
 import traceback
@@ -12,7 +13,8 @@ from pgwatch.errors import InputError, PgwatchError
 
 # A command is a row here and a module `pgwatch/cli/<name>.py` with `configure(parser)` and
 # `run(arguments) -> int`, imported only when that command is used: imports cost more than SQL.
-# A module may set LOG_LEVEL, the level when nobody names one (else only warnings are shown).
+# A module may set LOG_LEVEL, the level when nobody names one (else only warnings are shown), and
+# EXIT_CRASHED, the status of a run that an error ended.
 COMMANDS = {
     "check": "the gate after a deploy: one run, one verdict, one exit code",
     "config": "write a sample configuration, check one, show what is in effect",
@@ -39,6 +41,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     """
     # numpy holds our samples and computes no matrices: the threads of its OpenBLAS would only delay us.
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            # A mark or a name that the terminal's encoding does not have must not end the run.
+            stream.reconfigure(errors="backslashreplace")
     parser = _parser()
     try:
         arguments = parser.parse_args(argv, defaults())
@@ -72,6 +78,7 @@ def _sentence(text: str) -> str:
 
 def _run(arguments: argparse.Namespace) -> int:
     """Run the chosen command; every error that it lets through becomes a message and a status."""
+    crashed = getattr(arguments.module, "EXIT_CRASHED", EXIT_FAILED)
     try:
         status = int(arguments.module.run(arguments))
         sys.stdout.flush()
@@ -81,7 +88,7 @@ def _run(arguments: argparse.Namespace) -> int:
         return EXIT_USAGE
     except PgwatchError as error:
         _complain(f"pgwatch: {error}")
-        return EXIT_FAILED
+        return int(crashed)
     except BrokenPipeError:
         # The reader (`| head`) has gone. Python would complain once more when it flushes at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -92,7 +99,7 @@ def _run(arguments: argparse.Namespace) -> int:
             _complain("".join(traceback.format_exception(error)).rstrip())
         else:
             _complain("pgwatch: this is a bug; --log-level debug shows where it happened")
-        return EXIT_FAILED
+        return int(crashed)
     return status
 
 

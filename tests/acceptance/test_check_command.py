@@ -295,6 +295,17 @@ def test_rules_of_ones_own(damaged: str, tmp_path: Path) -> None:
     assert "own.yml:10:" in wrong.err
 
 
+def test_an_encoding_without_our_marks_does_not_end_the_run(database: str, tmp_path: Path) -> None:
+    env = {"PYTHONIOENCODING": "ascii"}
+    sql(database, 'CREATE TABLE "größe" (i int CHECK (i > 0) NOT NULL)')
+    sql(database, 'ALTER TABLE "größe" ADD CONSTRAINT c CHECK (i > 1) NOT VALID')
+    ran = pgwatch("check", "--once", database, cwd=tmp_path, env=env)
+    assert ran.status == 1
+    assert "\\u2717 PostgresConstraintNotValidated" in ran.out
+    found = gate(database, cwd=tmp_path, env=env).check(NOT_VALIDATED)["findings"]
+    assert found[0]["object"] == "public.größe.c"
+
+
 def test_on_a_terminal_there_is_colour_and_progress(damaged: str, tmp_path: Path) -> None:
     coloured = on_terminal(damaged, cwd=tmp_path)
     assert "\x1b[1;31m✗\x1b[0m PostgresConstraintNotValidated" in coloured

@@ -88,6 +88,15 @@ def test_a_bug_is_one_line_and_a_traceback_only_for_debugging(
     assert "4711" not in error
 
 
+@pytest.mark.parametrize("error", [PgwatchError("no"), ValueError("a bug")])
+def test_a_command_may_have_a_status_of_its_own_for_a_crash(
+    error: Exception, command: ModuleType
+) -> None:
+    command.EXIT_CRASHED = 3  # type: ignore[attr-defined]
+    raising(command, error)
+    assert main.main(["try"]) == 3
+
+
 def test_an_interrupt_is_quiet(command: ModuleType, capsys: pytest.CaptureFixture[str]) -> None:
     raising(command, KeyboardInterrupt())
     assert main.main(["try"]) == 130
