@@ -1,11 +1,10 @@
 """`pgwatch demo`: the whole story on a private PostgreSQL server."""
 
 import argparse
-import signal
-import sys
-from types import FrameType
+import os
 
 from pgwatch.demo import story
+from pgwatch.demo.interrupts import Interrupts
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -20,18 +19,22 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Run the demo; 0 also when a person ended it."""
-    signal.signal(signal.SIGTERM, _interrupt)
+    _forget_other_servers()
+    interrupts = Interrupts()
     try:
-        story.run(_say, once=arguments.once)
+        interrupts.listen()
+        story.run(_say, interrupts, once=arguments.once)
     except KeyboardInterrupt:
         _say("The demo has ended; nothing is left behind.")
     return 0
 
 
-def _interrupt(number: int, frame: FrameType | None) -> None:  # noqa: ARG001 - a handler's signature
-    raise KeyboardInterrupt
+def _forget_other_servers() -> None:
+    """Drop what this shell says about other databases and pgwatch: PGHOST, PGSSLMODE, PGWATCH__…."""
+    for name in list(os.environ):
+        if name.startswith("PG") or name == "STATE_DIRECTORY":
+            del os.environ[name]
 
 
 def _say(line: str) -> None:
-    print(line)
-    sys.stdout.flush()
+    print(line, flush=True)

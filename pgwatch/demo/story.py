@@ -1,27 +1,24 @@
 """The demo from beginning to end: a deploy that goes wrong in silence, the gate, the daemon, the inbox."""
 
-import shutil
 import socket
 import subprocess
 import sys
-import tempfile
-import threading
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
-from pathlib import Path
+from collections.abc import Callable
+from contextlib import ExitStack
 
 import yaml
 
 from pgwatch.demo import database
 from pgwatch.demo.faults import SCHEDULE, Fault, all_faults, play
 from pgwatch.demo.inbox import Inbox
+from pgwatch.demo.interrupts import Interrupts
+from pgwatch.demo.process import DaemonProcess
 from pgwatch.demo.server import LocalServer, embedded_bin, free_port
 from pgwatch.demo.workload import Workload
 from pgwatch.errors import PgwatchError
 
 _PASSWORD = "demo-only"  # noqa: S105 - of a server on loopback that lives as long as the demo
 _PREFERRED_PORT = 9432
-_STOP_SECONDS = 20
 _REPLAY_AFTER_SECONDS = 60.0
 # Short cadences, so that what takes minutes in production can be watched; the rules are the shipped ones.
 _INTERVALS = {
@@ -36,26 +33,24 @@ Say = Callable[[str], None]
 
 
 class Demo:
-    """Everything that the demo starts; `with Demo(say) as demo` takes it all away again."""
+    """Everything that the demo starts; `with Demo(…) as demo` takes it all away again."""
 
-    def __init__(self, say: Say) -> None:
+    def __init__(self, say: Say, interrupts: Interrupts) -> None:
+        """`say` gets each line that the demo tells."""
         self._say = say
+        self._interrupts = interrupts
         self._owned = ExitStack()
-        self._stopping = threading.Event()
 
     def __enter__(self) -> "Demo":
-        try:
-            self._folder = Path(self._owned.enter_context(_folder()))
-            self._server = self._owned.enter_context(
-                LocalServer(bin=embedded_bin(), settings=database.SERVER_SETTINGS)
-            )
-        except BaseException:
-            self._owned.close()
-            raise
+        server = LocalServer(bin=embedded_bin(), settings=database.SERVER_SETTINGS)
+        self._server = self._owned.enter_context(server)
+        # Inside the server's folder, so that whatever ends us, nothing of ours is left behind.
+        self._folder = self._server.folder / "demo"
+        self._folder.mkdir(mode=0o700)
+        self._config = self._folder / "pgwatch.yml"
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._stopping.set()
         self._owned.close()
 
     def deploy(self) -> None:
@@ -81,20 +76,21 @@ class Demo:
 
     def gate(self, *, brief: bool) -> int:
         """Run `pgwatch check --once` and return its exit status; `brief` shows the verdict line only."""
-        command = [
-            sys.executable,
-            "-m",
-            "pgwatch",
-            "check",
-            "--once",
-            "--config",
-            str(self._config),
-        ]
-        sys.stdout.flush()
-        done = subprocess.run(command, check=False, stdout=subprocess.PIPE if brief else None)  # noqa: S603
+        command = [sys.executable, "-m", "pgwatch", "check", "--once", "--config"]
+        with ExitStack() as ended:
+            with self._interrupts.held():
+                gate = subprocess.Popen(  # noqa: S603 - our own arguments
+                    [*command, str(self._config)], stdout=subprocess.PIPE if brief else None
+                )
+                ended.callback(gate.wait)
+                ended.callback(gate.kill)
+            output, _ = gate.communicate()
         if brief:
-            self._say("    " + done.stdout.decode().strip().splitlines()[-1])
-        return done.returncode
+            said = output.decode().strip().splitlines()
+            if not said:
+                raise PgwatchError(f"the gate ended with {gate.returncode} and said nothing")
+            self._say("    " + said[-1])
+        return gate.returncode
 
     def use(self) -> None:
         """Start the application's workload."""
@@ -103,18 +99,21 @@ class Demo:
         self._owned.callback(self._workload.stop)
 
     def watch(self) -> None:
-        """Start the inbox and the daemon, then put faults in and take them out until `interrupt`."""
+        """Start the inbox and the daemon, then put faults in and take them out until interrupted.
+
+        Raises PgwatchError if the daemon ends before.
+        """
         inbox = self._owned.enter_context(Inbox())
         port = _PREFERRED_PORT if _is_free(_PREFERRED_PORT) else free_port()
         self._configure(inbox=inbox, port=port)
-        self._owned.enter_context(self._daemon())
+        daemon = self._owned.enter_context(DaemonProcess(self._config, port, self._interrupts))
         self._say(f"Status page  http://127.0.0.1:{port}/")
         self._say(f"Metrics      http://127.0.0.1:{port}/metrics")
         self._say(f"Inbox        {inbox.url}  (what Slack and e-mail would have received)")
         self._say("Things go wrong on a timer now, and are cured again. Ctrl-C ends it all.")
-        while not self._stopping.is_set():
-            play(SCHEDULE, all_faults(self._dsn, self._workload), self._stopping, self._tell)
-            self._stopping.wait(_REPLAY_AFTER_SECONDS)
+        while not daemon.ended.is_set():
+            play(SCHEDULE, all_faults(self._dsn, self._workload), daemon.ended, self._tell)
+            daemon.ended.wait(_REPLAY_AFTER_SECONDS)
 
     def _tell(self, name: str, fault: Fault, is_on: bool) -> None:
         self._say(f"    {'+' if is_on else '-'} {name.replace('_', ' ')}: {fault.summary}")
@@ -143,33 +142,12 @@ class Demo:
             routing.write_text(yaml.safe_dump(_alertmanager(inbox), sort_keys=False))
             settings["alertmanager_config"] = str(routing)
             settings["web"] = {"listen": f"127.0.0.1:{port}"}
-        self._config = self._folder / "pgwatch.yml"
         self._config.write_text(yaml.safe_dump(settings, sort_keys=False))
 
-    @contextmanager
-    def _daemon(self) -> Iterator[None]:
-        command = [sys.executable, "-m", "pgwatch", "run", "--config", str(self._config)]
-        log = self._folder / "pgwatch.log"
-        with log.open("wb") as output:
-            # A session of its own: Ctrl-C is for us, and we end it after the faults are out.
-            process = subprocess.Popen(command, stderr=output, start_new_session=True)  # noqa: S603
-        try:
-            yield
-        finally:
-            ended = process.poll()
-            process.terminate()
-            try:
-                process.wait(_STOP_SECONDS)
-            except subprocess.TimeoutExpired:
-                process.kill()
-                process.wait()
-            if ended:
-                raise PgwatchError(f"the daemon ended with {ended}:\n{log.read_text()[-2000:]}")
 
-
-def run(say: Say, *, once: bool) -> None:
+def run(say: Say, interrupts: Interrupts, *, once: bool) -> None:
     """Tell the whole story; with `once` only up to the verdicts. Ends on KeyboardInterrupt, cleanly."""
-    with Demo(say) as demo:
+    with Demo(say, interrupts) as demo:
         demo.deploy()
         demo.use()
         say("The gate after the deploy:\n")
@@ -197,7 +175,8 @@ def _alertmanager(inbox: Inbox) -> dict[str, object]:
             "group_interval": "5s",
             "repeat_interval": "1h",
             "routes": [
-                {"receiver": "on-call", "matchers": ['severity="critical"'], "continue": True}
+                {"receiver": "on-call", "matchers": ['severity="critical"'], "continue": True},
+                {"receiver": "team"},
             ],
         },
         "receivers": [
@@ -213,15 +192,6 @@ def _alertmanager(inbox: Inbox) -> dict[str, object]:
             },
         ],
     }
-
-
-@contextmanager
-def _folder() -> Iterator[str]:
-    folder = tempfile.mkdtemp(prefix="pgwatch-demo-")
-    try:
-        yield folder
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
 
 
 def _is_free(port: int) -> bool:
