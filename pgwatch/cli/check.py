@@ -6,6 +6,7 @@ import io
 import json
 import os
 import shutil
+import signal
 import sys
 from collections.abc import Sequence
 from datetime import timedelta
@@ -104,6 +105,8 @@ def run(arguments: argparse.Namespace) -> int:
         fail_on_warn=arguments.fail_on == "warn",
     )
     _writable(arguments.output)
+    # A pipeline that gives up sends SIGTERM: end as for an interrupt, so that the server hears of it too.
+    signal.signal(signal.SIGTERM, lambda *_: signal.raise_signal(signal.SIGINT))
     report = asyncio.run(_run(plan))
     _write(report, arguments)
     return report.exit_code

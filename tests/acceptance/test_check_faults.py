@@ -2,7 +2,10 @@
 
 import os
 import signal
+import subprocess
+import sys
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -11,7 +14,7 @@ import psycopg
 import pytest
 
 from pgwatch.demo.server import LocalServer
-from tests.gate import gate, pgwatch
+from tests.gate import environment, gate, pgwatch
 from tests.roofing_tables import TABLES
 from tests.servers import VERSIONS, bin_of
 from tests.watching import silent_server, sql
@@ -120,6 +123,26 @@ def test_a_query_beyond_the_timeout_is_unknown_and_the_rest_is_told(
     assert "the time for the whole pass, 2s, was over" in ran.check("Slept")["reason"]
     assert ran.verdicts["PostgresConstraintNotValidated"] == "pass"
     assert sql(database, ASLEEP) == []  # cancelled on the server too
+
+
+@pytest.mark.parametrize("signum", [signal.SIGINT, signal.SIGTERM])
+def test_a_run_that_is_stopped_leaves_nothing_on_the_server(
+    signum: int, database: str, tmp_path: Path
+) -> None:
+    with_sleep(tmp_path, "pg_sleep(30)")
+    program = (
+        "import signal, sys; from pgwatch.cli.main import main;"
+        "signal.signal(signal.SIGINT, signal.default_int_handler);"  # a test runner may ignore it
+        "sys.exit(main(['check', '--once', '--config', 'pgwatch.yml', sys.argv[1]]))"
+    )
+    with subprocess.Popen(
+        [sys.executable, "-c", program, database], cwd=tmp_path, env=environment()
+    ) as process:
+        while not sql(database, ASLEEP):
+            time.sleep(0.05)
+        process.send_signal(signum)
+        assert process.wait(10) == 130
+    assert sql(database, ASLEEP) == []
 
 
 def test_an_exclusive_lock_is_named_and_not_waited_for(database: str, tmp_path: Path) -> None:
