@@ -3,7 +3,7 @@
 import asyncio
 import logging
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
@@ -16,6 +16,7 @@ from pgwatch.alerts.series import alert_series
 from pgwatch.daemon.alert_counts import alert_counts
 from pgwatch.daemon.measuring import Measuring
 from pgwatch.daemon.slots import group_key, next_slot
+from pgwatch.daemon.unanswered import Unanswered
 from pgwatch.errors import PgwatchError
 from pgwatch.export.own_metrics import OwnMetrics
 from pgwatch.notify.dispatch import Decisions, DispatchState, advance, restore
@@ -26,10 +27,8 @@ from pgwatch.rules.accepted import Accepted, accepted_by
 from pgwatch.rules.evaluate import (
     Evaluation,
     evaluate,
-    feeding,
     record,
     rule_source,
-    with_rules,
 )
 from pgwatch.rules.rule import AlertingRule, RecordingRule, Rule, RuleGroup
 from pgwatch.samples.sample import Source
@@ -90,13 +89,16 @@ class Alerting:
         self._routing = routing
         self._accepted = tuple(accepted)
         self._measuring = measuring
-        self._watches = watches
         self._engine = Engine(measuring.store)
         self._state = state
         self._metrics = metrics
         self._on_enqueued = on_enqueued
-        # By the source of the series that a rule writes (recorded ones, ALERTS): what feeds it.
-        self._fed_by: dict[Source, frozenset[Source]] = dict(previous._fed_by) if previous else {}
+        self._unanswered: Unanswered = Unanswered(
+            self._rules.values(),
+            answered=measuring.answered,
+            watches=watches,
+            previous=previous._unanswered if previous else None,
+        )
         self.alerts: Mapping[str, tuple[Alert, ...]] = {}
         self._dispatch = self._restored(now)
         if previous is not None:
@@ -146,11 +148,11 @@ class Alerting:
                     error = self._alert(rule, group, at, outcome)
             except PromqlError as failure:
                 error = str(failure)
-            except (
-                Exception
-            ) as bug:  # a unit of work: the other rules go on, and this one's alerts stay
+                self._unanswered.failed(rule)
+            except Exception as bug:  # a unit of work: other rules go on, this one's alerts stay
                 logger.exception("rule meets a bug", extra={"rule": rule.name})
                 error = f"a bug in pgwatch: {type(bug).__name__}"
+                self._unanswered.failed(rule)
             if error:
                 outcome.failures += 1
                 self._log_failure(rule, error)
@@ -165,9 +167,7 @@ class Alerting:
             query_offset_ms=_in_ms(group.query_offset),
             limit=group.limit,
         )
-        if recording.sources:
-            # Once the inputs are stale there are none; whom the series waited for must not be forgotten.
-            self._fed_by[rule_source(rule)] = recording.sources
+        self._unanswered.recorded(rule, recording.sources, _ms(at - group.query_offset))
         self._measuring.append(recording.collected)
 
     def _alert(self, rule: AlertingRule, group: RuleGroup, at: datetime, outcome: _Outcome) -> str:
@@ -188,36 +188,16 @@ class Alerting:
             )
         except PromqlError as failure:
             error = str(failure)
-        silent = self._silent(previous, _ms(at - group.query_offset))
+        fed = frozenset[Source]().union(*{alert.sources for alert in previous})
+        silent = self._unanswered.among(fed, _ms(at - group.query_offset))
         after = step(rule, previous, evaluation, now=at, silent=silent)
         outcome.alerts[rule.id] = after.alerts
         outcome.changes += after.changes
         # For our own rules and queries only: on /metrics it would collide with the ALERTS of a
         # Prometheus that has loaded the same rules.
         self._measuring.append(alert_series(rule, after.alerts, _ms(at - group.query_offset)))
-        if evaluation is not None:
-            known = self._fed_by.get(rule_source(rule), frozenset())
-            self._fed_by[rule_source(rule)] = evaluation.sources or known
+        self._unanswered.alerted(rule)
         return error
-
-    def _silent(self, alerts: Iterable[Alert], at_ms: int) -> frozenset[Source]:
-        """Return the sources behind `alerts` without an answer at `at_ms`, and the rules that they feed.
-
-        An answer that came after `at_ms` was not in the evaluation. A source that the configuration no
-        longer has is not silent: nothing is to be expected of it.
-        """
-        fed = frozenset[Source]().union(*{alert.sources for alert in alerts})
-        silent = {
-            source
-            for source in feeding(fed, self._fed_by)
-            if self._is_awaited(source) and not self._measuring.answered(source, at_ms)
-        }
-        return with_rules(silent, self._fed_by)
-
-    def _is_awaited(self, source: Source) -> bool:
-        if source in self._fed_by:
-            return False  # a rule that was evaluated: what feeds it says whether there are data
-        return self._watches(source) or source.query.removeprefix("rule/") in self._rules
 
     def _without_accepted(
         self, rule: AlertingRule, evaluation: Evaluation, at: datetime
@@ -272,7 +252,6 @@ class Alerting:
         for rule in previous._rules.values():
             if rule.id not in self._rules:
                 self._measuring.end(rule_source(rule), _ms(now))
-                self._fed_by.pop(rule_source(rule), None)
                 self.health.pop(rule.id, None)
         keys = {group_key(group) for group in self.groups}
         for group in previous.groups:

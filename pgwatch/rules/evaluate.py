@@ -1,6 +1,6 @@
 """One rule at one time: what an alerting rule finds, what a recording rule writes."""
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from pgwatch.promql.engine import Engine, InstantResult, Kind
@@ -110,35 +110,6 @@ def record(
 def rule_source(rule: Rule) -> Source:
     """Return the source of the series that `rule` brings: recorded ones, or ALERTS."""
     return Source("", f"rule/{rule.id}")
-
-
-def feeding(
-    sources: frozenset[Source], fed_by: Mapping[Source, frozenset[Source]]
-) -> frozenset[Source]:
-    """Return `sources` and what feeds those of them that rules write, also through other rules."""
-    found, ahead = set(sources), list(sources)
-    while ahead:
-        more = fed_by.get(ahead.pop(), frozenset()) - found
-        found |= more
-        ahead += more
-    return frozenset(found)
-
-
-def with_rules(
-    silent: Iterable[Source], fed_by: Mapping[Source, Collection[Source]]
-) -> frozenset[Source]:
-    """Return `silent` and the source of every recording rule that one of them feeds, also through others.
-
-    `fed_by` has each recording rule's sources at its newest evaluation that had any. A recorded series goes
-    stale when its input does, and that is no answer either.
-    """
-    found = set(silent)
-    grown = True
-    while grown:
-        more = {rule for rule, sources in fed_by.items() if not found.isdisjoint(sources)} - found
-        found |= more
-        grown = bool(more)
-    return frozenset(found)
 
 
 def _vector(rule: Rule, engine: Engine, at_ms: int) -> InstantResult:

@@ -342,6 +342,39 @@ def test_an_alert_through_a_recording_rule_is_held_too(house: House) -> None:
     assert house.state_of("Total") is None
 
 
+def test_an_alert_through_a_recording_rule_waits_for_that_rule(house: House) -> None:
+    """The target is back, but what was recorded during the outage says nothing yet."""
+    recording = group({"record": "debt:sum", "expr": "sum(debt)"}, name="a")
+    alerting = group(rule("Total", "debt:sum > 0"), name="b")
+    house.begin(recording, alerting)
+    house.sees(0, 1)
+    house.evaluate(0)
+    house.fails(15)
+    house.evaluate(15)
+    house.sees(20, 1)
+    assert house.alerting is not None
+    house.alerting.evaluate_group(alerting, at(25))
+    assert house.state_of("Total") is AlertState.FIRING
+    house.evaluate(30)
+    assert house.alerts["Total"].no_data_since is None
+    house.sees(40, 0)
+    house.evaluate(45)
+    assert house.state_of("Total") is None
+
+
+def test_a_recording_rule_that_cannot_be_evaluated_is_no_data(house: House) -> None:
+    both = {"record": "debt:both", "expr": "debt > 0 and on() debt * on(target) debt"}
+    house.begin(group(both, rule("Both", "debt:both > 0")))
+    house.sees(0, 1)
+    house.evaluate(0)
+    house.sees(10, 1, Source("db", "core/debt", "second"))
+    house.evaluate(15)
+    house.sees(320, 1)
+    house.sees(320, 1, Source("db", "core/debt", "second"))
+    house.evaluate(325)
+    assert house.alerts["Both"].no_data_since == at(325)
+
+
 def test_an_alert_about_alerts_ends(house: House) -> None:
     house.begin(group(DEBT_RULE, rule("Many", "count(ALERTS{alertname='Debt'}) > 0")))
     house.sees(0, 1)

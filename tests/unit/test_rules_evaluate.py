@@ -4,7 +4,7 @@ import pytest
 
 from pgwatch.promql.engine import Engine
 from pgwatch.promql.errors import PromqlError
-from pgwatch.rules.evaluate import evaluate, record, rule_source, with_rules
+from pgwatch.rules.evaluate import evaluate, record, rule_source
 from pgwatch.rules.load import parse_rules
 from pgwatch.rules.rule import AlertingRule, RecordingRule
 from pgwatch.rules.template import Surroundings
@@ -140,10 +140,3 @@ def test_recorded_series_can_be_read_back(store: Store) -> None:
 def test_what_fails_a_recording_rule(store: Store, text: str, limit: int, message: str) -> None:
     with pytest.raises(PromqlError, match=message):
         record(recording(text), Engine(store), NOW, limit=limit)
-
-
-def test_silence_spreads_through_recording_rules() -> None:
-    first, second, other = Source("", "rule/1"), Source("", "rule/2"), Source("", "rule/3")
-    fed_by = {second: {first}, first: {SOURCE}, other: {Source("db2", "core/x")}}
-    assert with_rules({SOURCE}, fed_by) == {SOURCE, first, second}
-    assert with_rules((), fed_by) == frozenset()
