@@ -56,7 +56,7 @@ class CheckResult:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TargetReport:
-    """What a run learned about one target; `error` is empty when there was a session."""
+    """What a run learned about one database of a target; `error` says why it could not look there."""
 
     name: str
     database: str

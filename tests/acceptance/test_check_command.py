@@ -253,6 +253,19 @@ def test_every_database_of_a_server(server: LocalServer, damaged: str, tmp_path:
     assert {target["name"] for target in ran.report["targets"]} == {"all"}
 
 
+def test_patterns_that_choose_no_database_are_no_pass(server: LocalServer, tmp_path: Path) -> None:
+    (tmp_path / "pgwatch.yml").write_text(
+        f"targets: [{{name: none, dsn: '{server.dsn()}', databases: ['no_such_*']}}]\n"
+    )
+    ran = gate(cwd=tmp_path)
+    assert (ran.status, ran.report["verdict"]) == (3, "unknown")
+    (target,) = ran.report["targets"]
+    assert target["error"] == "no database of the server matches no_such_*"
+    text = pgwatch("check", "--once", cwd=tmp_path).out
+    assert "primary\n    no database of the server matches no_such_*\n" in text
+    assert gate("--only", "PostgresDown", cwd=tmp_path).status == 0  # asked once per server
+
+
 @pytest.mark.parametrize(
     ("entry", "status"),
     [

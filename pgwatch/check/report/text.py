@@ -51,7 +51,8 @@ def _lines(report: Report, *, colour: bool, width: int) -> Iterator[str]:
         for target in databases.get(name, ()):
             yield _bold(_headline(target), colour=colour)
             if target.error:
-                yield from _wrapped(f"no session: {target.error}", "    ", width)
+                lead = "" if target.server_version else "no session: "
+                yield from _wrapped(lead + target.error, "    ", width)
         own = [check for check in report.checks if check.target == name]
         for phase in Phase:
             checks = [check for check in own if check.phase is phase]
