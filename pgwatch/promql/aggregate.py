@@ -25,7 +25,9 @@ class Groups:
 
     table: LabelTable  # the labels of the groups
     of: Indices  # the group of each series
-    order: Indices  # the series, those of a group together, in label order within it
+    order: Indices  # the series, those of a group together
+    counts: Indices  # how many series each group has
+    starts: Indices  # where each group begins in `order`
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,8 +63,9 @@ def aggregated(
         assert isinstance(parameter, str)
         return _count_values(expr, vector, parameter, check_time)
     assert not isinstance(parameter, str)
-    groups = grouped(vector.table, expr.grouping, without=expr.without)
-    if expr.op in ("topk", "bottomk"):
+    ranks = expr.op in ("topk", "bottomk")
+    groups = grouped(vector.table, expr.grouping, without=expr.without, in_order=ranks)
+    if ranks:
         assert parameter is not None
         largest = expr.op == "topk"
         return _extremes(vector, groups, parameter, check_time, largest=largest)
@@ -80,27 +83,33 @@ def aggregated(
     return Vector(groups.table, values, None if present.all() else present, unnamed=unnamed)
 
 
-def grouped(table: LabelTable, names: tuple[str, ...], *, without: bool) -> Groups:
-    """Return the groups `by (names)` or `without (names)`, remembered on `table`."""
+def grouped(table: LabelTable, names: tuple[str, ...], *, without: bool, in_order: bool) -> Groups:
+    """Return the groups `by (names)` or `without (names)`, remembered on `table`.
+
+    `in_order` puts the series of a group into label order, which decides between equals.
+    """
 
     def make() -> Groups:
         keys = table.without((*names, METRIC_NAME)) if without else table.only(names)
         numbers: dict[Labels, int] = {}
-        in_order = table.order()
-        of = np.empty(len(table), dtype=np.intp)
-        for column in in_order:
-            of[column] = numbers.setdefault(keys.labels[column], len(numbers))
-        columns = np.array(in_order, dtype=np.intp)
-        order = columns[np.argsort(of[columns], kind="stable")] if len(table) else columns
-        return Groups(LabelTable(numbers), of, order)
+        of = np.array([numbers.setdefault(key, len(numbers)) for key in keys.labels], dtype=np.intp)
+        if in_order:
+            columns = np.array(table.order(), dtype=np.intp)
+            order = columns[np.argsort(of[columns], kind="stable")]
+        else:
+            order = np.argsort(of, kind="stable")
+        counts = np.bincount(of, minlength=len(numbers))
+        return Groups(LabelTable(numbers), of, order, counts, np.cumsum(counts) - counts)
 
-    return table.remember(("groups", names, without), make)
+    return table.remember(("groups", names, without, in_order), make)
 
 
 def _step(vector: Vector, groups: Groups, number: int) -> Step:
     columns = groups.order
-    if vector.present is not None:
-        columns = columns[vector.present[number, columns]]
+    if vector.present is None:
+        every = np.arange(len(groups.table))
+        return Step(vector.values[number, columns], columns, every, groups.starts, groups.counts)
+    columns = columns[vector.present[number, columns]]
     counts = np.bincount(groups.of[columns], minlength=len(groups.table))
     some = np.flatnonzero(counts)
     starts = (np.cumsum(counts) - counts)[some]

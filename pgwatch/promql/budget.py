@@ -2,8 +2,6 @@
 
 from collections.abc import Mapping
 
-import numpy as np
-
 from pgwatch.promql import ast
 from pgwatch.promql.errors import PromqlError
 from pgwatch.promql.evaluate import subquery_steps
@@ -56,6 +54,6 @@ def _window_cells(samples: Samples, range_ms: int) -> int:
     for part in samples.parts:
         times = part.rows.times
         if len(times):
-            rows = len(times) - int(np.searchsorted(times, times[-1] - range_ms, side="right"))
-            cells += rows * len(np.arange(part.rows.values.shape[1])[part.columns])
+            rows = len(times) - int(times.searchsorted(times[-1] - range_ms, side="right"))
+            cells += rows * len(part)
     return cells

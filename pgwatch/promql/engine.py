@@ -22,6 +22,7 @@ from pgwatch.samples.block import Times, Values
 from pgwatch.samples.labels import Labels, Matcher
 from pgwatch.samples.sample import Source
 from pgwatch.samples.store import Store
+from pgwatch.samples.table import sort_keys
 
 MAX_POINTS = 11_000  # per series of a range query, as in Prometheus
 
@@ -186,8 +187,7 @@ class Engine:
 
     def _samples(self, expr: ast.Expr) -> Mapping[tuple[Matcher, ...], Samples]:
         """Take what each selector of `expr` reads, so that appending meanwhile changes nothing."""
-        chosen = {s.matchers: self._store.select(s.matchers) for s in ast.selectors(expr)}
-        # Rows after selections: rows that are as new have all the columns that were selected.
+        chosen = self._store.select_all(s.matchers for s in ast.selectors(expr))
         blocks = {part.block for selection in chosen.values() for part in selection.parts}
         rows = {block: block.rows for block in blocks}
         return {
@@ -202,12 +202,23 @@ def _parsed(expr: ast.Expr | str) -> tuple[ast.Expr, str]:
 
 
 def _elements(vector: Vector) -> tuple[tuple[Labels, float], ...]:
-    labels, values = vector.table.labels, vector.values[0].tolist()
+    columns = _in_order(vector)
+    values = vector.values[0, columns].tolist()
+    return tuple(zip(vector.table.pick(columns), values, strict=True))
+
+
+def _in_order(vector: Vector) -> list[int]:
+    """Return the columns with an element at the only step, in the order of the answer."""
+    if vector.present is None:
+        return list(vector.table.order() if vector.order is None else vector.order)
+    there = np.flatnonzero(vector.present[0]).tolist()
+    if vector.order is None and len(there) * 8 < len(vector.table):
+        # Few of many, as a rule finds them: sorting all would cost more, and more than once.
+        keys = dict(zip(there, sort_keys(vector.table.pick(there)), strict=True))
+        return sorted(there, key=keys.__getitem__)
+    known = set(there)
     order = vector.table.order() if vector.order is None else vector.order
-    if vector.present is not None:
-        there = vector.present[0].tolist()
-        order = tuple(column for column in order if there[column])
-    return tuple((labels[column], values[column]) for column in order)
+    return [column for column in order if column in known]
 
 
 def _series(value: Value, steps: Times) -> tuple[Series, ...]:
@@ -239,7 +250,7 @@ def _window_series(evaluator: Evaluator, expr: ast.Expr) -> tuple[Series, ...]:
     now = int(evaluator.steps[0])
     for window, places in windows(samples, int(ends[0]), range_ms, now, evaluator.run.sources):
         columns = np.arange(len(samples.table))[places].tolist()
-        times = np.broadcast_to(window.times, window.values.shape)
+        times = window.times
         found.extend(
             Series(samples.table.labels[place], times[:, i].copy(), window.values[:, i].copy())
             for i, place in enumerate(columns)

@@ -16,6 +16,7 @@ from pgwatch.promql.compensated import (
     variances,
 )
 from pgwatch.promql.window import Window
+from pgwatch.samples.block import Times
 
 EXTRAPOLATION_THRESHOLD = 1.1  # of the average spacing: beyond it a series is taken to begin or end
 
@@ -36,7 +37,7 @@ class RangeFunction:
 
 def _extrapolated(window: Window, *, counter: bool, per_second: bool) -> Floats:
     """Return the change over the window, extrapolated to its edges as `extrapolatedRate` does."""
-    values, first, last = window.values, window.times[0], window.times[-1]
+    values, first, last = window.values, window.time(0), window.time(-1)
     change = values[-1] - values[0]
     if counter:
         before = values[:-1]
@@ -76,7 +77,7 @@ def _delta(window: Window, _: float) -> Floats:
 
 def _irate(window: Window, _: float) -> Floats:
     before, last = window.values[-2], window.values[-1]
-    seconds = (window.times[-1] - window.times[-2]) / 1000.0
+    seconds = (window.time(-1) - window.time(-2)) / 1000.0
     result: Floats = np.where(last < before, last, last - before) / seconds
     return result
 
@@ -99,10 +100,10 @@ def _resets(window: Window, _: float) -> Floats:
     return result
 
 
-def _regression(window: Window, intercept_ms: Floats | int) -> tuple[Floats, Floats]:
+def _regression(window: Window, intercept_ms: Times | int) -> tuple[Floats, Floats]:
     """Return slope per second and value at `intercept_ms` of the least-squares line."""
     values = window.values
-    x = np.broadcast_to((window.times - intercept_ms) / 1000.0, values.shape)
+    x: Floats = (window.times - intercept_ms) / 1000.0
     n = float(len(window))
     sum_x, sum_y, sum_xy, sum_xx = (
         np.add(*sum_parts(each)) for each in (x, values, x * values, x * x)
@@ -120,7 +121,7 @@ def _regression(window: Window, intercept_ms: Floats | int) -> tuple[Floats, Flo
 
 def _deriv(window: Window, _: float) -> Floats:
     # Around the first sample's time: large Unix times would cost digits.
-    return _regression(window, window.times[0])[0]
+    return _regression(window, window.time(0))[0]
 
 
 def _predict_linear(window: Window, seconds: float) -> Floats:

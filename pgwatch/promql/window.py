@@ -1,6 +1,6 @@
 """Samples for selectors: the newest at a time, and all in a window."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -21,6 +21,12 @@ class Part:
     columns: Columns
     places: Columns
     sources: tuple[Source, ...] = ()  # who observed them; empty if a subquery computed them
+
+    def __len__(self) -> int:
+        """Return the number of series."""
+        if isinstance(self.places, slice):
+            return int(self.places.stop - self.places.start)
+        return len(self.places)
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +60,8 @@ class Samples:
         part = Part(Rows(times, values), everything, everything)
         return cls(vector.table, (part,), unnamed=vector.unnamed)
 
+
+_MAX_JOINED = 8_192  # values of a window that is joined with others: 64 kB
 
 NO_SAMPLES = Samples(EMPTY_TABLE, ())
 
@@ -90,7 +98,7 @@ def _newest_of(
     """Return the newest row's values, its times, and where there is a sample, for each of `ends`."""
     rows = part.rows
     if rows.is_empty:
-        shape = (len(ends), len(np.arange(rows.values.shape[1])[part.columns]))
+        shape = (len(ends), len(part))
         return np.full(shape, np.nan), np.full(len(ends), -np.inf), np.zeros(shape, np.bool_)
     last = np.searchsorted(rows.times, ends, side="right") - 1
     recent = (last >= 0) & (rows.times[last] > ends - lookback_ms)
@@ -110,7 +118,8 @@ def _newest_of(
 class Window:
     """Samples of series that have equally many in one window."""
 
-    times: Times  # [samples, series], or [samples, 1] if all series have the same
+    clocks: Times  # [samples, sources]
+    widths: Indices  # how many series in a row have each of the clocks
     values: Values  # [samples, series]
     start_ms: int  # the window is (start, end]
     end_ms: int
@@ -119,63 +128,129 @@ class Window:
     def __len__(self) -> int:
         return len(self.values)
 
+    def time(self, place: int) -> Times:
+        """Return the time of each series' sample at a place: 0 is the first, -1 the last."""
+        return np.repeat(self.clocks[place], self.widths)
+
+    @property
+    def times(self) -> Times:
+        """The times of all samples: [samples, series]."""
+        return np.repeat(self.clocks, self.widths, axis=1)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Piece:
+    """What a window has of some series."""
+
+    clocks: Times  # as in `Window`
+    widths: Indices
+    values: Values
+    places: Columns
+    sources: tuple[Source, ...]
+
+    @property
+    def has_holes(self) -> bool:
+        """Whether a sample may be missing (or is NaN)."""
+        return bool(np.isnan(self.values).any())
+
 
 def windows(
     samples: Samples, end_ms: int, range_ms: int, now_ms: int, sources: set[Source]
 ) -> Iterator[tuple[Window, Columns]]:
     """Yield the samples in (end - range, end], and where their series stand in the table.
 
-    Series with equally many samples come together, so that a window over many targets is few arrays.
+    Series with equally many samples come together, so that a window over many targets is few arrays;
+    but not the large ones, for which the copy costs more than another call.
     The parts of `samples` must be disjoint.
     """
     start_ms = end_ms - range_ms
-    pieces: dict[int, list[tuple[Times, Values, Columns]]] = {}
+    edges = np.array((start_ms, end_ms), dtype=np.int64)
+    large: list[_Piece] = []
+    small: dict[int, list[_Piece]] = {}  # by their number of samples
     for part in samples.parts:
-        first, last = np.searchsorted(part.rows.times, (start_ms, end_ms), side="right")
-        if first == last:
+        first, last = part.rows.times.searchsorted(edges, side="right").tolist()
+        if first < last:
+            clock = part.rows.times[first:last, None]
+            values = part.rows.values[first:last, part.columns]
+            widths = np.array(values.shape[1:])
+            piece = _Piece(clock, widths, values, part.places, part.sources)
+            alike = large if values.size > _MAX_JOINED else small.setdefault(len(clock), [])
+            alike.append(piece)
+    for piece in _whole(large, small.values()):
+        sources.update(piece.sources)
+        yield (
+            Window(piece.clocks, piece.widths, piece.values, start_ms, end_ms, now_ms),
+            piece.places,
+        )
+
+
+def _whole(large: list[_Piece], small: Iterable[list[_Piece]]) -> Iterator[_Piece]:
+    """Yield pieces without holes: the small ones of one number of samples as one."""
+    holed: list[_Piece] = []
+    for piece in large:
+        if piece.has_holes:
+            holed.append(piece)
+        else:
+            yield piece
+    for alike in small:
+        piece = _joined(alike)
+        if not piece.has_holes:
+            yield piece
             continue
-        times, values = part.rows.times[first:last], part.rows.values[first:last, part.columns]
-        for piece in _complete(times, values, part.places):
-            pieces.setdefault(len(piece[0]), []).append(piece)
-            sources.update(part.sources)
-    for same in pieces.values():
-        times, values, places = _joined(same)
-        yield Window(times, values, start_ms, end_ms, now_ms), places
+        without = [each for each in alike if not each.has_holes]
+        if without:
+            yield _joined(without)
+        holed += [each for each in alike if each not in without]
+    by_count: dict[int, list[_Piece]] = {}
+    for piece in holed:
+        for part in _complete(piece):
+            by_count.setdefault(len(part.values), []).append(part)
+    yield from map(_joined, by_count.values())
 
 
-def _complete(
-    times: Times, values: Values, places: Columns
-) -> Iterator[tuple[Times, Values, Columns]]:
-    """Yield the series without their missing samples, those with equally many together."""
-    if not np.isnan(values).any():
-        yield times[:, None], values, places
-        return
-    live = ~is_stale(values)
+def _complete(piece: _Piece) -> Iterator[_Piece]:
+    """Yield the series of one source without their missing samples, those with equally many together."""
+    live = ~is_stale(piece.values)
     counts = live.sum(axis=0)
     numbers: Indices = (
-        np.arange(counts.size) + places.start if isinstance(places, slice) else places
+        np.arange(counts.size) + piece.places.start
+        if isinstance(piece.places, slice)
+        else piece.places
     )
-    for count in np.unique(counts):
+    for count in np.flatnonzero(np.bincount(counts)).tolist():
+        if not count:
+            continue
         chosen = np.flatnonzero(counts == count)
-        if count == len(times):
-            yield times[:, None], values[:, chosen], numbers[chosen]
-        elif count > 0:
+        clocks, widths, values = piece.clocks, np.array([len(chosen)]), piece.values[:, chosen]
+        if count < len(live):
             kept = live[:, chosen].T
-            shape = (len(chosen), int(count))
-            own = np.broadcast_to(times, kept.shape)[kept].reshape(shape).T
-            yield own, values[:, chosen].T[kept].reshape(shape).T, numbers[chosen]
+            clocks = np.broadcast_to(clocks.T, kept.shape)[kept].reshape(kept.shape[0], count).T
+            widths = np.ones(len(chosen), dtype=np.intp)
+            values = values.T[kept].reshape(kept.shape[0], count).T
+        yield _Piece(clocks, widths, values, numbers[chosen], piece.sources)
 
 
-def _joined(pieces: list[tuple[Times, Values, Columns]]) -> tuple[Times, Values, Columns]:
+def _joined(pieces: list[_Piece]) -> _Piece:
     if len(pieces) == 1:
         return pieces[0]
-    times = np.concatenate([np.broadcast_to(t, v.shape) for t, v, _ in pieces], axis=1)
-    values = np.concatenate([v for _, v, _ in pieces], axis=1)
-    places = [
-        np.arange(p.start, p.stop, dtype=np.intp) if isinstance(p, slice) else p
-        for _, _, p in pieces
-    ]
-    return times, values, np.concatenate(places)
+    return _Piece(
+        np.concatenate([piece.clocks for piece in pieces], axis=1),
+        np.concatenate([piece.widths for piece in pieces]),
+        np.concatenate([piece.values for piece in pieces], axis=1),
+        _run_on([piece.places for piece in pieces]),
+        tuple(source for piece in pieces for source in piece.sources),
+    )
+
+
+def _run_on(places: list[Columns]) -> Columns:
+    """Return all of `places`, as one slice where each begins at the end of the one before."""
+    end = places[0].start if isinstance(places[0], slice) else None
+    for each in places:
+        if not isinstance(each, slice) or each.start != end:
+            numbers = (np.arange(p.start, p.stop) if isinstance(p, slice) else p for p in places)
+            return np.concatenate(list(numbers))
+        end = each.stop
+    return slice(places[0].start, end) if isinstance(places[0], slice) else places[0]
 
 
 def disjoint(samples: Samples) -> Samples:

@@ -1,7 +1,7 @@
 """Which series match: an index by metric name that remembers each selection until its series change."""
 
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field, replace
 from functools import cache
 
 import numpy as np
@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from pgwatch.samples.block import Block
 from pgwatch.samples.labels import METRIC_NAME, Labels, Matcher, MatchType
-from pgwatch.samples.table import LabelTable, sort_keys
+from pgwatch.samples.table import LabelTable
 
 Columns = slice | NDArray[np.intp]
 Matchers = tuple[Matcher, ...]
@@ -28,7 +28,7 @@ class Part:
 
 @dataclass(frozen=True, slots=True)
 class Selection:
-    """The series that match, in label order, and where their samples are."""
+    """The series that match, those of a block together, and where their samples are."""
 
     table: LabelTable
     parts: tuple[Part, ...]
@@ -84,7 +84,7 @@ class Index:
         if found is None:
             if len(known) >= _SELECTIONS:
                 known.clear()
-            found = known[matchers] = _selection(entries, matchers)
+            found = known[matchers] = _selection(entries, matchers, one_name=name is not None)
         return found
 
     def _others(self, name: str, block: Block) -> tuple[tuple[Block, tuple[int, ...]], ...]:
@@ -98,35 +98,40 @@ def _names_one_metric(matcher: Matcher) -> bool:
     return matcher.name == METRIC_NAME and matcher.type is MatchType.EQUAL
 
 
-def _selection(entries: list[tuple[Block, tuple[int, ...]]], matchers: Matchers) -> Selection:
+def _selection(
+    entries: list[tuple[Block, tuple[int, ...]]], matchers: Matchers, *, one_name: bool
+) -> Selection:
     accepts = _acceptance(matchers)
-    series = [
-        (block.labels[column], part, column)
-        for part, (block, columns) in enumerate(entries)
-        for column in columns
-        if accepts(block.labels[column])
-    ]
-    keys = sort_keys(labels for labels, _, _ in series)
-    ranked = [series[i] for i in sorted(range(len(series)), key=keys.__getitem__)]
-    table: list[Labels] = []
-    places: list[list[int]] = [[] for _ in entries]
-    taken: list[list[int]] = [[] for _ in entries]
-    for labels, part, column in ranked:
-        if not table or table[-1] != labels:
-            table.append(labels)
-        places[part].append(len(table) - 1)
-        taken[part].append(column)
-    parts = tuple(
-        Part(block, as_columns(taken[i]), as_columns(places[i]))
-        for i, (block, _) in enumerate(entries)
-        if taken[i]
-    )
-    return Selection(LabelTable(table), parts, overlapping=len(table) < len(ranked))
+    labels: list[Labels] = []
+    parts: list[Part] = []
+    for block, columns in entries:
+        if accepts is None:
+            taken: Sequence[int] = columns
+        else:
+            taken = [column for column in columns if accepts(block.labels[column])]
+        if taken:
+            first = len(labels)
+            labels.extend(map(block.labels.__getitem__, taken))
+            parts.append(Part(block, as_columns(list(taken)), slice(first, len(labels))))
+    table = LabelTable(labels, constant=(METRIC_NAME,) if one_name else ())
+    if table.is_unique():
+        return Selection(table, tuple(parts))
+    return _overlapping(labels, parts)
 
 
-def _acceptance(matchers: Matchers) -> Callable[[Labels], bool]:
-    """Return whether a label set matches, asking each matcher once per distinct value."""
+def _overlapping(labels: list[Labels], parts: list[Part]) -> Selection:
+    """Return the selection in which a series that stands in several parts is one."""
+    numbers: dict[Labels, int] = {}
+    places = np.array([numbers.setdefault(each, len(numbers)) for each in labels], dtype=np.intp)
+    moved = (replace(part, places=places[part.places]) for part in parts)
+    return Selection(LabelTable(numbers), tuple(moved), overlapping=True)
+
+
+def _acceptance(matchers: Matchers) -> Callable[[Labels], bool] | None:
+    """Return whether a label set matches, asking each matcher once per distinct value; None: all do."""
     tests = [(m.name, cache(m.predicate())) for m in matchers if not _names_one_metric(m)]
+    if not tests:
+        return None
     return lambda labels: all(test(labels.label(name)) for name, test in tests)
 
 

@@ -16,24 +16,52 @@ T = TypeVar("T")
 METADATA = (METRIC_NAME, "__type__", "__unit__")
 # the labels that a computed value loses (Prometheus 3 `model/labels`, DropReserved)
 
-_MEMO_SIZE = 32  # transformations kept on one table; a rule file uses a handful on each
+_MEMO_SIZE = 32  # transformations kept on one table, the latest; a rule file uses a handful on each
 
 
 class LabelTable:
     """The label sets of a vector's columns, in the order of the columns.
 
     Tables are compared by identity: the same selection gives the same table until its series change.
+    What is left of label sets without some of their labels is made when somebody looks at it: most
+    rules compare thousands of series and tell of none.
     """
 
-    __slots__ = ("__weakref__", "_memo", "_pairs", "labels")
+    __slots__ = ("__weakref__", "_base", "_constant", "_kept", "_labels", "_memo", "_pairs")
 
-    def __init__(self, labels: Iterable[Labels]) -> None:
-        self.labels = tuple(labels)
+    def __init__(self, labels: Iterable[Labels], *, constant: Iterable[str] = ()) -> None:
+        """`constant` names labels that are known to have one value in the whole table."""
+        self._base = tuple(labels)
+        self._kept: frozenset[str] | None = None  # the labels of `_base` that are left; None: all
+        self._labels: tuple[Labels, ...] | None = self._base
+        self._constant = frozenset(constant)
         self._memo: dict[Hashable, Any] = {}
         self._pairs: WeakKeyDictionary[LabelTable, dict[Hashable, Any]] = WeakKeyDictionary()
 
     def __len__(self) -> int:
-        return len(self.labels)
+        return len(self._base)
+
+    @property
+    def labels(self) -> tuple[Labels, ...]:
+        """The label sets, one for each column."""
+        if self._labels is None:
+            self._labels = tuple(self._left_of(self._base))
+        return self._labels
+
+    def pick(self, columns: Iterable[int]) -> list[Labels]:
+        """Return the label sets of some columns, without making those of the others."""
+        if self._labels is None:
+            return self._left_of([self._base[column] for column in columns])
+        return [self._labels[column] for column in columns]
+
+    def names(self) -> frozenset[str]:
+        """Return the names of all labels."""
+
+        def collect() -> frozenset[str]:
+            found = frozenset[str]().union(*{each.schema for each in self._base})
+            return found if self._kept is None else found & self._kept
+
+        return self.remember("names", collect)
 
     def remember(self, key: Hashable, make: Callable[[], T]) -> T:
         """Return what `make` gave for `key` before, or call it now."""
@@ -68,16 +96,29 @@ class LabelTable:
 
     def without(self, names: tuple[str, ...]) -> "LabelTable":
         """Return the table without the labels `names`."""
-        dropped = frozenset(names)
-        return self._projected(("without", dropped), lambda name: name not in dropped)
+        return self._projected(self.names().difference(names))
 
     def only(self, names: tuple[str, ...]) -> "LabelTable":
         """Return the table with the labels `names` only."""
-        kept = frozenset(names)
-        return self._projected(("only", kept), lambda name: name in kept)
+        return self._projected(self.names().intersection(names))
 
-    def _projected(self, key: Hashable, keep: Callable[[str], bool]) -> "LabelTable":
-        return self.remember(key, lambda: LabelTable(project(self.labels, keep)))
+    def _projected(self, kept: frozenset[str]) -> "LabelTable":
+        dropped = self.names() - kept
+        if not dropped:
+            return self
+
+        def make() -> LabelTable:
+            table = LabelTable(self._base, constant=self._constant & kept)
+            table._kept, table._labels = kept, None
+            if dropped <= self._constant and self.is_unique():
+                table.remember("unique", lambda: True)
+            return table
+
+        return self.remember(kept, make)
+
+    def _left_of(self, labels: Iterable[Labels]) -> list[Labels]:
+        kept = self._kept
+        return list(labels) if kept is None else project(labels, kept.__contains__)
 
 
 def project(labels: Iterable[Labels], keep: Callable[[str], bool]) -> list[Labels]:
@@ -131,8 +172,8 @@ def _remember(memo: dict[Hashable, Any], key: Hashable, make: Callable[[], T]) -
     try:
         found: T = memo[key]
     except KeyError:
-        # Two threads may both compute; either result is right, and clearing loses only time.
-        if len(memo) >= _MEMO_SIZE:
-            memo.clear()
+        # Two threads may both compute; either result is right, and forgetting loses only time.
+        while len(memo) >= _MEMO_SIZE:
+            memo.pop(next(iter(list(memo))), None)
         found = memo[key] = make()
     return found
