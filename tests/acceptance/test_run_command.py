@@ -15,9 +15,11 @@ import psycopg
 import pytest
 
 from pgwatch.demo.server import LocalServer, free_port
+from pgwatch.state.schema import VERSION
 from tests.daemon_process import DaemonProcess, until
 from tests.watching import silent_server
 
+STATE_OF_SCHEMA_1 = Path(__file__).parent.parent / "fixtures" / "state_v1.sql"
 RULE = """groups:
 - name: mine
   rules:
@@ -225,6 +227,23 @@ def test_the_state_of_a_newer_version_is_refused(tmp_path: Path) -> None:
     assert "was written by a newer pgwatch (schema 999" in daemon.log
 
 
+def test_the_state_of_an_older_version_goes_on(tmp_path: Path) -> None:
+    """Its alerts are of rules that are gone: their end is told, through the log."""
+    daemon = DaemonProcess(tmp_path, targets=[a_target("db")])
+    with closing(sqlite3.connect(daemon.state)) as connection:
+        connection.executescript(STATE_OF_SCHEMA_1.read_text())
+    with daemon:
+        until(
+            lambda: 'msg="alert resolved" alert=A' in daemon.log, "the end of A is told", log=daemon
+        )
+        daemon.signal(signal.SIGTERM)
+        assert daemon.ended() == 0
+    with closing(sqlite3.connect(daemon.state)) as connection:
+        (version,) = connection.execute("SELECT value FROM meta WHERE key = 'schema_version'")
+        assert version == (str(VERSION),)
+        assert connection.execute("SELECT * FROM alert").fetchall() == []
+
+
 def _set_schema_version(state: Path, version: str) -> None:
     with closing(sqlite3.connect(state)) as connection:
         connection.execute("UPDATE meta SET value = ? WHERE key = 'schema_version'", [version])
@@ -233,10 +252,8 @@ def _set_schema_version(state: Path, version: str) -> None:
 
 @pytest.mark.parametrize("form", ["logfmt", "json"])
 def test_logs(tmp_path: Path, form: str) -> None:
-    with DaemonProcess(tmp_path, targets=[a_target("db")]) as daemon:
-        daemon.kill()
-        daemon.log_file.write_text("")
-        daemon.start("--log-format", form, "--log-level", "debug")
+    daemon = DaemonProcess(tmp_path, targets=[a_target("db")])
+    with daemon.start("--log-format", form, "--log-level", "debug"):
         until(lambda: daemon.up("db") == 0, "it is down", log=daemon)
         daemon.signal(signal.SIGTERM)
         assert daemon.ended() == 0
