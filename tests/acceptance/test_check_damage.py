@@ -191,10 +191,15 @@ def test_sessions_in_each_others_way(database: str, tmp_path: Path) -> None:
         strict = gate(database, "--config", str(config), "--fail-on", "warn", cwd=tmp_path)
     assert (ran.status, ran.report["verdict"]) == (0, "warn")
     assert (strict.status, strict.report["verdict"]) == (1, "warn")
-    cure = f"SELECT pid, state, query FROM pg_stat_activity WHERE pid IN ({idle});"
+    cure = (
+        "SELECT pid, state, query FROM pg_stat_activity"
+        f" WHERE pid = ANY (pg_blocking_pids({blocked}));"
+    )
     assert_found(ran, "PostgresBlockedSession", f"pid {blocked}", cure, verdict="warn")
     (found,) = ran.check("PostgresBlockedSession")["findings"]
-    assert found["labels"]["relation"] == "public.customers"
+    assert "(relation on public.customers)" in found["description"]
+    assert f"behind backend {idle}." in found["description"]
+    assert "blocked_by" not in found["labels"], "who is in the way changes during one wait"
     cure = f"SELECT pg_terminate_backend({idle});"
     assert_found(ran, "PostgresIdleInTransaction", f"pid {idle}", cure, verdict="warn")
 
