@@ -2,20 +2,23 @@
 
 import sys
 
-from bench import gate, profile, scrape
+from bench import gate, profile, promql, scrape
 
-_PARTS = {"gate": gate.measure, "scrape": scrape.measure}
+_PARTS = {"gate": gate.measure, "scrape": scrape.measure}  # with a server
+_ALONE = {"promql": promql.measure}
 
 
 def main(arguments: list[str]) -> int:
     """Measure the named parts, all of them by default; returns 2 for a name that does not exist."""
-    if unknown := [name for name in arguments if name not in _PARTS]:
-        print(
-            f"bench: no part called {unknown[0]}; there are: {', '.join(_PARTS)}", file=sys.stderr
-        )
+    names = [*_PARTS, *_ALONE]
+    if unknown := [name for name in arguments if name not in names]:
+        print(f"bench: no part called {unknown[0]}; there are: {', '.join(names)}", file=sys.stderr)
         return 2
-    with profile.server() as server:
-        rows = [row for name in arguments or _PARTS for row in _PARTS[name](server)]
+    names = arguments or names
+    rows = [row for name in names if name in _ALONE for row in _ALONE[name]()]
+    if with_server := [name for name in names if name in _PARTS]:
+        with profile.server() as server:
+            rows += [row for name in with_server for row in _PARTS[name](server)]
     print("| what | measured | ratio |\n| --- | --- | --- |")
     for row in rows:
         print("| " + " | ".join(row) + " |")
