@@ -35,7 +35,8 @@ _LOOK_INTERVAL = 1.0  # seconds between two looks at what has changed about ours
 _TIDY_INTERVAL = timedelta(seconds=15)
 _PRUNE_INTERVAL = timedelta(hours=1)
 _THREADS = 32  # a name that the DNS does not answer holds one for half a minute
-_STOP_LIMIT = 20.0  # seconds; a library that hangs in a thread must not keep the process
+_STOP_LIMIT = 20.0  # seconds; whatever hangs must not keep the process
+_LAST_LIMIT = 1.0  # seconds; once the state is closed, only receivers and probes that hang are left
 
 
 class Daemon:
@@ -74,12 +75,13 @@ class Daemon:
             async with asyncio.TaskGroup() as tasks:
                 await self._live(web, state, tasks)
         except BaseExceptionGroup as group:
-            _leave_in_time(1)
+            _leave_in_time(1, _STOP_LIMIT)
             raise _first(group) from group
         finally:
             await asyncio.to_thread(self._parts.close)
             state.close()
             logger.info("pgwatch has stopped")
+        _leave_in_time(0, _LAST_LIMIT)
 
     async def _live(self, web: WebServer, state: State, tasks: asyncio.TaskGroup) -> None:
         """Start everything, wait until it is to stop, and cancel everything."""
@@ -230,7 +232,7 @@ class Daemon:
         asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, lambda: None)
         for each in (signal.SIGINT, signal.SIGTERM):
             signal.signal(each, _end_at_once)  # not on the event loop: it may be what hangs
-        _leave_in_time(0)
+        _leave_in_time(0, _STOP_LIMIT)
         self._stopping.set()
 
     def _count_delivery(self, queued: Queued, outcome: str) -> None:
@@ -251,12 +253,12 @@ def _end_at_once(number: int, _: FrameType | None) -> None:
     os._exit(128 + number)
 
 
-def _leave_in_time(status: int) -> None:
+def _leave_in_time(status: int, seconds: float) -> None:
     def leave() -> None:
-        logger.warning("something hangs; pgwatch ends without it")
+        logger.warning("pgwatch ends without waiting for a thread that hangs")
         os._exit(status)
 
-    timer = threading.Timer(_STOP_LIMIT, leave)
+    timer = threading.Timer(seconds, leave)
     timer.daemon = True
     timer.start()
 

@@ -74,10 +74,15 @@ def test_the_second_signal_ends_at_once(tmp_path: Path) -> None:
             assert time.monotonic() - sent < 2
 
 
-def series_since(daemon: DaemonProcess, target: str) -> float | None:
-    return daemon.value(
-        f'pgwatch_query_outcomes_total{{outcome="answered",query="up",target="{target}"}}'
-    )
+def test_a_stop_does_not_wait_for_what_hangs(tmp_path: Path) -> None:
+    with silent_server() as port:
+        probe = {"name": "web", "url": f"http://127.0.0.1:{port}/", "timeout": "19s"}
+        with DaemonProcess(tmp_path, targets=[a_target("db")], http_probes=[probe]) as daemon:
+            until(lambda: daemon.up("db") == 0, "it is down", log=daemon)
+            sent = time.monotonic()
+            daemon.signal(signal.SIGTERM)
+            assert daemon.ended() == 0
+            assert time.monotonic() - sent < 5
 
 
 @pytest.mark.parametrize("way", ["signal", "post"])
