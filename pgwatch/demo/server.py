@@ -126,10 +126,8 @@ class LocalServer:
         try:
             self._run("postgres", "--version")
         except (PgwatchError, OSError):
-            # A checkout under /root is closed to that user: give it the programs in its own folder.
-            copy = self.folder / "pginstall"
-            shutil.copytree(self.bin.parent, copy, symlinks=True)
-            self.bin = copy / self.bin.name
+            # A checkout under /root is closed to that user.
+            self.bin = _copy_programs(self.bin, self.folder / "programs")
 
     def _initdb(self) -> None:
         secret = self.folder / "password"
@@ -174,6 +172,20 @@ class LocalServer:
         if done.returncode:
             raise PgwatchError(f"{program} ended with {done.returncode}: {said.strip()[-2000:]}")
         return said
+
+
+def _copy_programs(bin_folder: Path, destination: Path) -> Path:
+    """Copy an installation with the libraries of its wheel; return the copy's folder of programs."""
+    home = bin_folder.parent
+    package = home.parent
+    copy = destination / package.name / home.name
+    shutil.copytree(home, copy, symlinks=True)
+    libraries = package.with_name(
+        f"{package.name}.libs"
+    )  # beside the package, where auditwheel puts them
+    if libraries.is_dir():
+        shutil.copytree(libraries, destination / libraries.name)
+    return copy / bin_folder.name
 
 
 def free_port() -> int:

@@ -1,6 +1,7 @@
 """The test servers themselves: the versions we claim are the versions that run."""
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -62,6 +63,24 @@ def test_stopping_ends_a_frozen_server_too(own_server: LocalServer) -> None:
     own_server.stop()
     assert not own_server.folder.exists()
     wait_until(lambda: not is_running(pid))
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root runs programs for another user")
+@pytest.mark.parametrize("version", [16, 18])
+def test_programs_in_a_closed_folder_run_for_another_user(version: int, tmp_path: Path) -> None:
+    closed = tmp_path / "closed"
+    closed.mkdir(mode=0o700)
+    home = bin_of(version).parent
+    package = closed / home.parent.name
+    shutil.copytree(home, package / home.name, symlinks=True)
+    libraries = home.parent.with_name(f"{package.name}.libs")
+    if libraries.exists():
+        shutil.copytree(libraries, closed / libraries.name)
+    with (
+        LocalServer(bin=package / home.name / "bin") as server,
+        psycopg.connect(server.dsn()) as db,
+    ):
+        assert db.info.server_version // 10_000 == version
 
 
 def test_guard_leaves_alone_who_only_has_the_number(tmp_path: Path) -> None:
