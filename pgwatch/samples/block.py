@@ -1,7 +1,9 @@
 """The samples of one source, in columns: one vector of times and one matrix of values."""
 
 from collections.abc import Sequence
+from copy import copy
 from dataclasses import dataclass
+from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -50,7 +52,8 @@ class Block:
 
     Only the writer calls the methods that change it. Readers take `rows` once and need no lock: the
     writer writes only where no reader looks (behind the last row, in columns nobody was told of), and
-    publishes by replacing `rows`.
+    publishes by replacing `rows`. With more series the writer goes on in another block, since a reader
+    that knows the old ones only must not see a row in which they have been replaced by the new.
     """
 
     __slots__ = ("_end", "_start", "_times", "_values", "labels", "rows", "source")
@@ -75,11 +78,28 @@ class Block:
         """The size of the samples, with the room for more."""
         return self._times.nbytes + self._values.nbytes
 
-    def add_columns(self, labels: Sequence[Labels]) -> None:
-        """Add series that have no sample yet."""
-        self.labels.extend(labels)
-        if len(self.labels) > self._values.shape[1]:
-            self._make_room(self._values[self._start : self._end], self.rows.times)
+    def extended(self, labels: Sequence[Labels]) -> Self:
+        """Return the block with more series, without a sample yet, where the writer goes on.
+
+        It shares this one's memory, and this one stays as it is: nothing may be added to it any more.
+        """
+        block = copy(self)
+        block.labels = [*self.labels, *labels]
+        if len(block.labels) > self._values.shape[1]:
+            block._make_room(self._values[self._start : self._end], self.rows.times)
+        block._publish()
+        return block
+
+    def fill(self, column: int, past: Rows, past_column: int) -> None:
+        """Give the series `column`, of which no reader knows yet, the samples of a series elsewhere.
+
+        `past` has rows of this block only, and maybe older ones.
+        """
+        if self.rows.is_empty:
+            return
+        kept = int(np.searchsorted(past.times, self.rows.times[0]))
+        at = np.searchsorted(self.rows.times, past.times[kept:])
+        self.rows.values[at, column] = past.values[kept:, past_column]
 
     def append(self, time_ms: int, columns: slice | NDArray[np.intp], values: Values) -> None:
         """Add a row in which `columns` have `values` and every other series is stale."""
@@ -94,11 +114,6 @@ class Block:
         """Drop the rows older than `time_ms`."""
         self._start += int(np.searchsorted(self.rows.times, time_ms))
         self._publish()
-
-    def dead_columns(self) -> NDArray[np.intp]:
-        """Return the columns without a sample in any row."""
-        live = self.rows.values[:, : len(self.labels)]
-        return np.flatnonzero(is_stale(live).all(axis=0))
 
     def compacted(self, keep: NDArray[np.intp]) -> "Block":
         """Return a new block with the columns `keep` only, renumbered."""

@@ -1,6 +1,6 @@
 """Which series match: an index by metric name that remembers each selection until its series change."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cache
 
@@ -13,6 +13,8 @@ from pgwatch.samples.table import LabelTable
 
 Columns = slice | NDArray[np.intp]
 Matchers = tuple[Matcher, ...]
+ByName = Mapping[str, Sequence[int]]  # the columns of a block by metric name
+Entry = tuple[Block, tuple[int, ...]]  # a block and its columns of one metric name
 
 _SELECTIONS = 64  # remembered per metric name; each is a few bytes a series
 
@@ -39,68 +41,75 @@ class Selection:
 class _Metric:
     """Where the series of one metric name are; replaced as a whole when one comes or goes."""
 
-    entries: tuple[tuple[Block, tuple[int, ...]], ...]
+    entries: tuple[Entry, ...]
     selections: dict[Matchers, Selection] = field(default_factory=dict)
+
+
+_NOWHERE = _Metric(())
+
+
+@dataclass(frozen=True, slots=True)
+class _Known:
+    """What can be found; replaced as a whole, so that a reader sees all of a change or nothing."""
+
+    metrics: Mapping[str, _Metric] = field(default_factory=dict)
+    any_name: dict[Matchers, Selection] = field(default_factory=dict)
 
 
 class Index:
     """Finds series. One writer changes it; readers need no lock, because what they read is replaced."""
 
     def __init__(self) -> None:
-        self._metrics: dict[str, _Metric] = {}
-        self._any_name: dict[Matchers, Selection] = {}
+        self._known = _Known()
 
-    def put(self, name: str, block: Block, columns: Iterable[int]) -> None:
-        """Let the series `columns` of `block` be found under the metric `name`."""
-        others = self._others(name, block)
-        self._metrics[name] = _Metric((*others, (block, tuple(columns))))
-        self._any_name = {}
-
-    def drop(self, name: str, block: Block) -> None:
-        """Forget the series of `block` under the metric `name`."""
-        others = self._others(name, block)
-        if others:
-            self._metrics[name] = _Metric(others)
-        else:
-            self._metrics.pop(name, None)
-        self._any_name = {}
+    def replace(
+        self, gone: Iterable[tuple[Block, ByName]], found: Iterable[tuple[Block, ByName]]
+    ) -> None:
+        """Let the series of `found` be found instead of those of `gone`: at once, for all readers."""
+        gone, found = list(gone), list(found)
+        dropped = {block for block, _ in gone}
+        metrics = dict(self._known.metrics)
+        for name in {name for _, by_name in (*gone, *found) for name in by_name}:
+            before = metrics.pop(name, _NOWHERE).entries
+            kept = [each for each in before if each[0] not in dropped]
+            kept += [(block, tuple(by_name[name])) for block, by_name in found if name in by_name]
+            if kept:
+                metrics[name] = _Metric(tuple(kept))
+        self._known = _Known(metrics)
 
     def names(self) -> tuple[str, ...]:
         """Return the metric names, sorted."""
-        return tuple(sorted(self._metrics))
+        return tuple(sorted(self._known.metrics))
 
-    def select(self, matchers: Matchers) -> Selection:
-        """Return the series that satisfy all of `matchers`."""
-        name = next((m.value for m in matchers if _names_one_metric(m)), None)
-        if name is None:
-            known = self._any_name
-            entries = [e for metric in list(self._metrics.values()) for e in metric.entries]
-        else:
-            metric = self._metrics.get(name)
-            if metric is None:
-                return Selection(LabelTable(()), ())
-            known, entries = metric.selections, list(metric.entries)
-        found = known.get(matchers)
-        if found is None:
-            if len(known) >= _SELECTIONS:
-                known.clear()
-            found = known[matchers] = _selection(entries, matchers, one_name=name is not None)
-        return found
+    def select(self, several: Iterable[Matchers]) -> dict[Matchers, Selection]:
+        """Return for each of `several` the series that satisfy all its matchers, all of one moment."""
+        known = self._known
+        return {matchers: _select(known, matchers) for matchers in several}
 
-    def _others(self, name: str, block: Block) -> tuple[tuple[Block, tuple[int, ...]], ...]:
-        metric = self._metrics.get(name)
+
+def _select(index: _Known, matchers: Matchers) -> Selection:
+    name = next((m.value for m in matchers if _names_one_metric(m)), None)
+    if name is None:
+        known = index.any_name
+        entries = [e for metric in index.metrics.values() for e in metric.entries]
+    else:
+        metric = index.metrics.get(name)
         if metric is None:
-            return ()
-        return tuple(e for e in metric.entries if e[0] is not block)
+            return Selection(LabelTable(()), ())
+        known, entries = metric.selections, list(metric.entries)
+    found = known.get(matchers)
+    if found is None:
+        if len(known) >= _SELECTIONS:
+            known.clear()
+        found = known[matchers] = _selection(entries, matchers, one_name=name is not None)
+    return found
 
 
 def _names_one_metric(matcher: Matcher) -> bool:
     return matcher.name == METRIC_NAME and matcher.type is MatchType.EQUAL
 
 
-def _selection(
-    entries: list[tuple[Block, tuple[int, ...]]], matchers: Matchers, *, one_name: bool
-) -> Selection:
+def _selection(entries: list[Entry], matchers: Matchers, *, one_name: bool) -> Selection:
     accepts = _acceptance(matchers)
     labels: list[Labels] = []
     parts: list[Part] = []
