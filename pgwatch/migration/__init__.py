@@ -1,0 +1,1 @@
+"""What migrations declare, read from their SQL, and whether the database has it."""

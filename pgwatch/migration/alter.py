@@ -1,0 +1,153 @@
+"""ALTER TABLE, one subcommand after another. Pure."""
+
+from collections.abc import Callable
+
+from pgwatch.migration.extract import partition_bound
+from pgwatch.migration.objects import Expression, Key, Kind, TypeName, Value
+from pgwatch.migration.parse import Node, expression_text, opened, pb, type_text
+from pgwatch.migration.state import State
+from pgwatch.migration.tables import add_column, add_constraint, default_value
+
+_TRIGGERS = {
+    pb.AT_EnableTrig: "enabled",
+    pb.AT_EnableAlwaysTrig: "enabled",
+    pb.AT_EnableReplicaTrig: "enabled for replicas",
+    pb.AT_DisableTrig: "disabled",
+}
+_ALL_TRIGGERS = {
+    pb.AT_EnableTrigAll: "enabled",
+    pb.AT_EnableTrigUser: "enabled",
+    pb.AT_DisableTrigAll: "disabled",
+    pb.AT_DisableTrigUser: "disabled",
+}
+_TABLE_FACETS: dict[int, dict[str, Value]] = {
+    pb.AT_EnableRowSecurity: {"row security": "enabled"},
+    pb.AT_DisableRowSecurity: {"row security": "disabled"},
+    pb.AT_ForceRowSecurity: {"row security for the owner": "enabled"},
+    pb.AT_NoForceRowSecurity: {"row security for the owner": "disabled"},
+    pb.AT_SetLogged: {"persistence": "permanent"},
+    pb.AT_SetUnLogged: {"persistence": "unlogged"},
+}
+_OWNED_ELSEWHERE = frozenset({pb.OBJECT_TYPE, pb.OBJECT_FOREIGN_TABLE})
+
+
+def alter_table(state: State, node: Node) -> None:
+    """ALTER TABLE (also INDEX, VIEW, MATERIALIZED VIEW, SEQUENCE) with its subcommands."""
+    kinds = {
+        pb.OBJECT_VIEW: Kind.VIEW,
+        pb.OBJECT_MATVIEW: Kind.MATERIALIZED_VIEW,
+        pb.OBJECT_INDEX: Kind.INDEX,
+        pb.OBJECT_SEQUENCE: Kind.SEQUENCE,
+    }
+    if node.objtype in _OWNED_ELSEWHERE:
+        state.unknown("changes of composite types and foreign tables are not verified")
+        return
+    state.optional = node.missing_ok
+    kind = kinds.get(node.objtype, Kind.TABLE)
+    table = state.relation(node.relation.schemaname, node.relation.relname, kind)
+    for item in node.cmds:
+        command = item.alter_table_cmd
+        if not _alter(state, table, command):
+            name = pb.AlterTableType.Name(command.subtype).removeprefix("AT_")
+            state.unknown(f"{name} has no counterpart that is compared")
+
+
+def _alter(state: State, table: Key, command: Node) -> bool:
+    """Take over one subcommand; False if it is not understood."""
+    subtype, name = command.subtype, command.name
+    column = Key(Kind.COLUMN, table.schema, name, table.name)
+    constraint = Key(Kind.CONSTRAINT, table.schema, name, table.name)
+    cascade = command.behavior == pb.DROP_CASCADE
+    definition = getattr(command, "def")
+    if subtype == pb.AT_AddColumn:
+        add_column(state, table, opened(definition)[1])
+    elif subtype == pb.AT_DropColumn:
+        state.drop(column, cascade=cascade)
+    elif subtype == pb.AT_AddConstraint:
+        add_constraint(state, table, opened(definition)[1])
+    elif subtype == pb.AT_DropConstraint:
+        state.drop(constraint, cascade=cascade)
+    elif subtype == pb.AT_ValidateConstraint:
+        state.change(constraint, {"validated": "yes"})
+    elif subtype in _TRIGGERS:
+        key = Key(Kind.TRIGGER, table.schema, name, table.name)
+        state.change(key, {"enabled": _TRIGGERS[subtype]})
+    elif subtype in _ALL_TRIGGERS:
+        _all_triggers(state, table, _ALL_TRIGGERS[subtype])
+    elif subtype in _TABLE_FACETS:
+        state.change(table, _TABLE_FACETS[subtype])
+    elif subtype in _COLUMN_CHANGES:
+        state.change(column, _COLUMN_CHANGES[subtype](definition))
+    else:
+        return _alter_rest(state, table, command)
+    return True
+
+
+def _alter_rest(state: State, table: Key, command: Node) -> bool:
+    kind, definition = opened(getattr(command, "def"))
+    if command.subtype == pb.AT_ChangeOwner:
+        state.change(table, {"owner": command.newowner.rolename})
+    elif command.subtype in (pb.AT_AttachPartition, pb.AT_DetachPartition):
+        child = state.relation(definition.name.schemaname, definition.name.relname, table.kind)
+        if table.kind is Kind.INDEX:
+            return True  # whether all partitions have theirs is told by the index's validity
+        if command.subtype == pb.AT_DetachPartition:
+            state.change(child, {"partition of": "none"})
+        else:
+            bound = partition_bound(definition.bound)
+            state.change(child, {"partition of": str(table), "partition bound": bound})
+    elif command.subtype == pb.AT_SetRelOptions and kind == "list":
+        options = [item.def_elem for item in definition.items]
+        state.change(table, {f"option {o.defname}": _option(o.arg) for o in options})
+    else:
+        return False
+    return True
+
+
+def _option(node: Node) -> str:
+    kind, value = opened(node)
+    if kind == "type_name":  # a bare word, such as `fastupdate = off`
+        return type_text(value)
+    if kind == "integer":
+        return str(value.ival)
+    if kind == "float":
+        return str(value.fval)
+    return str(value.sval) if kind == "string" else "true"
+
+
+def _all_triggers(state: State, table: Key, enabled: str) -> None:
+    for key in list(state.objects):
+        here = (key.kind, key.schema, key.table) == (Kind.TRIGGER, table.schema, table.name)
+        if here and state.exists(key):
+            state.change(key, {"enabled": enabled})
+
+
+def _type(definition: Node) -> dict[str, Value]:
+    return {"type": TypeName(type_text(opened(definition)[1].type_name))}
+
+
+def _default(definition: Node) -> dict[str, Value]:
+    if not definition.WhichOneof("node"):
+        return {"default": "none"}
+    return {"default": default_value(definition)}
+
+
+def _identity(definition: Node) -> dict[str, Value]:
+    _, constraint = opened(definition)
+    return {"identity": "always" if constraint.generated_when == "a" else "by default"}
+
+
+def _set_expression(definition: Node) -> dict[str, Value]:
+    return {"generated": Expression(expression_text(definition))}
+
+
+_COLUMN_CHANGES: dict[int, Callable[[Node], dict[str, Value]]] = {
+    pb.AT_AlterColumnType: _type,
+    pb.AT_ColumnDefault: _default,
+    pb.AT_SetNotNull: lambda _: {"nullable": "no"},
+    pb.AT_DropNotNull: lambda _: {"nullable": "yes"},
+    pb.AT_AddIdentity: _identity,
+    pb.AT_DropIdentity: lambda _: {"identity": "none"},
+    pb.AT_SetExpression: _set_expression,
+    pb.AT_DropExpression: lambda _: {"generated": "none"},
+}

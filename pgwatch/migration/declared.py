@@ -1,0 +1,208 @@
+"""All migrations in order → the objects that they declare, as the net effect of every statement. Pure."""
+
+import re
+from collections.abc import Callable, Iterable
+from dataclasses import replace
+from pathlib import Path
+
+from pgwatch.migration.alter import alter_table
+from pgwatch.migration.generic import comment, drop, grant, rename, set_owner, set_schema
+from pgwatch.migration.objects import Declarations, Declared, Key, Place, Unverifiable
+from pgwatch.migration.parse import Node, UnparsableError, parse_block, parse_statements, pb
+from pgwatch.migration.routines import (
+    alter_function,
+    create_function,
+    create_table_as,
+    create_trigger,
+    create_view,
+    refresh,
+)
+from pgwatch.migration.sqlfile import Statement
+from pgwatch.migration.state import State
+from pgwatch.migration.tables import create_index, create_table
+from pgwatch.migration.types import (
+    alter_domain,
+    alter_enum,
+    alter_policy,
+    alter_sequence,
+    create_composite,
+    create_domain,
+    create_enum,
+    create_extension,
+    create_policy,
+    create_range,
+    create_schema,
+    create_sequence,
+)
+
+_HANDLERS: dict[str, Callable[[State, Node], None]] = {
+    "alter_domain_stmt": alter_domain,
+    "alter_enum_stmt": alter_enum,
+    "alter_function_stmt": alter_function,
+    "alter_object_schema_stmt": set_schema,
+    "alter_owner_stmt": set_owner,
+    "alter_policy_stmt": alter_policy,
+    "alter_seq_stmt": alter_sequence,
+    "alter_table_stmt": alter_table,
+    "comment_stmt": comment,
+    "composite_type_stmt": create_composite,
+    "create_domain_stmt": create_domain,
+    "create_enum_stmt": create_enum,
+    "create_extension_stmt": create_extension,
+    "create_function_stmt": create_function,
+    "create_policy_stmt": create_policy,
+    "create_range_stmt": create_range,
+    "create_schema_stmt": create_schema,
+    "create_seq_stmt": create_sequence,
+    "create_stmt": create_table,
+    "create_table_as_stmt": create_table_as,
+    "create_trig_stmt": create_trigger,
+    "drop_stmt": drop,
+    "grant_stmt": grant,
+    "index_stmt": create_index,
+    "refresh_mat_view_stmt": refresh,
+    "rename_stmt": rename,
+    "view_stmt": create_view,
+}
+# They change rows or the session, or nothing.
+_WITHOUT_OBJECT = frozenset(
+    {
+        "call_stmt",
+        "checkpoint_stmt",
+        "constraints_set_stmt",
+        "copy_stmt",
+        "deallocate_stmt",
+        "delete_stmt",
+        "discard_stmt",
+        "execute_stmt",
+        "explain_stmt",
+        "insert_stmt",
+        "listen_stmt",
+        "load_stmt",
+        "lock_stmt",
+        "merge_stmt",
+        "notify_stmt",
+        "prepare_stmt",
+        "reindex_stmt",
+        "select_stmt",
+        "truncate_stmt",
+        "unlisten_stmt",
+        "update_stmt",
+        "vacuum_stmt",
+        "variable_show_stmt",
+    }
+)
+
+
+def declare(statements: Iterable[tuple[str, Statement]]) -> Declarations:
+    """Return what `statements`, (name of the migration, statement) in order, declare together."""
+    reader = _Reader()
+    count = 0
+    files: dict[Path, None] = {}
+    for migration, statement in statements:
+        count += 1
+        files[statement.file] = None
+        reader.read(migration, statement)
+    state = reader.state
+    return Declarations(
+        objects=tuple(state.objects.values()),
+        unverifiable=tuple(state.unverifiable),
+        files=tuple(files),
+        statements=count,
+        without_object=state.without_object,
+        schemas=tuple(state.schemas),
+    )
+
+
+class _Reader:
+    """Reads one statement after another, transactions included."""
+
+    def __init__(self) -> None:
+        self.state = State()
+        self._saved: list[tuple[str, dict[Key, Declared], list[Unverifiable]]] = []
+
+    def read(self, migration: str, statement: Statement) -> None:
+        place = Place(
+            migration=migration, file=statement.file, line=statement.line, sql=statement.text
+        )
+        self.state.at(place)
+        if statement.opaque:
+            self.state.unknown(statement.opaque)
+            return
+        try:
+            nodes = parse_statements(statement.text)
+        except UnparsableError as error:
+            self.state.unknown(f"it cannot be read: {error}")
+            return
+        for kind, node in nodes:
+            try:
+                self._take(kind, node)
+            except UnparsableError as error:
+                self.state.unknown(f"it cannot be read: {error}")
+
+    def _take(self, kind: str, node: Node) -> None:
+        handler = _HANDLERS.get(kind)
+        if handler is not None:
+            handler(self.state, node)
+        elif kind == "transaction_stmt":
+            self._transaction(node)
+        elif kind == "do_stmt":
+            self._block(node)
+        elif kind == "variable_set_stmt":
+            self.state.without_object += 1
+            if node.name == "search_path" and node.args:
+                self.state.set_search_path(item.a_const.sval.sval for item in node.args)
+        elif kind in _WITHOUT_OBJECT:
+            self.state.without_object += 1
+            if kind == "select_stmt" and node.HasField("into_clause"):
+                self.state.unknown("SELECT INTO is not read; write CREATE TABLE … AS")
+        else:
+            name = kind.removesuffix("_stmt").replace("_", " ")
+            self.state.unknown(f"what {name!r} makes is not compared")
+
+    def _transaction(self, node: Node) -> None:
+        state = self.state
+        kind, name = node.kind, node.savepoint_name
+        if kind in (pb.TRANS_STMT_BEGIN, pb.TRANS_STMT_START):
+            self._saved = [("", dict(state.objects), list(state.unverifiable))]
+        elif kind in (pb.TRANS_STMT_COMMIT, pb.TRANS_STMT_PREPARE):
+            self._saved = []
+        elif kind == pb.TRANS_STMT_SAVEPOINT:
+            self._saved.append((name, dict(state.objects), list(state.unverifiable)))
+        elif kind == pb.TRANS_STMT_ROLLBACK and self._saved:
+            _, state.objects, state.unverifiable = self._saved[0]
+            self._saved = []
+        elif kind == pb.TRANS_STMT_ROLLBACK_TO:
+            while self._saved:
+                saved, objects, unverifiable = self._saved[-1]
+                if saved == name:
+                    state.objects, state.unverifiable = dict(objects), list(unverifiable)
+                    return
+                self._saved.pop()
+
+    def _block(self, node: Node) -> None:
+        """DO: its statements count where it is certain that their target exists afterwards."""
+        options = {item.def_elem.defname: item.def_elem.arg.string.sval for item in node.args}
+        if options.get("language", "plpgsql").lower() != "plpgsql":
+            self.state.unknown(f"a block in {options['language']} is not read")
+            return
+        outer = self.state.place
+        body = options["as"]
+        start = outer.line + outer.sql[: max(0, outer.sql.find(body))].count("\n")
+        try:
+            statements = parse_block(outer.sql)
+        except UnparsableError as error:
+            self.state.unknown(f"the block cannot be read: {error}")
+            return
+        self.state.without_object += not statements
+        for one in statements:
+            sql = re.sub(r"\s*;\s*$", "", one.text)
+            self.state.at(replace(outer, line=start + one.line - 1, sql=sql))
+            if one.opaque:
+                self.state.unknown(one.opaque)
+                continue
+            try:
+                for kind, inner in parse_statements(sql):
+                    self._take(kind, inner)
+            except UnparsableError as error:
+                self.state.unknown(f"it cannot be read: {error}")

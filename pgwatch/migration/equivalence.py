@@ -1,0 +1,133 @@
+"""Ask the server whether two texts mean the same: it plans both, without running either."""
+
+import json
+import re
+from collections.abc import Iterable, Sequence
+from datetime import timedelta
+from typing import Any
+
+from pgwatch.migration.compare import Answer, Question
+from pgwatch.migration.objects import Query, TypeName
+from pgwatch.targets.session import RefusedError, Session
+
+_EXPLAIN = "EXPLAIN (VERBOSE, COSTS OFF, FORMAT JSON) "
+_BATCH = 50  # questions in one statement
+_LIMIT = timedelta(seconds=10)
+# The alias of our rows; each use of it in a statement gets a number of its own.
+_ROWS = re.compile(r'(?:"\*VALUES\*(?:_\d+)?"|\bpgwatch_row(?:_\d+)?\b)')
+_DENIED, _LOCKED, _CANCELLED = "42501", "55P03", "57014"
+
+
+async def ask(session: Session, questions: Iterable[Question]) -> dict[Question, Answer]:
+    """Return the server's answer to each question.
+
+    Raises SessionBrokenError or SilentServerError when there is no server to ask any more.
+    """
+    answers: dict[Question, Answer] = {}
+    types = [q for q in questions if isinstance(q.declared, TypeName)]
+    queries = [q for q in questions if isinstance(q.declared, Query)]
+    others = [q for q in questions if not isinstance(q.declared, TypeName | Query)]
+    for kind, batch in (*_batches(types, _types), *_batches(others, statement_of)):
+        answers.update(await _ask_batch(session, batch, kind))
+    for question in queries:
+        answers[question] = await _ask_query(session, question)
+    return answers
+
+
+def _batches(questions: Sequence[Question], kind: Any) -> list[tuple[Any, Sequence[Question]]]:
+    return [(kind, questions[i : i + _BATCH]) for i in range(0, len(questions), _BATCH)]
+
+
+async def _ask_batch(
+    session: Session, questions: Sequence[Question], statement: Any
+) -> dict[Question, Answer]:
+    """Ask all at once; where the server refuses, halve until it is clear which one it does not like."""
+    try:
+        plan = await _plan(session, statement(questions))
+    except RefusedError as error:
+        if len(questions) > 1:
+            half = len(questions) // 2
+            return {
+                **await _ask_batch(session, questions[:half], statement),
+                **await _ask_batch(session, questions[half:], statement),
+            }
+        return {questions[0]: _refused(error)}
+    outputs = plan["Output"] if statement is _types else [p["Output"][0] for p in plan["Plans"]]
+    texts = [_ROWS.sub("row", text) for text in outputs]
+    return {
+        question: Answer(same=declared == live)
+        for question, declared, live in zip(questions, texts[::2], texts[1::2], strict=True)
+    }
+
+
+def _refused(error: RefusedError) -> Answer:
+    if error.sqlstate in (_DENIED, _LOCKED, _CANCELLED) or not error.sqlstate.startswith("42"):
+        return Answer(same=None, reason=str(error))
+    return Answer(same=False, reason=f"the server refuses what is declared: {error}")
+
+
+async def _ask_query(session: Session, question: Question) -> Answer:
+    try:
+        declared = await _plan(session, str(question.declared))
+        live = await _plan(session, str(question.live))
+    except RefusedError as error:
+        answer = _refused(error)
+        # What stands there under that name is not what was declared, and may well be its cure.
+        return Answer(same=None, reason=answer.reason)
+    return Answer(same=declared == live)
+
+
+async def _plan(session: Session, sql: str) -> dict[str, Any]:
+    answer = await session.run(_EXPLAIN + sql, limit=_LIMIT)
+    [[document]] = answer.rows
+    plans = json.loads(document) if isinstance(document, str) else document
+    plan: dict[str, Any] = plans[0]["Plan"]
+    return plan
+
+
+def _types(questions: Sequence[Question]) -> str:
+    return "SELECT " + ", ".join(
+        f"NULL::{one}" for question in questions for one in (question.declared, question.live)
+    )
+
+
+def statement_of(questions: Sequence[Question]) -> str:
+    """Return a query with two branches for each question: as declared, and as it is."""
+    return "\nUNION ALL\n".join(
+        _expression(str(sql), question)
+        for question in questions
+        for sql in (question.declared, question.live)
+    )
+
+
+def _expression(sql: str, question: Question) -> str:
+    """Return a query of one column whose plan shows how the server understood `sql`.
+
+    The table itself is not touched, so neither a privilege nor a lock on it matters: its columns are
+    stood in for by NULLs of their types, in two rows, since one would be folded away.
+    """
+    cast = f"::{question.cast}" if question.cast else ""
+    select = f"SELECT ROW(({sql}){cast})::text"
+    columns = [(alias, name, type_) for alias, row in question.rows for name, type_ in row]
+    if not columns:
+        return select
+    nulls = ", ".join(f"NULL::{type_}" for *_, type_ in columns)
+    names = ", ".join(f"c{number}" for number in range(len(columns)))
+    others = ", ".join("NULL" for _ in columns)
+    rows = ", ".join(
+        f"LATERAL (SELECT {_stand_ins(columns, alias)}) AS {_quoted(alias)}"
+        for alias, _ in question.rows
+    )
+    return f"{select} FROM (VALUES ({nulls}), ({others})) AS pgwatch_row ({names}), {rows}"
+
+
+def _stand_ins(columns: Sequence[tuple[str, str, str]], alias: str) -> str:
+    return ", ".join(
+        f"pgwatch_row.c{number} AS {_quoted(name)}"
+        for number, (of, name, _) in enumerate(columns)
+        if of == alias
+    )
+
+
+def _quoted(name: str) -> str:
+    return '"' + name.replace('"', '""') + '"'

@@ -1,0 +1,270 @@
+"""Syntax tree → the values an object is compared by; the same for a migration's SQL and the server's own."""
+
+from collections.abc import Iterable, Iterator
+
+from pgwatch.migration.objects import Expression, Query, TypeName, Value
+from pgwatch.migration.parse import (
+    Node,
+    expression_text,
+    opened,
+    pb,
+    query_text,
+    strings,
+    type_text,
+)
+
+_ACTIONS = {
+    "a": "no action",
+    "r": "restrict",
+    "c": "cascade",
+    "n": "set null",
+    "d": "set default",
+    "": "no action",
+}
+_MATCHES = {"s": "simple", "f": "full", "p": "partial", "": "simple"}
+_EVENTS = ((4, "insert"), (8, "delete"), (16, "update"), (32, "truncate"))  # pg_trigger.h
+_NOT_IDENTITY = (pb.FUNC_PARAM_OUT, pb.FUNC_PARAM_TABLE)
+_MODES = {
+    pb.FUNC_PARAM_OUT: "out ",
+    pb.FUNC_PARAM_INOUT: "inout ",
+    pb.FUNC_PARAM_VARIADIC: "variadic ",
+    pb.FUNC_PARAM_TABLE: "table ",
+}
+_VOLATILITY = ("immutable", "stable", "volatile")
+
+
+def relation_text(relation: Node) -> str:
+    """Return a relation's name, with its schema unless that is public."""
+    schema = relation.schemaname
+    return f"{schema}.{relation.relname}" if schema not in ("", "public") else relation.relname
+
+
+def name_text(names: Iterable[Node]) -> str:
+    """Return a name of several parts, without a schema public or pg_catalog."""
+    return ".".join(part for part in strings(names) if part not in ("public", "pg_catalog"))
+
+
+def column_names(node: Node) -> frozenset[str]:
+    """Return the last names of all column references below `node`."""
+    return frozenset(ref[-1] for ref in _references(node) if ref)
+
+
+def _references(node: Node) -> Iterator[tuple[str, ...]]:
+    for message in walk(node):
+        if isinstance(message, pb.ColumnRef):
+            yield tuple(f.string.sval for f in message.fields if f.HasField("string"))
+
+
+def walk(node: Node) -> Iterator[Node]:
+    """Return `node` and every message below it."""
+    stack = [node]
+    while stack:
+        message = stack.pop()
+        yield message
+        for field, value in message.ListFields():
+            if field.message_type is not None:
+                stack.extend([value] if hasattr(value, "ListFields") else value)
+
+
+def constraint_values(node: Node, *, schema: str, table: str) -> dict[str, Value]:
+    """Return the values of a Constraint node that stands for a constraint of its own."""
+    kind = node.contype
+    deferrable = "initially deferred" if node.initdeferred else "deferrable"
+    values: dict[str, Value] = {
+        "deferrable": deferrable if node.deferrable or node.initdeferred else "not deferrable"
+    }
+    if kind == pb.CONSTR_CHECK:
+        expression = Expression(expression_text(node.raw_expr), schema=schema, table=table)
+        return {"kind": "check", "expression": expression}
+    if kind == pb.CONSTR_FOREIGN:
+        values["kind"] = "foreign key"
+        values["columns"] = strings(node.fk_attrs)
+        values["references"] = relation_text(node.pktable)
+        if node.pk_attrs:
+            values["referenced columns"] = strings(node.pk_attrs)
+        values["on delete"] = _ACTIONS[node.fk_del_action]
+        values["on update"] = _ACTIONS[node.fk_upd_action]
+        values["match"] = _MATCHES[node.fk_matchtype]
+        return values
+    if kind == pb.CONSTR_EXCLUSION:
+        values["kind"] = "exclude"
+        values["elements"] = tuple(_exclusion(item.list.items) for item in node.exclusions)
+        values["method"] = node.access_method or "btree"
+        return values
+    values["kind"] = "primary key" if kind == pb.CONSTR_PRIMARY else "unique"
+    if node.keys:
+        values["columns"] = strings(node.keys)
+        values["include"] = strings(node.including)
+    if kind == pb.CONSTR_UNIQUE:
+        values["nulls"] = "not distinct" if node.nulls_not_distinct else "distinct"
+    return values
+
+
+def _exclusion(items: list[Node]) -> str:
+    element, operator = items[0].index_elem, items[1].list.items
+    what = element.name or expression_text(element.expr)
+    return f"{what} WITH {strings(operator)[-1]}"
+
+
+def index_values(node: Node, *, schema: str, table: str) -> dict[str, Value]:
+    """Return the values of an IndexStmt."""
+    values: dict[str, Value] = {
+        "table": relation_text(node.relation),
+        "method": node.access_method or "btree",
+        "unique": "unique" if node.unique else "not unique",
+        "columns": tuple(_index_column(item.index_elem) for item in node.index_params),
+        "include": tuple(item.index_elem.name for item in node.index_including_params),
+    }
+    if node.unique:
+        values["nulls"] = "not distinct" if node.nulls_not_distinct else "distinct"
+    for number, item in enumerate(node.index_params, 1):
+        element = item.index_elem
+        if not element.name:
+            text = expression_text(element.expr)
+            values[f"expression {number}"] = Expression(text, schema=schema, table=table)
+        if element.opclass:
+            values[f"operator class {number}"] = strings(element.opclass)[-1]
+        else:
+            values[f"default operator class {number}"] = "yes"
+    if node.HasField("where_clause"):
+        text = expression_text(node.where_clause)
+        values["predicate"] = Expression(text, schema=schema, table=table)
+    else:
+        values["predicate"] = "none"
+    return values
+
+
+def _index_column(element: Node) -> str:
+    descending = element.ordering == pb.SORTBY_DESC
+    text = element.name or "(expression)"
+    if descending:
+        text += " DESC"
+    if element.nulls_ordering == pb.SORTBY_NULLS_FIRST and not descending:
+        text += " NULLS FIRST"
+    if element.nulls_ordering == pb.SORTBY_NULLS_LAST and descending:
+        text += " NULLS LAST"
+    return text
+
+
+def trigger_values(node: Node, *, schema: str, table: str) -> dict[str, Value]:
+    """Return the values of a CreateTrigStmt."""
+    timing = "before" if node.timing & 2 else "instead of" if node.timing & 64 else "after"
+    values: dict[str, Value] = {
+        "timing": timing,
+        "events": tuple(name for bit, name in _EVENTS if node.events & bit),
+        "level": "row" if node.row else "statement",
+        "function": name_text(node.funcname),
+        "arguments": strings(node.args),
+        "columns": tuple(sorted(strings(node.columns))),
+        "transition tables": tuple(
+            _transition(item.trigger_transition) for item in node.transition_rels
+        ),
+    }
+    if node.HasField("when_clause"):
+        text = expression_text(node.when_clause)
+        values["condition"] = Expression(text, schema=schema, table=table, rows=("old", "new"))
+    else:
+        values["condition"] = "none"
+    return values
+
+
+def _transition(node: Node) -> str:
+    return f"{'new' if node.is_new else 'old'} {'table' if node.is_table else 'row'} {node.name}"
+
+
+def function_name(names: Iterable[Node], arguments: Iterable[str]) -> str:
+    """Return the identity of a function in its schema: `f(int4, text)`."""
+    return f"{strings(names)[-1]}({', '.join(arguments)})"
+
+
+def identity_arguments(node: Node) -> list[str]:
+    """Return the types that tell a function from another of its name."""
+    parameters = [item.function_parameter for item in node.parameters]
+    return [
+        type_text(one.arg_type, modifiers=False)
+        for one in parameters
+        if one.mode not in _NOT_IDENTITY
+    ]
+
+
+def function_values(node: Node) -> dict[str, Value]:
+    """Return the values of a CreateFunctionStmt."""
+    values: dict[str, Value] = {
+        "volatility": "volatile",
+        "on null input": "called",
+        "security": "invoker",
+        "parallel": "unsafe",
+    }
+    parameters = [item.function_parameter for item in node.parameters]
+    values["arguments"] = tuple(_parameter(one) for one in parameters)
+    for one in parameters:
+        if one.HasField("defexpr"):
+            text = expression_text(one.defexpr)
+            cast = type_text(one.arg_type, modifiers=False)
+            values[f"default of {one.name}"] = Expression(text, cast=cast)
+    if node.HasField("return_type"):
+        values["returns"] = type_text(node.return_type, modifiers=False)
+    for option in node.options:
+        values.update(_function_option(option.def_elem))
+    return values
+
+
+def _parameter(node: Node) -> str:
+    name = f"{node.name} " if node.name else ""
+    return f"{_MODES.get(node.mode, '')}{name}{type_text(node.arg_type, modifiers=False)}"
+
+
+def _function_option(option: Node) -> dict[str, Value]:  # noqa: PLR0911 - one for each option
+    kind, argument = opened(option.arg)
+    match option.defname:
+        case "language":
+            return {"language": argument.sval.lower()}
+        case "volatility" if argument.sval in _VOLATILITY:
+            return {"volatility": argument.sval}
+        case "strict":
+            return {"on null input": "null" if argument.boolval else "called"}
+        case "security":
+            return {"security": "definer" if argument.boolval else "invoker"}
+        case "parallel":
+            return {"parallel": argument.sval.lower()}
+        case "as" if kind == "list":
+            return {"body": tuple(t.replace("\r\n", "\n") for t in strings(argument.items))}
+    return {}
+
+
+def column_type(node: Node) -> TypeName:
+    """Return a type with its modifiers."""
+    return TypeName(type_text(node))
+
+
+def view_query(node: Node) -> Query:
+    """Return a view's query."""
+    star = any(
+        isinstance(message, pb.ColumnRef) and any(f.HasField("a_star") for f in message.fields)
+        for message in walk(node)
+    )
+    return Query(query_text(node), star=star)
+
+
+def relations_read(node: Node) -> frozenset[tuple[str, str]]:
+    """Return (schema or "", name) of every relation that a query names."""
+    return frozenset((m.schemaname, m.relname) for m in walk(node) if isinstance(m, pb.RangeVar))
+
+
+def partition_key(node: Node) -> str:
+    """Return a PartitionSpec: `range (created_at)`."""
+    strategy = pb.PartitionStrategy.Name(node.strategy).removeprefix("PARTITION_STRATEGY_").lower()
+    parts = [item.partition_elem for item in node.part_params]
+    columns = ", ".join(part.name or f"({expression_text(part.expr)})" for part in parts)
+    return f"{strategy} ({columns})"
+
+
+def partition_bound(node: Node) -> tuple[str, ...]:
+    """Return a PartitionBoundSpec: `default`, or its values as written."""
+    if node.is_default:
+        return ("default",)
+    if node.strategy == "h":
+        return (f"modulus {node.modulus}", f"remainder {node.remainder}")
+    values = [expression_text(item) for item in (*node.listdatums, *node.lowerdatums)]
+    upper = [expression_text(item) for item in node.upperdatums]
+    return ("in" if node.listdatums else "from", *values, *(("to", *upper) if upper else ()))

@@ -1,0 +1,197 @@
+"""The seam over the SQL grammar: PostgreSQL's own, through libpg_query (postgast)."""
+
+import json
+import re
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from google.protobuf.message import DecodeError
+from postgast import pg_query_pb2
+from postgast.deparse import deparse
+from postgast.errors import PgQueryError, check_error
+from postgast.native import lib
+from postgast.parse import parse
+
+from pgwatch.errors import PgwatchError
+
+pb = pg_query_pb2  # its enumerations, for those who read the trees
+Node = Any  # a message of libpg_query's protobuf: which one is decided by WhichOneof at run time
+
+
+class UnparsableError(PgwatchError):
+    """PostgreSQL's grammar does not know the text, or the library cannot hold its tree."""
+
+
+def parse_statements(text: str) -> list[tuple[str, Node]]:
+    """Return the statements of `text` as (name of the node, node); raises UnparsableError."""
+    try:
+        result = parse(text)
+    except PgQueryError as error:
+        raise UnparsableError(str(error).strip()) from None
+    except (DecodeError, UnicodeEncodeError, RecursionError):
+        raise UnparsableError("the statement is nested too deeply to be read") from None
+    return [_opened(raw.stmt) for raw in result.stmts]
+
+
+def opened(node: Node) -> tuple[str, Node]:
+    """Return which kind of node `node` holds, "" for none, and that node."""
+    return _opened(node)
+
+
+def _opened(node: Node) -> tuple[str, Node]:
+    kind = node.WhichOneof("node")
+    return (kind, getattr(node, kind)) if kind else ("", node)
+
+
+def strings(nodes: Iterable[Node]) -> tuple[str, ...]:
+    """Return the texts of a list of String nodes, as names are."""
+    return tuple(node.string.sval for node in nodes)
+
+
+def expression_text(node: Node) -> str:
+    """Return an expression as SQL, in the library's uniform spelling."""
+    select = pb.SelectStmt(op="SETOP_NONE", limit_option="LIMIT_OPTION_DEFAULT")
+    select.target_list.add().res_target.val.CopyFrom(node)
+    return _deparsed(pb.Node(select_stmt=select)).removeprefix("SELECT ")
+
+
+def query_text(node: Node) -> str:
+    """Return a query as SQL, in the library's uniform spelling."""
+    return _deparsed(node)
+
+
+def _deparsed(node: Node) -> str:
+    result = pb.ParseResult(version=1)
+    result.stmts.add().stmt.CopyFrom(node)
+    try:
+        text: str = deparse(result)
+        return text  # noqa: TRY300 - typed here, as the library's stubs cannot be read
+    except PgQueryError as error:
+        raise UnparsableError(str(error)) from None
+
+
+def parse_expression(text: str) -> Node:
+    """Return the tree of one expression; raises UnparsableError."""
+    [(_, select)] = parse_statements(f"SELECT {text}")
+    return select.target_list[0].res_target.val
+
+
+def parse_type(text: str) -> Node:
+    """Return the tree of a type's name; raises UnparsableError."""
+    _, cast = opened(parse_expression(f"NULL::{text}"))
+    return cast.type_name
+
+
+def type_text(name: Node, *, modifiers: bool = True) -> str:
+    """Return a type's name as PostgreSQL's grammar understands it: `int` and `integer` are int4.
+
+    Schemas `pg_catalog` and `public` are left out; `modifiers=False` leaves out lengths, too.
+    """
+    parts = [part for part in strings(name.names) if part not in ("pg_catalog", "public")]
+    text = ("SETOF " if name.setof else "") + ".".join(parts)
+    if name.pct_type:
+        text += "%TYPE"
+    if modifiers and name.typmods:
+        text += f"({','.join(expression_text(modifier) for modifier in name.typmods)})"
+    return text + "[]" * bool(name.array_bounds)
+
+
+@dataclass(frozen=True, slots=True)
+class BlockStatement:
+    """One statement inside a DO block, read on its own."""
+
+    text: str
+    line: int  # of the block's body, from 1
+    opaque: str = ""  # why it cannot be known
+
+
+_NO_DATUM = re.compile(r"\{\}\}(?=[,\]])")
+# Statements that change rows or nothing, so that it does not matter that the rest is put together later.
+_ROWS = re.compile(
+    r"\s*(insert|update|delete|select|analyze|vacuum|notify|raise|lock)\b", re.IGNORECASE
+)
+_FIRST_LITERAL = re.compile(
+    r"\s*(?:format\s*\(\s*)?'((?:[^']|'')*)'(?P<rest>.*)", re.IGNORECASE | re.DOTALL
+)
+_EXISTENCE = re.compile(
+    r"\bexists\b|\bto_reg\w+\s*\(|\bis\s+(not\s+)?null\b|\bnot\s+found\b", re.IGNORECASE
+)
+
+
+def parse_block(text: str) -> list[BlockStatement]:
+    """Return the SQL statements of a DO block in PL/pgSQL; raises UnparsableError.
+
+    A statement under an IF counts when the IF asks what exists, since then its target exists either
+    way; under any other condition it is opaque, and so is EXECUTE of anything but a literal.
+    """
+    result = lib.pg_query_parse_plpgsql(text.encode())
+    try:
+        check_error(result)
+        native = result.plpgsql_funcs.decode()
+    except PgQueryError as error:
+        raise UnparsableError(str(error).strip()) from None
+    finally:
+        lib.pg_query_free_plpgsql_parse_result(result)
+    # libpg_query 18 closes one brace too many for the variables of triggers.
+    head, action, tail = native.partition('"action"')
+    try:
+        trees = json.loads(_NO_DATUM.sub("{}", head) + action + tail)
+    except ValueError as error:
+        raise UnparsableError("the block's tree cannot be read") from error
+    return [one for tree in trees for one in _walk(tree.get("PLpgSQL_function", {}), "")]
+
+
+def _walk(tree: Any, condition: str) -> Iterator[BlockStatement]:
+    if isinstance(tree, list):
+        for item in tree:
+            yield from _walk(item, condition)
+        return
+    if not isinstance(tree, dict):
+        return
+    for kind, node in tree.items():
+        if kind == "PLpgSQL_stmt_execsql":
+            yield _static(node, condition)
+        elif kind in ("PLpgSQL_stmt_dynexecute", "PLpgSQL_stmt_dynfors"):
+            yield from _dynamic(node, condition)
+        elif kind == "PLpgSQL_stmt_if":
+            yield from _branches(node, condition)
+        elif kind == "exceptions":
+            continue  # what is done after a failure is not what the migration declares
+        elif isinstance(node, dict | list):
+            yield from _walk(node, condition)
+
+
+def _branches(node: dict[str, Any], condition: str) -> Iterator[BlockStatement]:
+    asked = _query(node.get("cond", {}))
+    unknown = condition or ("" if _EXISTENCE.search(asked) else asked)
+    yield from _walk(node.get("then_body", []), unknown)
+    for branch in node.get("elsif_list", []):
+        yield from _walk(branch, condition or asked)
+    # Where it exists already, the other branch is the one that does not have to have run.
+    yield from _walk(node.get("else_body", []), condition or asked)
+
+
+def _static(node: dict[str, Any], condition: str) -> BlockStatement:
+    text = _query(node.get("sqlstmt", {}))
+    opaque = ""
+    if condition and not _ROWS.match(text):
+        opaque = f"it runs only if {' '.join(condition.split())}"
+    return BlockStatement(text, node.get("lineno", 1), opaque)
+
+
+def _dynamic(node: dict[str, Any], condition: str) -> Iterator[BlockStatement]:
+    text = _query(node.get("query", {}))
+    match = _FIRST_LITERAL.match(text)
+    line = node.get("lineno", 1)
+    if match is not None and not match["rest"].strip():
+        literal = match[1].replace("''", "'")
+        yield _static({"sqlstmt": {"PLpgSQL_expr": {"query": literal}}, "lineno": line}, condition)
+    elif match is None or not _ROWS.match(match[1]):
+        yield BlockStatement(f"EXECUTE {text}", line, "EXECUTE puts it together when it runs")
+    yield from _walk(node.get("body", []), condition)
+
+
+def _query(holder: dict[str, Any]) -> str:
+    query: str = holder.get("PLpgSQL_expr", {}).get("query", "")
+    return query
