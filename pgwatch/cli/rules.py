@@ -4,7 +4,7 @@ import argparse
 import json
 from pathlib import Path
 
-from pgwatch.cli import rules_export, rules_test
+from pgwatch.cli import rules_export, rules_lint, rules_test
 from pgwatch.cli.options import CommandParser
 from pgwatch.cli.settings import settings_inputs
 from pgwatch.rules.load import load_rules
@@ -23,6 +23,9 @@ def configure(parser: CommandParser) -> None:
     check = commands.add_parser("check", help="read rule files as strictly as Prometheus does")
     check.add_argument("file", nargs="+", type=Path, metavar="FILE")
     check.set_defaults(act=_check)
+    rules_lint.configure(
+        commands.add_parser("lint", help="find rules that load and are useless all the same")
+    )
     rules_test.configure(
         commands.add_parser("test", help="run unit tests of rules, as `promtool test rules` does")
     )
