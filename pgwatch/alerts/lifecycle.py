@@ -76,7 +76,7 @@ def step(
             kept: Alert | None = replace(alert, sources=sources, generator_url=generator_url)
         elif before is None or before.state is AlertState.RESOLVED:
             kept = before if before and not _expired(before, now) else None
-        elif evaluation is None or _fed_by(before, silent):
+        elif evaluation is None or _fed_by(rule, before, silent):
             kept = replace(before, no_data_since=before.no_data_since or now)
         else:
             kept = _missing(rule, before, now=now)
@@ -127,19 +127,27 @@ def _missing(rule: AlertingRule, before: Alert, *, now: datetime) -> Alert | Non
     )
 
 
-def _fed_by(alert: Alert, silent: Collection[Source]) -> bool:
+def _fed_by(rule: AlertingRule, alert: Alert, silent: Collection[Source]) -> bool:
     """Return whether a silent source may have fed `alert`.
 
     The sources of an alert are those of its rule's whole evaluation; its labels say which of them cannot
-    have been its own: those of another target or database.
+    have been its own: those of another target or database. But an expression can write those labels too:
+    a value that none of the sources has tells nothing.
     """
-    target, database = alert.labels.label("target"), alert.labels.label("datname")
+    target = _own(rule, alert, "target", (source.target for source in alert.sources))
+    database = _own(rule, alert, "datname", (source.database for source in alert.sources))
     return any(
         source in alert.sources
         and (not target or not source.target or source.target == target)
         and (not database or not source.database or source.database == database)
         for source in silent
     )
+
+
+def _own(rule: AlertingRule, alert: Alert, name: str, known: Iterable[str]) -> str:
+    """Return the label `name` if it is what the sources' series say, one of `known`; else ""."""
+    value = alert.labels.label(name)
+    return value if name not in rule.labels and value in known else ""
 
 
 def _expired(alert: Alert, now: datetime) -> bool:

@@ -258,6 +258,10 @@ OWN_SOURCE = [
     ({"target": "db1", "datname": "a"}, Source("db1", "core/y", "b"), False),
     ({"target": "db1", "datname": "a"}, Source("db1", "core/x"), True),
     ({"target": "db1"}, Source("", "rule/f;g;r;0"), True),  # a recording rule
+    # The rule says another name: it is nobody's, so any of them may have fed the alert.
+    ({"target": "prod"}, Source("db1", "core/x"), True),
+    ({"target": "db1", "datname": "shop"}, Source("db1", "core/y", "a"), True),
+    ({"target": "prod", "datname": "a"}, Source("db1", "core/y", "b"), False),
 ]
 
 
@@ -272,6 +276,23 @@ def test_only_sources_that_can_have_fed_an_alert_hold_it(
     gone = Evaluation(findings=(), sources=frozenset())
     (alert,) = step(rule(), alerts, gone, now=at(1), silent={silent}).alerts
     assert (alert.state is FIRING) is held
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "silent"),
+    [("target", "db2", DB1), ("datname", "b", Source("db1", "core/y", "a"))],
+    ids=["target", "datname"],
+)
+def test_a_label_that_the_rule_sets_does_not_say_who_fed_the_alert(
+    name: str, value: str, silent: Source
+) -> None:
+    tested = replace(rule(), labels={name: value})
+    finding = Finding(labels=Labels({"alertname": "A", name: value}), annotations={}, value=1)
+    fed = frozenset({silent, DB2, Source("db1", "core/y", "b")})
+    alerts = step(tested, (), Evaluation(findings=(finding,), sources=fed), now=at(0)).alerts
+    gone = Evaluation(findings=(), sources=frozenset())
+    (alert,) = step(tested, alerts, gone, now=at(1), silent={silent}).alerts
+    assert alert.state is FIRING
 
 
 def test_series_of_alerts() -> None:
