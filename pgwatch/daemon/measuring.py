@@ -1,5 +1,6 @@
 """Where every run of a query or probe ends up: history, pages, own counts, and what was last seen."""
 
+import logging
 import threading
 from collections.abc import Callable
 from datetime import timedelta
@@ -10,6 +11,8 @@ from pgwatch.export.prometheus import Exposition
 from pgwatch.queries.query import Query
 from pgwatch.samples.sample import Collected, Source
 from pgwatch.samples.store import Store
+
+logger = logging.getLogger(__name__)
 
 _STALE_AFTER = 3  # intervals without an answer before "fresh" is no longer true
 _SLACK = timedelta(seconds=30)  # for a worker that is catching up
@@ -31,7 +34,9 @@ class Measuring:
         self.exposition = exposition
         self.counts = QueryMetrics()
         self.latest: dict[Source, QueryRun] = {}
-        self._since: dict[Source, int] = {}  # time of the first answer after the last run without
+        # Time of the first whole answer after the last run without one.
+        self._since: dict[Source, int] = {}
+        self._cut: set[Source] = set()  # whose newest answer lacks what `max_series` left out
         self._stands: dict[Source, int] = {}  # time of the newest row of each source that answers
         self._unpublished: set[str] = set()  # targets whose counts have changed, for the pages
         self._unrecorded: set[str] = set()  # and for the history
@@ -42,7 +47,7 @@ class Measuring:
         """Take over how one run ended; without an answer, what the source brought before is stale."""
         source, outcome = run.source, run.outcome
         self.latest[source] = run
-        if isinstance(outcome, Answered | NotApplicable):
+        if isinstance(outcome, Answered | NotApplicable) and not self._notice_cut(run):
             # What does not apply (any more) has been told too: there is nothing to wait for.
             self._since.setdefault(source, run.collected.time_ms if run.collected else run.time_ms)
         else:
@@ -65,6 +70,16 @@ class Measuring:
             self.counts.observe_database_time(source, outcome.elapsed)
         self._unpublished.add(source.target)
 
+    def _notice_cut(self, run: QueryRun) -> bool:
+        """Return whether series are missing from the answer, and log it where that begins."""
+        missing = run.collected.dropped.get("max_series", 0) if run.collected else 0
+        if missing and run.source not in self._cut:
+            source = run.source
+            where = {"target": source.target, "database": source.database, "query": source.query}
+            logger.warning("answer is cut", extra={**where, "missing_series": missing})
+        (self._cut.add if missing else self._cut.discard)(run.source)
+        return missing > 0
+
     def append(self, collected: Collected) -> None:
         """Add an answer to the history."""
         with self._writing:
@@ -78,7 +93,10 @@ class Measuring:
         self.exposition.forget(source)
 
     def answered(self, source: Source, at_ms: int) -> bool:
-        """Return whether `source` had an answer that stood at `at_ms`, and has not been without since."""
+        """Return whether `source` had an answer that stood at `at_ms`, and has not been without since.
+
+        An answer that was cut is none: what it lacks may be there all the same.
+        """
         since = self._since.get(source)
         return since is not None and since <= at_ms
 
@@ -114,6 +132,7 @@ class Measuring:
         for source in gone:
             del self.latest[source]
             self._since.pop(source, None)
+            self._cut.discard(source)
             self.end(source, now_ms)
             self.counts.forget(source)
         left = {source.target for source in self.latest}

@@ -83,8 +83,10 @@ class House:
         self.alerting = None
         self.begin(*groups, now=now)
 
-    def sees(self, seconds: float, value: float | None, source: Source = DEBT) -> None:
-        """The source answers with one series, or (None) with no row."""
+    def sees(
+        self, seconds: float, value: float | None, source: Source = DEBT, *, missing: int = 0
+    ) -> None:
+        """The source answers with one series, or (None) with no row; `missing` more are cut off."""
         labels = Labels({METRIC_NAME: "debt", "target": source.target, "datname": source.database})
         series = [] if value is None else [(labels, value)]
         collected = Collected(
@@ -93,6 +95,7 @@ class House:
             families=(Family("debt", MetricType.GAUGE, ""),),
             labels=[labels for labels, _ in series],
             values=[value for _, value in series],
+            dropped={"max_series": missing} if missing else {},
         )
         outcome = Answered(columns=(), rows=(), elapsed=timedelta(0))
         self._take(source, outcome, seconds, collected)
@@ -193,6 +196,19 @@ def test_no_data_is_not_resolved(house: House) -> None:
     assert house.told == ["first notification"]
     house.sees(4000, None)
     house.evaluate(4000)
+    assert house.state_of() is None
+
+
+def test_what_fell_behind_the_cut_of_an_answer_is_not_resolved(house: House) -> None:
+    house.begin(group(DEBT_RULE))
+    house.sees(0, 1)
+    house.evaluate(0)
+    house.sees(15, None, missing=5)
+    house.evaluate(15)
+    assert house.state_of() is AlertState.FIRING
+    assert house.alerts["Debt"].no_data_since == at(15)
+    house.sees(30, None)
+    house.evaluate(30)
     assert house.state_of() is None
 
 

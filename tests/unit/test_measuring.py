@@ -33,7 +33,9 @@ def measuring() -> Measuring:
     return Measuring(Store(), Exposition())
 
 
-def answered(at: float, *, source: Source = SOURCE, value: float = 1.0) -> QueryRun:
+def answered(
+    at: float, *, source: Source = SOURCE, value: float = 1.0, missing: int = 0
+) -> QueryRun:
     labels = Labels({METRIC_NAME: "debt", "target": source.target})
     collected = Collected(
         source=source,
@@ -41,6 +43,7 @@ def answered(at: float, *, source: Source = SOURCE, value: float = 1.0) -> Query
         families=(FAMILY,),
         labels=[labels],
         values=[value],
+        dropped={"max_series": missing} if missing else {},
     )
     return QueryRun(
         source=source, outcome=ANSWER, collected=collected, time_ms=ms(at), elapsed_seconds=0.1
@@ -124,6 +127,23 @@ def test_an_answer_counts_from_its_own_time_on() -> None:
     taken.take(answered(40))
     assert not taken.answered(SOURCE, ms(35))
     assert taken.answered(SOURCE, ms(40))
+
+
+def test_an_answer_that_was_cut_says_nothing_about_what_it_lacks(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    taken = measuring()
+    taken.take(answered(0))
+    for at in (10, 20):
+        taken.take(answered(at, missing=3))
+        assert not taken.answered(SOURCE, ms(at))
+        assert found(taken, "debt", at) == [1.0]
+    assert [record.getMessage() for record in caplog.records] == ["answer is cut"]
+    taken.take(answered(30))
+    assert not taken.answered(SOURCE, ms(25))
+    assert taken.answered(SOURCE, ms(30))
+    taken.take(answered(40, missing=3))
+    assert len(caplog.records) == 2
 
 
 def test_our_own_counts_are_an_answer_too_and_not_a_row_each_second() -> None:
