@@ -6,15 +6,17 @@ from itertools import groupby
 
 from pgwatch.export.gzipped import deflate_part
 from pgwatch.samples.labels import METRIC_NAME, Labels, quote
-from pgwatch.samples.sample import Collected, Family
+from pgwatch.samples.sample import Collected, Family, MetricType
 
 
 class Block:
     """Lines of one family from one source, as they are and compressed."""
 
-    __slots__ = ("packed", "raw")
+    __slots__ = ("is_countable", "packed", "raw")
 
-    def __init__(self, text: str) -> None:
+    def __init__(self, text: str, *, is_countable: bool = True) -> None:
+        """`is_countable` says that a counter may have all the values: none is negative or NaN."""
+        self.is_countable = is_countable
         # A lone surrogate cannot be encoded; one odd name must not cost the page.
         self.raw = text.encode("utf-8", "replace")
         self.packed = deflate_part(self.raw)
@@ -47,9 +49,14 @@ class SourceBlocks:
         self._labels, self._values, self.families = labels, values, families
         lines = _lines(self._prefixes, values)
         texts: dict[str, str] = {}
+        uncountable: set[str] = set()
         for name, start, end in self._spans:
             texts[name] = texts.get(name, "") + "".join(lines[start:end])
-        self.blocks = {name: Block(text) for name, text in texts.items()}
+            if _is_counter(families.get(name)) and not all(map((0.0).__le__, values[start:end])):
+                uncountable.add(name)
+        self.blocks = {
+            name: Block(text, is_countable=name not in uncountable) for name, text in texts.items()
+        }
         return True
 
 
@@ -57,6 +64,10 @@ def header(family: Family) -> str:
     """Return the HELP and TYPE lines of `family`."""
     text = family.help.replace("\\", "\\\\").replace("\n", "\\n")
     return f"# HELP {family.name} {text}\n# TYPE {family.name} {family.type}\n"
+
+
+def _is_counter(family: Family | None) -> bool:
+    return family is not None and family.type is MetricType.COUNTER
 
 
 def _equal(one: Sequence[Labels], other: Sequence[Labels]) -> bool:

@@ -10,6 +10,7 @@ from datetime import datetime, timedelta
 
 import prometheus_client
 from prometheus_client import CollectorRegistry, Counter, Gauge, generate_latest
+from prometheus_client.openmetrics.exposition import generate_latest as openmetrics_text
 
 from pgwatch.samples.labels import METRIC_NAME, Labels
 from pgwatch.samples.sample import Collected, Family, MetricType, Source
@@ -254,6 +255,8 @@ class OwnMetrics:
         """Count an attempt that `channel` refused or did not answer."""
         self._notification_failures.labels(channel).inc()
 
-    def render(self) -> bytes:
+    def render(self, openmetrics: bool = False) -> bytes:
         """Return the text of these metrics: the tail of the page."""
+        if openmetrics:
+            return openmetrics_text(self.registry)  # type: ignore[no-any-return, no-untyped-call]
         return generate_latest(self.registry)

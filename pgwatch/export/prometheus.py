@@ -1,4 +1,4 @@
-"""The pages that Prometheus scrapes, served from memory: text format 0.0.4, as it is and gzipped.
+"""The pages that Prometheus scrapes, served from memory: text format 0.0.4 or OpenMetrics, also gzipped.
 
 Our own writer, because prometheus-client takes 70 ms for 10,000 series where this takes 5, and it
 renames inherited counters that lack `_total`. A page is joined once per change, and a scrape adds
@@ -10,6 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from threading import Lock
 
+from pgwatch.export import openmetrics as om
 from pgwatch.export.block import Block, SourceBlocks, header
 from pgwatch.export.gzipped import deflate_part, join_parts
 from pgwatch.samples.sample import Collected, Family, MetricType, Source
@@ -44,15 +45,16 @@ class _Joined:
 class Exposition:
     """The latest answer of every source as pages of metrics. Safe to use from several threads.
 
-    `tail` gives the text of pgwatch's own metrics for the whole page; it is asked at each scrape, and
-    its families must not be among those collected.
+    `tail` gives the text of pgwatch's own metrics for the whole page, in OpenMetrics (with its end) if
+    it is called with True; it is asked at each scrape, and its families must not be among those collected.
     """
 
-    def __init__(self, tail: Callable[[], bytes] | None = None) -> None:
+    def __init__(self, tail: Callable[[bool], bytes] | None = None) -> None:
         self._tail = tail
         self._sources: dict[Source, SourceBlocks] = {}
-        self._headers: dict[Family, Block] = {}
-        self._joined: dict[str | None, _Joined] = {}  # by target; None is all of them
+        self._headers: dict[str, Block] = {}  # by their text
+        self._joined: dict[tuple[str | None, bool], _Joined] = {}
+        # by target (None is all of them) and whether it is OpenMetrics
         self._lock = Lock()
 
     def accept(self, collected: Collected) -> None:
@@ -80,28 +82,33 @@ class Exposition:
             self._headers.clear()
             self._changed(target)
 
-    def page(self, target: str | None = None) -> Page | None:
+    def page(self, target: str | None = None, openmetrics: bool = False) -> Page | None:
         """Return the page of all targets, or of `target` alone; None if nothing is known of it."""
         with self._lock:
-            joined = self._joined.get(target)
+            joined = self._joined.get((target, openmetrics))
             if joined is None:
                 sources = [s for s in self._sources if target is None or s.target == target]
                 if target is not None and not sources:
                     return None
-                joined = self._joined[target] = self._join(sources)
-        tail = self._tail() if self._tail is not None and target is None else b""
+                joined = self._join(sources, openmetrics=openmetrics)
+                self._joined[target, openmetrics] = joined
+        tail = om.END if openmetrics else b""
+        if self._tail is not None and target is None:
+            tail = self._tail(openmetrics)
         gzip = join_parts(
             (joined.packed, deflate_part(tail)) if tail else (joined.packed,),
             crc=zlib.crc32(tail, joined.crc),
             size=len(joined.raw) + len(tail),
         )
-        return Page(collected=joined.raw, tail=tail, gzip=gzip)
+        content_type = om.CONTENT_TYPE if openmetrics else CONTENT_TYPE
+        return Page(collected=joined.raw, tail=tail, gzip=gzip, content_type=content_type)
 
     def _changed(self, target: str) -> None:
-        self._joined.pop(None, None)
-        self._joined.pop(target, None)
+        for openmetrics in (False, True):
+            self._joined.pop((None, openmetrics), None)
+            self._joined.pop((target, openmetrics), None)
 
-    def _join(self, sources: list[Source]) -> _Joined:
+    def _join(self, sources: list[Source], *, openmetrics: bool) -> _Joined:
         """Join the blocks of `sources`, those of a family of several sources under one header."""
         sources.sort(key=lambda source: (source.target, source.query, source.database))
         by_family: dict[str, list[Block]] = {}
@@ -115,14 +122,19 @@ class Exposition:
         blocks: list[Block] = []
         for name in sorted(by_family):
             family = families.get(name) or Family(name, MetricType.UNTYPED, "")
-            blocks.append(self._header(family))
+            if openmetrics:
+                countable = all(block.is_countable for block in by_family[name])
+                text = om.header(family, names=by_family, is_countable=countable)
+            else:
+                text = header(family)
+            blocks.append(self._header(text))
             blocks += by_family[name]
         raw = b"".join([block.raw for block in blocks])
         packed = b"".join([block.packed for block in blocks])
         return _Joined(raw=raw, packed=packed, crc=zlib.crc32(raw))
 
-    def _header(self, family: Family) -> Block:
-        block = self._headers.get(family)
+    def _header(self, text: str) -> Block:
+        block = self._headers.get(text)
         if block is None:
-            block = self._headers[family] = Block(header(family))
+            block = self._headers[text] = Block(text)
         return block

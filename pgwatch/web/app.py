@@ -11,6 +11,7 @@ from starlette.responses import HTMLResponse, JSONResponse, PlainTextResponse, R
 from starlette.routing import Mount, Route
 
 from pgwatch.errors import PgwatchError
+from pgwatch.export.openmetrics import wants_openmetrics
 from pgwatch.export.prometheus import Page
 from pgwatch.web.pages import status_page
 from pgwatch.web.prometheus_api import ApiSources, api_routes
@@ -30,7 +31,8 @@ _SECURITY = {
 class Providers:
     """What the application asks the daemon for; all are called on the event loop."""
 
-    page: Callable[[str | None], Page | None]  # metrics of all targets or of one; None: unknown
+    page: Callable[[str | None, bool], Page | None]
+    # metrics of all targets or of one, and whether in OpenMetrics; None: unknown
     status: Callable[[], StatusView]
     unhealthy: Callable[[], Sequence[str]]  # why the process should be restarted; empty: it is fine
     unready: Callable[[], Sequence[str]]  # why it does not see everything yet; empty: it does
@@ -43,7 +45,7 @@ def create_app(providers: Providers) -> Starlette:
 
     async def metrics(request: Request) -> Response:
         target = request.path_params.get("target")
-        page = providers.page(target)
+        page = providers.page(target, wants_openmetrics(request.headers.get("accept", "")))
         if page is None:
             return PlainTextResponse(f"no target is called {target!r}\n", status_code=404)
         return _metrics_response(request, page)
@@ -105,7 +107,7 @@ def create_app(providers: Providers) -> Starlette:
 
 
 def _metrics_response(request: Request, page: Page) -> Response:
-    headers = {"Vary": "Accept-Encoding"}
+    headers = {"Vary": "Accept, Accept-Encoding"}
     if _takes_gzip(request.headers.get("accept-encoding", "")):
         headers["Content-Encoding"] = "gzip"
         return Response(page.gzip, media_type=page.content_type, headers=headers)

@@ -109,7 +109,7 @@ def providers(store: Store) -> Providers:
         raise AssertionError
 
     return Providers(
-        page=lambda _: None,
+        page=lambda *_: None,
         status=status,
         unhealthy=tuple,
         unready=tuple,

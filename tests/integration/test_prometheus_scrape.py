@@ -8,6 +8,7 @@ from collections.abc import Iterator
 
 import pytest
 import requests
+from prometheus_client.openmetrics.parser import text_string_to_metric_families
 
 from pgwatch.demo import database as roofing
 from pgwatch.demo.server import LocalServer, free_port
@@ -85,6 +86,24 @@ def test_every_sample_of_the_page_is_taken(prometheus: Prometheus) -> None:
     log = prometheus.log.read_text()
     assert "level=warn" not in log
     assert "level=error" not in log
+
+
+def test_the_page_that_prometheus_asks_for_is_sound_openmetrics(daemon: RunningDaemon) -> None:
+    headers = {"Accept": "application/openmetrics-text;version=1.0.0,text/plain;q=0.5"}
+    answer = requests.get(f"{daemon.url}/metrics", headers=headers, timeout=10)
+    assert answer.headers["Content-Type"].startswith("application/openmetrics-text")
+    families = list(text_string_to_metric_families(answer.text))  # type: ignore[no-untyped-call]
+    types = {family.name: family.type for family in families}
+    assert types["pg_up"] == "gauge"
+    assert types["pgwatch_query_outcomes"] == "counter"
+    assert types["pg_stat_database_xact_commit"] == "unknown"  # inherited, without `_total`
+
+
+def test_prometheus_takes_openmetrics(prometheus: Prometheus) -> None:
+    url = f"{prometheus.url}/api/v1/targets/metadata"
+    query = {"metric": "pg_stat_database_xact_commit", "match_target": '{job="pgwatch"}'}
+    (found,) = requests.get(url, params=query, timeout=10).json()["data"]
+    assert found["type"] == "unknown"  # it is a counter in the text format
 
 
 def test_series_keep_target_and_labels(prometheus: Prometheus) -> None:

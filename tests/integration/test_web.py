@@ -83,10 +83,19 @@ def test_metrics_are_the_page_in_the_text_format(url: str) -> None:
     answer = requests.get(f"{url}/metrics", headers={"Accept-Encoding": "identity"}, timeout=5)
     assert answer.status_code == 200
     assert answer.headers["Content-Type"] == "text/plain; version=0.0.4; charset=utf-8"
-    assert answer.headers["Vary"] == "Accept-Encoding"
+    assert answer.headers["Vary"] == "Accept, Accept-Encoding"
     assert "Content-Encoding" not in answer.headers
     assert 'pg_up{target="db1"} 1.0\n' in answer.text
     assert 'pgwatch_build_info{version="1.2.3"} 1.0\n' in answer.text
+
+
+def test_metrics_are_openmetrics_for_who_names_it(url: str) -> None:
+    headers = {"Accept": "application/openmetrics-text;version=1.0.0,text/plain;q=0.5"}
+    for page in ("metrics", "metrics/db1"):
+        answer = requests.get(f"{url}/{page}", headers=headers, timeout=5)
+        assert answer.headers["Content-Type"].startswith("application/openmetrics-text; version=1")
+        assert 'pg_up{target="db1"} 1.0\n' in answer.text
+        assert answer.text.endswith("\n# EOF\n")
 
 
 @pytest.mark.parametrize(

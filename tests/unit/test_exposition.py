@@ -189,7 +189,7 @@ def test_forgotten_source_is_gone_and_the_others_stay() -> None:
 
 
 def test_page_of_one_target_has_only_its_series_and_no_tail() -> None:
-    exposition = Exposition(lambda: b"own 1.0\n")
+    exposition = Exposition(lambda _: b"own 1.0\n")
     exposition.accept(collected(("pg_table_bytes", {}, 1.0), target="db1"))
     exposition.accept(collected(("pg_table_bytes", {}, 2.0), target="db2"))
     assert text(exposition.page("db2")).splitlines()[2:] == ['pg_table_bytes{target="db2"} 2.0']
@@ -201,13 +201,13 @@ def test_page_of_one_target_has_only_its_series_and_no_tail() -> None:
 
 def test_tail_is_asked_at_each_scrape() -> None:
     numbers = iter([b"own 1.0\n", b"own 2.0\n"])
-    exposition = Exposition(lambda: next(numbers))
+    exposition = Exposition(lambda _: next(numbers))
     assert text(exposition.page()) == "own 1.0\n"
     assert text(exposition.page()) == "own 2.0\n"
 
 
 def test_gzip_is_one_member() -> None:
-    exposition = Exposition(lambda: b"own 1.0\n")
+    exposition = Exposition(lambda _: b"own 1.0\n")
     for number in range(50):
         exposition.accept(collected(("pg_table_bytes", {}, 1.0), target=f"db{number}"))
     page = exposition.page()
