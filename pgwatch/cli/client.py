@@ -26,12 +26,20 @@ class ApiClient:
         """Take the address from `--url`, else from the configuration."""
         self.url = (arguments.url or _configured(arguments)).rstrip("/")
 
-    def ask(self, path: str, **parameters: str) -> Any:
-        """Return the whole answer of `/api/v1/PATH`: `data`, `warnings` and `infos`."""
+    def ask(self, path: str, **form: str) -> Any:
+        """Return the whole answer to a POST to `/api/v1/PATH`: `data`, `warnings` and `infos`."""
+        return self._answer("POST", path, data=form)
+
+    def get(self, path: str, **parameters: str) -> Any:
+        """Return the whole answer to a GET of `/api/v1/PATH`."""
+        return self._answer("GET", path, params=parameters)
+
+    def _answer(self, method: str, path: str, **content: Any) -> Any:
         import requests  # noqa: PLC0415 - slow to import
 
         try:
-            response = requests.post(f"{self.url}/api/v1/{path}", data=parameters, timeout=_TIMEOUT)
+            url = f"{self.url}/api/v1/{path}"
+            response = requests.request(method, url, timeout=_TIMEOUT, **content)
             answer = response.json()
         except requests.ConnectionError:
             raise PgwatchError(

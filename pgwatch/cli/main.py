@@ -23,7 +23,7 @@ COMMANDS = {
     "notify": "send a test message through a receiver",
     "queries": "the catalogue of queries; run one in the terminal",
     "query": "PromQL in the terminal, as a table or a plot",
-    "rules": "the rules in force; check, lint, test and export them",
+    "rules": "the rules in force; check, lint, explain, test and export them",
     "run": "the daemon: poll, export, evaluate, notify",
     "version": "print the version",
 }

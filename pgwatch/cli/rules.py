@@ -4,7 +4,7 @@ import argparse
 import json
 from pathlib import Path
 
-from pgwatch.cli import rules_export, rules_lint, rules_test
+from pgwatch.cli import rules_explain, rules_export, rules_lint, rules_test
 from pgwatch.cli.options import CommandParser
 from pgwatch.cli.settings import settings_inputs
 from pgwatch.rules.load import load_rules
@@ -25,6 +25,9 @@ def configure(parser: CommandParser) -> None:
     check.set_defaults(act=_check)
     rules_lint.configure(
         commands.add_parser("lint", help="find rules that load and are useless all the same")
+    )
+    rules_explain.configure(
+        commands.add_parser("explain", help="what each part of a rule is now, at a running pgwatch")
     )
     rules_test.configure(
         commands.add_parser("test", help="run unit tests of rules, as `promtool test rules` does")
