@@ -2,8 +2,8 @@
 
 It is Prometheus's (`rules/alerting.go`, `Eval`), with two differences. An alert ends only because an
 evaluation on fresh data did not find it: while the rule cannot be evaluated, or a source that fed the alert
-does not answer, the alert stays as it was and says since when. And a longer `for` does not turn a firing
-alert back to pending, since it was announced.
+does not answer, the alert stays as it was and says since when; `for` and `keep_firing_for` do not count
+that time. And a longer `for` does not turn a firing alert back to pending, since it was announced.
 """
 
 from collections.abc import Collection, Iterable
@@ -87,6 +87,19 @@ def step(
     return Step(alerts=tuple(after), changes=tuple(changes))
 
 
+def unwatched(alerts: Iterable[Alert], since: datetime) -> tuple[Alert, ...]:
+    """Return saved `alerts` as they are when nobody has evaluated their rule after `since`.
+
+    A timer that runs stands still from then on, as in Prometheus; else nothing changes.
+    """
+    return tuple(
+        replace(alert, no_data_since=alert.no_data_since or since)
+        if alert.state is AlertState.PENDING or alert.keep_firing_since
+        else alert
+        for alert in alerts
+    )
+
+
 def _found(rule: AlertingRule, before: Alert | None, finding: Finding, *, now: datetime) -> Alert:
     """Return the alert that an evaluation found."""
     if before is None or before.state is AlertState.RESOLVED:
@@ -100,11 +113,10 @@ def _found(rule: AlertingRule, before: Alert | None, finding: Finding, *, now: d
         )
     else:
         alert = replace(
-            before,
+            _resumed(before, now),
             annotations=finding.annotations,
             value=finding.value,
             keep_firing_since=None,
-            no_data_since=None,
         )
     if alert.state is AlertState.PENDING and now - alert.active_at >= rule.hold:
         alert = replace(alert, state=AlertState.FIRING, fired_at=now)
@@ -115,14 +127,24 @@ def _missing(rule: AlertingRule, before: Alert, *, now: datetime) -> Alert | Non
     """Return the alert that an evaluation on fresh data did not find; None if it just goes."""
     if before.state is AlertState.PENDING:
         return None
-    since = before.keep_firing_since or now
+    resumed = _resumed(before, now)
+    since = resumed.keep_firing_since or now
     if now - since < rule.keep_firing_for:
-        return replace(before, keep_firing_since=since, no_data_since=None)
+        return replace(resumed, keep_firing_since=since)
+    return replace(resumed, state=AlertState.RESOLVED, resolved_at=now, keep_firing_since=None)
+
+
+def _resumed(before: Alert, now: datetime) -> Alert:
+    """Return an alert about which there are data again; its timers stood still without."""
+    unseen = timedelta(0)
+    if before.no_data_since is not None:
+        unseen = max(unseen, now - before.no_data_since)
+    pending = before.state is AlertState.PENDING
+    kept = before.keep_firing_since
     return replace(
         before,
-        state=AlertState.RESOLVED,
-        resolved_at=now,
-        keep_firing_since=None,
+        active_at=min(now, before.active_at + unseen) if pending else before.active_at,
+        keep_firing_since=None if kept is None else min(now, kept + unseen),
         no_data_since=None,
     )
 

@@ -10,8 +10,8 @@ from datetime import UTC, datetime, timedelta
 from functools import partial
 
 from pgwatch.alerts.adopt import adopt
-from pgwatch.alerts.alert import Alert
-from pgwatch.alerts.lifecycle import Change, ChangeKind, step
+from pgwatch.alerts.alert import Alert, AlertState
+from pgwatch.alerts.lifecycle import Change, ChangeKind, step, unwatched
 from pgwatch.alerts.series import alert_series
 from pgwatch.daemon.alert_counts import alert_counts
 from pgwatch.daemon.measuring import Measuring
@@ -100,7 +100,7 @@ class Alerting:
             previous=previous._unanswered if previous else None,
         )
         self.alerts: Mapping[str, tuple[Alert, ...]] = {}
-        self._dispatch = self._restored(now)
+        self._dispatch = self._restored(now, started=previous is None)
         if previous is not None:
             self._end_series(previous, now)
         self._count_alerts(now)
@@ -120,7 +120,7 @@ class Alerting:
         begun = time.perf_counter()
         outcome = self._evaluate(group, at)
         decisions = advance(self._routing, self._dispatch, outcome.alerts, at)
-        self._save(decisions, outcome)
+        self._save(decisions, outcome, at)
         self._count_alerts(at)
         self._metrics.evaluated(
             group_key(group),
@@ -133,7 +133,7 @@ class Alerting:
     def flush(self, now: datetime) -> None:
         """Decide for the groups that are due at `now`; on the alerting thread only."""
         decisions = advance(self._routing, self._dispatch, {}, now)
-        self._save(decisions, _Outcome())
+        self._save(decisions, _Outcome(), now)
 
     # Evaluation
 
@@ -216,8 +216,10 @@ class Alerting:
 
     # Saving
 
-    def _save(self, decisions: Decisions, outcome: _Outcome) -> None:
+    def _save(self, decisions: Decisions, outcome: _Outcome, at: datetime) -> None:
         with self._state.transaction() as changes:
+            if outcome.alerts and self._has_timers(outcome):
+                changes.save_evaluation(at)  # each is a write to the disk, so only if it matters
             for rule, alerts in outcome.alerts.items():
                 changes.save_alerts(rule, alerts)
             changes.save_decisions(decisions)
@@ -231,9 +233,20 @@ class Alerting:
         if decisions.enqueue:
             self._on_enqueued()
 
-    def _restored(self, now: datetime) -> DispatchState:
+    def _has_timers(self, outcome: _Outcome) -> bool:
+        """Return whether there are alerts whose `for` or `keep_firing_for` runs."""
+        return any(
+            alert.state is AlertState.PENDING or alert.keep_firing_since
+            for of_rule in {**self.alerts, **outcome.alerts}.values()
+            for alert in of_rule
+        )
+
+    def _restored(self, now: datetime, *, started: bool) -> DispatchState:
         saved = self._state.load_alerts()
         alerts = adopt(saved, self._rules.values())
+        seen = self._state.last_evaluation() if started else None
+        if seen is not None and seen < now:
+            alerts = {rule: unwatched(of_rule, seen) for rule, of_rule in alerts.items()}
         everything = [alert for of_rule in alerts.values() for alert in of_rule]
         restored = restore(self._routing, self._state.load_dispatch(), everything, now)
         gone = {rule: () for rule in alerts if rule not in self._rules}

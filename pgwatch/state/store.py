@@ -29,9 +29,10 @@ from pgwatch.state import outbox as outbox_rows
 from pgwatch.state.codec import decode_alert, digest, encode, encode_alert
 from pgwatch.state.lock import StateLock
 from pgwatch.state.outbox import OutboxMessage, OutboxState
-from pgwatch.state.schema import StateError, alert, event, outbox, prepare
+from pgwatch.state.schema import StateError, alert, event, meta, outbox, prepare
 
 KEEP_HISTORY: Final = timedelta(days=30)
+_EVALUATED_AT: Final = "evaluated_at"
 _BUSY_SECONDS: Final = 10  # how long we wait for a command that holds the file
 
 
@@ -74,6 +75,13 @@ class Transaction:
             ]
             self._connection.execute(alert.insert(), rows)
         self.changed[rule] = wanted
+
+    def save_evaluation(self, at: datetime) -> None:
+        """Save that rules were evaluated at `at`."""
+        same = meta.c.key == _EVALUATED_AT
+        self._connection.execute(delete(meta).where(same))
+        row = {"key": _EVALUATED_AT, "value": at.isoformat()}
+        self._connection.execute(meta.insert().values(row))
 
     def save_decisions(self, decisions: Decisions) -> None:
         """Save what `advance` or `restore` decided: groups, notification log and messages."""
@@ -155,6 +163,13 @@ class State:
         with self._begin() as connection:
             saved = _load_alerts(connection)
         return {rule: tuple(of_rule.values()) for rule, of_rule in saved.items()}
+
+    def last_evaluation(self) -> datetime | None:
+        """Return the last time of `save_evaluation`; None in a state that never had one."""
+        query = select(meta.c.value).where(meta.c.key == _EVALUATED_AT)
+        with self._begin() as connection:
+            saved = connection.execute(query).scalar()
+        return None if saved is None else datetime.fromisoformat(saved)
 
     def load_dispatch(self) -> DispatchState:
         """Return the saved groups (with the members that resolved) and the notification log."""

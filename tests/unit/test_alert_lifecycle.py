@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pgwatch.alerts.alert import Alert, AlertState
-from pgwatch.alerts.lifecycle import RESOLVED_RETENTION, Change, ChangeKind, step
+from pgwatch.alerts.lifecycle import RESOLVED_RETENTION, Change, ChangeKind, step, unwatched
 from pgwatch.alerts.series import alert_series
 from pgwatch.promql.parser import parse
 from pgwatch.rules.evaluate import Evaluation, Finding
@@ -227,6 +227,42 @@ def test_times_and_value_of_an_alert() -> None:
     assert (alert.state, alert.resolved_at, alert.fired_at) == (RESOLVED, at(9), at(5))
     assert (alert.value, alert.annotations["summary"]) == (7, "a is 7")
     assert (alert.keep_firing_since, alert.no_data_since) == (None, None)
+
+
+@pytest.mark.parametrize("failed", [False, True], ids=["silent source", "failed evaluation"])
+def test_for_does_not_count_time_in_which_nothing_was_seen(*, failed: bool) -> None:
+    tested = rule(hold=10)
+    alerts = step(tested, (), found("a"), now=at(0)).alerts
+    alerts = step(tested, alerts, found("a"), now=at(4)).alerts
+    blind = None if failed else found()
+    for minute in (5, 60, 125):
+        alerts = step(tested, alerts, blind, now=at(minute), silent={DB1}).alerts
+    (alert,) = alerts = step(tested, alerts, found("a"), now=at(125)).alerts
+    assert (alert.state, alert.active_at) == (PENDING, at(120))  # five minutes were counted
+    (alert,) = alerts = step(tested, alerts, found("a"), now=at(129.9)).alerts
+    assert alert.state is PENDING
+    (alert,) = step(tested, alerts, found("a"), now=at(130)).alerts
+    assert (alert.state, alert.fired_at) == (FIRING, at(130))
+
+
+def test_keep_firing_for_does_not_count_time_in_which_nothing_was_seen() -> None:
+    tested = rule(keep=10)
+    alerts = step(tested, (), found("a"), now=at(0)).alerts
+    alerts = step(tested, alerts, found(), now=at(1)).alerts
+    alerts = step(tested, alerts, found(), now=at(5), silent={DB1}).alerts
+    (alert,) = alerts = step(tested, alerts, found(), now=at(60)).alerts
+    assert (alert.state, alert.keep_firing_since) == (FIRING, at(56))
+    assert step(tested, alerts, found(), now=at(66)).alerts[0].state is RESOLVED
+
+
+def test_nobody_looked_while_the_program_was_not_there() -> None:
+    pending = step(rule(hold=10), (), found("a"), now=at(0)).alerts
+    firing = step(rule(), (), found("a"), now=at(0)).alerts
+    held = step(rule(hold=10), pending, None, now=at(2)).alerts
+    assert [alert.no_data_since for alert in unwatched([*pending, *held], at(4))] == [at(4), at(2)]
+    assert unwatched(firing, at(4)) == firing
+    (resumed,) = step(rule(hold=10), unwatched(pending, at(4)), found("a"), now=at(60)).alerts
+    assert resumed.active_at == at(56)
 
 
 def test_a_longer_for_does_not_take_back_what_was_announced() -> None:

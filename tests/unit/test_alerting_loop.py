@@ -266,10 +266,40 @@ def test_pending_and_firing_survive_a_restart(house: House) -> None:
     assert house.state_of("Slow") is AlertState.PENDING
     house.sees(50, 1)
     house.evaluate(60)
+    assert house.state_of("Slow") is AlertState.PENDING
+    house.evaluate(119)
+    assert house.state_of("Slow") is AlertState.PENDING
+    house.evaluate(120)
     assert house.state_of("Slow") is AlertState.FIRING
-    assert house.alerts["Slow"].active_at == at(0)
     assert house.alerts["Debt"].fired_at == at(0)
     assert house.told == ["first notification", "first notification"]
+
+
+def test_for_goes_on_after_a_restart_where_it_was(house: House) -> None:
+    rules = group(rule("Slow", **{"for": "1m"}))
+    house.begin(rules)
+    for seconds in range(0, 46, 15):
+        house.sees(seconds, 1)
+        house.evaluate(seconds)
+    house.restart(rules, now=7200)
+    house.sees(7200, 1)
+    house.evaluate(7200)
+    assert house.state_of("Slow") is AlertState.PENDING
+    assert house.alerts["Slow"].active_at == at(7200 - 45)
+    house.evaluate(7214)
+    assert house.state_of("Slow") is AlertState.PENDING
+    house.evaluate(7215)
+    assert house.state_of("Slow") is AlertState.FIRING
+
+
+def test_a_reload_does_not_stop_for(house: House) -> None:
+    rules = group(rule("Slow", **{"for": "1m"}))
+    house.begin(rules)
+    house.sees(0, 1)
+    house.evaluate(0)
+    house.begin(rules, now=20)
+    house.evaluate(60)
+    assert house.state_of("Slow") is AlertState.FIRING
 
 
 def test_what_cannot_be_saved_has_not_happened(house: House) -> None:

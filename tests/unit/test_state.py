@@ -292,3 +292,15 @@ class TestVersions:
 
     def test_there_is_a_file_of_the_present_version(self) -> None:
         assert (FIXTURES / f"state_v{VERSION}.sql").exists()
+
+
+def test_the_time_of_the_last_evaluation_survives(tmp_path: Path) -> None:
+    state = State.open(tmp_path / "state.db")
+    assert state.last_evaluation() is None
+    for at in (NOW, NOW + timedelta(seconds=15)):
+        with state.transaction() as changes:
+            changes.save_evaluation(at)
+    state.close()
+    state = State.open(tmp_path / "state.db")
+    assert state.last_evaluation() == NOW + timedelta(seconds=15)
+    state.close()
