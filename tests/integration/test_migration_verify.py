@@ -1,17 +1,27 @@
 """What migrations declare is found in a real database, or what is wrong with it is told."""
 
 import asyncio
+import re
 import subprocess
 from collections.abc import Sequence
+from datetime import timedelta
 from pathlib import Path
 
+import psycopg
+import pytest
+
 from pgwatch.demo import database as roofing
+from pgwatch.demo.server import LocalServer
+from pgwatch.migration.compare import Fault
 from pgwatch.migration.verify import Verification, read_migrations, verify
 from pgwatch.targets.connect import open_session
 from pgwatch.targets.dsn import Dsn
+from pgwatch.targets.session import Answer, RefusedError
 from pgwatch.targets.target import Target
+from tests.conftest import create_database, drop_database
 
 FIXTURES = Path(__file__).parent.parent / "fixtures" / "migrations"
+QUIET = ("14",)  # failure classes in which psql says nothing at all
 DEMO_FINDINGS = [  # as psql said, without the statement whose column was there already
     "different data_type_standardization:68 workflow_steps.step_name",
     "dead data_type_standardization:100 users.chk_users_email_format",
@@ -91,3 +101,99 @@ def test_each_damage_is_told_and_nothing_else(any_database: str) -> None:
     told = {f"{p.fault} {p.aspect} {p.kind} {p.key}" for p in found.problems}
     assert sorted(told - expected) == []
     assert not expected - told, sorted(expected - told)
+
+
+def sections(file: Path) -> dict[str, str]:
+    """The parts of a fixture: what was there before, the migration, and one that is healthy."""
+    parts = re.split(r"^-- (before|migration|healthy)\n", file.read_text(), flags=re.MULTILINE)
+    return dict(zip(parts[1::2], parts[2::2], strict=True))
+
+
+@pytest.mark.parametrize("file", sorted((FIXTURES / "classes").glob("*.sql")), ids=lambda f: f.stem)
+def test_failure_class_is_told_at_its_line_and_its_healthy_twin_is_not(
+    any_server: LocalServer, file: Path, tmp_path: Path
+) -> None:
+    parts = sections(file)
+    for kind, text in parts.items():
+        (tmp_path / kind).write_text(text)
+
+    def told(kind: str) -> list[str]:
+        name = create_database(any_server)
+        try:
+            dsn = any_server.dsn(name)
+            said = psql(dsn, tmp_path / "before", tmp_path / kind)
+            assert ("ERROR" in said) == (kind == "migration" and file.stem[:2] not in QUIET), said
+            found = verified(dsn, [tmp_path / kind]).problems
+            return sorted(f"{p.place.line} {p.fault} {p.aspect} {p.kind} {p.key}" for p in found)
+        finally:
+            drop_database(any_server, name)
+
+    expected = [
+        f"{number} {one}"
+        for number, line in enumerate(parts["migration"].splitlines(), 1)
+        if " -- " in line
+        for one in line.split(" -- ")[1].split("; ")
+    ]
+    assert told("migration") == sorted(expected)
+    assert told("healthy") == []
+
+
+def test_role_without_privileges_is_told_what_it_could_not_see(any_database: str) -> None:
+    with psycopg.connect(any_database, autocommit=True) as connection:
+        connection.execute("CREATE TABLE t (a int CHECK (a BETWEEN 1 AND 2))")
+        connection.execute("CREATE VIEW v AS SELECT a FROM t WHERE a IN (1, 2)")
+        connection.execute("DROP ROLE IF EXISTS nobody_special")
+        connection.execute("CREATE ROLE nobody_special LOGIN PASSWORD 'x'")
+    migration = FIXTURES / "views.sql"
+    dsn = str(Dsn.parse(any_database).conninfo(user="nobody_special", password="x"))
+    try:
+        [one] = verified(dsn, [migration]).problems
+    finally:
+        with psycopg.connect(any_database, autocommit=True) as connection:
+            connection.execute("DROP ROLE nobody_special")
+    assert (one.fault, str(one.key)) == (Fault.UNVERIFIABLE, "v")
+    assert "permission denied for" in one.message
+
+
+def test_locked_table_is_not_waited_for(database: str) -> None:
+    with psycopg.connect(database, autocommit=True) as connection:
+        connection.execute("CREATE TABLE t (a int CHECK (a BETWEEN 1 AND 2))")
+        connection.execute("CREATE VIEW v AS SELECT a FROM t WHERE a IN (1, 2)")
+    with psycopg.connect(database) as holder:
+        holder.execute("LOCK TABLE t IN ACCESS EXCLUSIVE MODE")
+        with pytest.raises(RefusedError, match="lock timeout"):
+            verified(database, [FIXTURES / "views.sql"])
+
+
+def test_catalogue_is_read_once_whatever_the_number_of_objects(
+    database: str, tmp_path: Path
+) -> None:
+    sql = "".join(
+        f"CREATE TABLE t{n} (id int PRIMARY KEY, a varchar(10) CHECK (a IN ('x', 'y')));\n"
+        f"CREATE INDEX i{n} ON t{n} (lower(a));\n"
+        for n in range(150)
+    )
+    file = tmp_path / "many.sql"
+    file.write_text(sql)
+    psql(database, file)
+
+    async def statements() -> list[str]:
+        session, _ = await open_session(Target(name="t", dsn=Dsn.parse(database)))
+        sent: list[str] = []
+        run = session.run
+
+        async def counted(text: str, **limits: timedelta) -> Answer:
+            sent.append(text)
+            return await run(text, **limits)
+
+        session.run = counted  # type: ignore[method-assign,assignment]
+        try:
+            found = await verify(session, read_migrations([file]))
+        finally:
+            await session.close()
+        assert found.problems == ()
+        return sent
+
+    sent = asyncio.run(statements())
+    assert sum("pg_catalog.pg_class" in text for text in sent) == 1
+    assert len(sent) < 10
