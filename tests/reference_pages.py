@@ -24,6 +24,7 @@ from pgwatch.queries.catalog import load_catalog
 from pgwatch.queries.query import Query, Scope
 from pgwatch.samples.labels import METRIC_NAME
 from pgwatch.samples.sample import Collected, Family, MetricType, Source
+from pgwatch.samples.store import Store
 from pgwatch.share import share
 from pgwatch.units import format_duration
 from tests.servers import ROOT
@@ -152,6 +153,7 @@ def _process_rows() -> Iterator[str]:
     own.evaluated("f;g", at=now, elapsed=timedelta(0), rules=1, failures=0)
     own.notified("log", "first notification")
     own.notification_failed("log")
+    own.watch(Store())
     for family in text_string_to_metric_families(own.render().decode()):
         if family.name.startswith(("process_", "python_")):
             continue

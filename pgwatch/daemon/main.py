@@ -52,7 +52,9 @@ class Daemon:
         self._started = datetime.now(UTC)
         self._metrics = OwnMetrics(version=__version__)
         exposition = Exposition(tail=self._metrics.render)
-        self._measuring = Measuring(Store(self._house.retention), exposition)
+        store = Store(self._house.retention)
+        self._metrics.watch(store)
+        self._measuring = Measuring(store, exposition)
         self._undelivered = 0
         self._refused = ""  # why the configuration on disk is not in force
         self._waiting: tuple[str, ...] = ()  # settings that change at the next start only

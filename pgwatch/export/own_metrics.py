@@ -14,6 +14,7 @@ from prometheus_client.openmetrics.exposition import generate_latest as openmetr
 
 from pgwatch.samples.labels import METRIC_NAME, Labels
 from pgwatch.samples.sample import Collected, Family, MetricType, Source
+from pgwatch.samples.store import Store
 
 QUERY_METRICS = "pgwatch/queries"  # the query name of these series' source
 
@@ -211,6 +212,21 @@ class OwnMetrics:
             ["channel"],
             registry=registry,
         )
+
+    def watch(self, store: Store) -> None:
+        """Tell the size of the history from now on, as it is at each scrape."""
+        series = Gauge(
+            "pgwatch_store_series",
+            "Series with a sample in the recent history, those that ended included",
+            registry=self.registry,
+        )
+        size = Gauge(
+            "pgwatch_store_bytes",
+            "Memory that the samples of the recent history take, without labels",
+            registry=self.registry,
+        )
+        series.set_function(lambda: store.series_count)
+        size.set_function(lambda: store.memory_bytes)
 
     def reloaded(self, *, successful: bool, at: datetime) -> None:
         """Note that the configuration was read, at start or again."""

@@ -64,7 +64,7 @@ class Store:
         return None if group is None else group.answered_ms
 
     def families(self) -> Mapping[str, Family]:
-        """Return the known metrics by name, also those without a series at present."""
+        """Return the metrics of the last answers, and of the history, by name."""
         return MappingProxyType(self._families)
 
     def names(self) -> tuple[str, ...]:
@@ -102,3 +102,12 @@ class Store:
                 del self._groups[source]
             else:
                 group.tidy(now_ms - self._retention_ms)
+        self._forget_families()
+
+    def _forget_families(self) -> None:
+        """Drop the families of which there is no series and that no answer declares any more."""
+        names = set(self._index.names())
+        for group in self._groups.values():
+            names.update(family.name for family in group.families)
+        if not names.issuperset(self._families):
+            self._families = {name: f for name, f in self._families.items() if name in names}

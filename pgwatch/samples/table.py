@@ -125,39 +125,42 @@ def project(labels: Iterable[Labels], keep: Callable[[str], bool]) -> list[Label
     """Return the sets with only the labels whose name satisfies `keep`; equal ones are one object."""
     plans: dict[tuple[str, ...], _Projection] = {}
     made: list[Labels] = []
+    schema: tuple[str, ...] | None = None
     for each in labels:
-        plan = plans.get(each.schema)
-        if plan is None:
-            plan = plans[each.schema] = _Projection(each.schema, keep)
-        made.append(plan.of(each))
+        if each.schema is not schema:
+            schema = each.schema
+            plan = plans.get(schema) or plans.setdefault(schema, _projection(schema, keep))
+            left, pick, known = plan
+        values = pick(each.values_)
+        found = known.get(values)
+        if found is None:
+            found = known[values] = Labels.from_sorted(left, values)
+        made.append(found)
     return made
 
 
-class _Projection:
-    """Picks some of the labels of sets with one schema."""
+_Projection = tuple[
+    tuple[str, ...], Callable[[tuple[str, ...]], tuple[str, ...]], dict[tuple[str, ...], Labels]
+]
+# of sets with one schema: the names that are left, what picks their values, and the sets made so far
 
-    __slots__ = ("_known", "_left", "_pick")
 
-    def __init__(self, schema: tuple[str, ...], keep: Callable[[str], bool]) -> None:
-        kept = [i for i, name in enumerate(schema) if keep(name)]
-        self._left = tuple(schema[i] for i in kept)
-        self._known: dict[tuple[str, ...], Labels] = {}
-        self._pick: Callable[[tuple[str, ...]], tuple[str, ...]]
-        if len(kept) > 1:
-            self._pick = itemgetter(*kept)
-        elif kept:
-            (only,) = kept
-            self._pick = lambda values: (values[only],)
-        else:
-            self._pick = lambda _: ()
+def _projection(schema: tuple[str, ...], keep: Callable[[str], bool]) -> _Projection:
+    kept = [i for i, name in enumerate(schema) if keep(name)]
+    pick: Callable[[tuple[str, ...]], tuple[str, ...]]
+    if len(kept) > 1:
+        pick = itemgetter(*kept)
+    elif kept:
+        (only,) = kept
 
-    def of(self, labels: Labels) -> Labels:
-        """Return what is left of `labels`."""
-        values = self._pick(labels.values_)
-        made = self._known.get(values)
-        if made is None:
-            made = self._known[values] = Labels.from_sorted(self._left, values)
-        return made
+        def pick(values: tuple[str, ...]) -> tuple[str, ...]:
+            return (values[only],)
+    else:
+
+        def pick(values: tuple[str, ...]) -> tuple[str, ...]:  # noqa: ARG001
+            return ()
+
+    return tuple(schema[i] for i in kept), pick, {}
 
 
 def sort_keys(labels: Iterable[Labels]) -> list[tuple[Any, ...]]:

@@ -6,7 +6,9 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from pgwatch.export.own_metrics import OwnMetrics, QueryMetrics
 from pgwatch.export.prometheus import Exposition
-from pgwatch.samples.sample import Source
+from pgwatch.samples.labels import Labels
+from pgwatch.samples.sample import Collected, Source
+from pgwatch.samples.store import Store
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 ACTIVITY = Source("db1", "core/activity")
@@ -119,3 +121,23 @@ def test_removed_rule_group_is_off_the_page() -> None:
     metrics.missed("a.yml;g")
     metrics.forget_group("a.yml;g")
     assert b"a.yml;g" not in metrics.render()
+
+
+def test_the_history_tells_its_size_at_each_scrape() -> None:
+    own, store = OwnMetrics(version="1"), Store()
+    own.watch(store)
+    assert numbers(own.render())["pgwatch_store_series{}"] == 0
+    for place, target in enumerate(("db1", "db2")):
+        series = [Labels({"__name__": "m", "n": str(n), "target": target}) for n in range(100)]
+        store.append(
+            Collected(
+                source=Source(target, "core/many"),
+                time_ms=1000,
+                families=(),
+                labels=series,
+                values=[1.0] * 100,
+            )
+        )
+        found = numbers(own.render())
+        assert found["pgwatch_store_series{}"] == 100 * (place + 1)
+        assert found["pgwatch_store_bytes{}"] == store.memory_bytes >= 800 * (place + 1)

@@ -246,6 +246,26 @@ def test_families_are_known_by_name() -> None:
     assert dict(store.families()) == {"m": FAMILY}
 
 
+def test_families_that_left_the_history_are_forgotten() -> None:
+    store = Store(timedelta(seconds=10))
+    for second in range(100):
+        other = Family(f"rule_{second}", MetricType.GAUGE, "")
+        store.append(
+            Collected(
+                source=Source("", f"rule/{second}"),
+                time_ms=second * 1000,
+                families=(other,),
+                labels=[Labels({METRIC_NAME: other.name})],
+                values=[1.0],
+            )
+        )
+        store.append(answer(second * 1000, {}))
+    assert "m" in store.families()  # declared, though without a series
+    assert "rule_99" in store.families()
+    assert "rule_50" not in store.families()
+    assert len(store.families()) < 20
+
+
 def test_readers_never_see_a_half_written_row() -> None:
     """Every row has equal values in all its series, whatever the writer does meanwhile."""
     store = Store(timedelta(milliseconds=200))
