@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pgwatch.check.run import CheckPlan, Subject
-from pgwatch.check.spec import CheckSpec, Producers, asks_history, check_specs
+from pgwatch.check.spec import CheckSpec, Producers, check_specs
 from pgwatch.config.choose import Inputs
 from pgwatch.errors import InputError, Problem
 from pgwatch.probes.probe import Probe
@@ -219,8 +219,8 @@ def check_plan(
         *(
             producers.of(rule)
             for spec in specs
+            if not spec.needs_history
             for rule in spec.rules
-            if not asks_history(rule, producers.historic)
         )
     )
     subjects = [

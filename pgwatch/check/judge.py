@@ -7,7 +7,15 @@ from datetime import datetime
 from pgwatch.check.spec import CheckSpec, Producers, asks_history, metric_name, metric_names
 from pgwatch.check.verdict import CheckResult, Finding, Verdict, of_findings, worst
 from pgwatch.collect.outcome import Answered, Blocked, Denied, NotApplicable, QueryRun
-from pgwatch.promql.ast import BinaryExpr, Expr, VectorSelector, children
+from pgwatch.promql.ast import (
+    BinaryExpr,
+    Call,
+    Expr,
+    VectorSelector,
+    children,
+    selectors,
+    walk,
+)
 from pgwatch.promql.engine import Engine
 from pgwatch.promql.errors import PromqlError
 from pgwatch.rules.accepted import Accepted, accepted_by
@@ -17,6 +25,9 @@ from pgwatch.rules.rule import AlertingRule, Severity
 from pgwatch.samples.labels import Labels
 
 NEEDS_HISTORY = "needs history, which one run does not have"
+_VERDICT = "verdict"  # a rule with the label `verdict: unknown` finds what could not be told
+_SHOWN = 10  # of what could not be told, by name
+_OF_THE_DAEMON = ("ALERTS", "pgwatch_")  # metrics that one run does not have by its nature
 
 # A finding's object is made of the labels that name one, outermost first; the first row that applies.
 _OBJECTS = (
@@ -62,6 +73,8 @@ def judge(
     """Return the verdict of `spec` on one target."""
     told = [_tell(rule, seen, producers, accepted) for rule in spec.rules]
     verdict = worst(one.verdict for one in told)
+    if verdict is Verdict.UNKNOWN and any(one.verdict is Verdict.WARN for one in told):
+        verdict = Verdict.WARN  # what was found counts, as it does within one rule
     sources = frozenset[str]().union(*(producers.of(rule) for rule in spec.rules))
     return CheckResult(
         name=spec.name,
@@ -94,38 +107,89 @@ def _notes(told: Sequence[_Told], verdict: Verdict) -> Iterator[str]:
 def _tell(
     rule: AlertingRule, seen: Seen, producers: Producers, accepted: Sequence[Accepted]
 ) -> _Told:
+    fed = _feeding(rule, seen, producers)
     if asks_history(rule, producers.historic):
+        if _is_mute(rule.expr, fed.empty):
+            return _Told(verdict=Verdict.PASS)  # nothing is there whose history it would ask for
         return _Told(verdict=Verdict.SKIPPED, reason=NEEDS_HISTORY)
-    absent: dict[str, str] = {}  # metrics that do not exist here, and why
-    doubts: list[str] = []
-    cures: list[str] = []
-    for metric in metric_names(rule):
-        feeding = [run for name in producers.of_metric(metric) for run in seen.runs.get(name, ())]
-        if not feeding:
-            absent[metric] = producers.why_absent(metric)
-        elif all(isinstance(run.outcome, NotApplicable) for run in feeding):
-            absent[metric] = _reasons(feeding)
-        doubts += [doubt for run in feeding if (doubt := _doubt(run))]
-        doubts += [seen.broken[metric]] if metric in seen.broken else []
-        cures += [run.outcome.grant for run in feeding if isinstance(run.outcome, Denied)]
-    if _is_mute(rule.expr, absent):
-        return _Told(verdict=Verdict.SKIPPED, reason="; ".join(dict.fromkeys(absent.values())))
+    if _is_mute(rule.expr, fed.absent):
+        return _Told(verdict=Verdict.SKIPPED, reason="; ".join(dict.fromkeys(fed.absent.values())))
     try:
         evaluation = evaluate(rule, seen.engine, round(seen.now.timestamp() * 1000))
     except PromqlError as error:
         return _Told(verdict=Verdict.UNKNOWN, reason=f"the rule could not be evaluated: {error}")
     counted, waived = _sorted_out(rule, evaluation.findings, accepted, seen.now)
-    notes = list(dict.fromkeys(doubts))
+    wanted = _wanted(rule.expr)
+    if not wanted.isdisjoint(fed.doubted):
+        counted = []  # absent, maybe, only because nobody could look
+    notes = list(dict.fromkeys(fed.doubts))
+    if counted:
+        notes += dict.fromkeys(fed.absent[metric] for metric in fed.absent if metric in wanted)
     if waived:
         notes.append(f"{len(waived)} accepted and not counted ({', '.join(dict.fromkeys(waived))})")
+    if counted and rule.labels.get(_VERDICT) == Verdict.UNKNOWN:
+        return _untold(counted, notes, fed.cures)
     verdict = worst([Verdict.PASS, *(of_findings(_severity(rule, f), found=True) for f in counted)])
-    if doubts and not counted:
+    if fed.doubts and not counted:
         verdict = Verdict.UNKNOWN
     return _Told(
         verdict=verdict,
         reason="; ".join(notes),
-        cures=tuple(cures),
+        cures=fed.cures,
         findings=tuple(_finding(found) for found in counted),
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Fed:
+    """How the queries and probes ended that bring what a rule reads."""
+
+    absent: Mapping[str, str]  # metrics that do not exist here, and why
+    empty: Collection[str]  # metrics that were read, and have no series
+    doubted: Collection[str]  # metrics that were not, or not wholly, read
+    doubts: Sequence[str]  # why
+    cures: tuple[str, ...]
+
+
+def _feeding(rule: AlertingRule, seen: Seen, producers: Producers) -> _Fed:
+    absent: dict[str, str] = {}
+    doubts: list[str] = []
+    cures: list[str] = []
+    empty, doubted = set[str](), set[str]()
+    for metric in metric_names(rule):
+        feeding = [run for name in producers.of_metric(metric) for run in seen.runs.get(name, ())]
+        unsure = [doubt for run in feeding if (doubt := _doubt(run))]
+        unsure += [seen.broken[metric]] if metric in seen.broken else []
+        if unsure:
+            doubted.add(metric)
+        if not feeding:
+            absent[metric] = producers.why_absent(metric)
+        elif all(isinstance(run.outcome, NotApplicable) for run in feeding):
+            absent[metric] = _reasons(feeding)
+        elif not unsure and metric not in producers.historic and not _has_series(metric, seen):
+            empty.add(metric)
+        doubts += unsure
+        cures += [run.outcome.grant for run in feeding if isinstance(run.outcome, Denied)]
+    return _Fed(absent=absent, empty=empty, doubted=doubted, doubts=doubts, cures=tuple(cures))
+
+
+def _has_series(metric: str, seen: Seen) -> bool:
+    """Return whether there is a series of `metric` now; "" is any."""
+    if not metric:
+        return True
+    answer = seen.engine.instant(f'{{__name__="{metric}"}}', round(seen.now.timestamp() * 1000))
+    return bool(answer.vector)
+
+
+def _untold(counted: Sequence[Found], notes: Sequence[str], cures: tuple[str, ...]) -> _Told:
+    """Return what a rule says whose findings are what could not be told (label `verdict: unknown`)."""
+    findings = [_finding(found) for found in counted]
+    shown = [finding.summary for finding in findings[:_SHOWN]]
+    more = [f"and {len(findings) - _SHOWN} more"] if len(findings) > _SHOWN else []
+    return _Told(
+        verdict=Verdict.UNKNOWN,
+        reason="; ".join([*notes, *shown, *more]),
+        cures=(*cures, *(finding.fix for finding in findings if finding.fix)),
     )
 
 
@@ -133,11 +197,24 @@ def _is_mute(expr: Expr, absent: Collection[str]) -> bool:
     """Return whether `expr` says nothing where the metrics `absent` do not exist."""
     if isinstance(expr, VectorSelector):
         return metric_name(expr) in absent
+    if _asks_absence(expr):
+        return any(metric_name(selector).startswith(_OF_THE_DAEMON) for selector in selectors(expr))
     if isinstance(expr, BinaryExpr) and expr.op == "or":
         return _is_mute(expr.lhs, absent) and _is_mute(expr.rhs, absent)
     if isinstance(expr, BinaryExpr) and expr.op == "unless":
         return _is_mute(expr.lhs, absent)
     return any(_is_mute(child, absent) for child in children(expr))
+
+
+def _asks_absence(expr: Expr) -> bool:
+    """Return whether `expr` is true of what does not exist: there its finding is that it is missing."""
+    return isinstance(expr, Call) and expr.func in ("absent", "absent_over_time")
+
+
+def _wanted(expr: Expr) -> frozenset[str]:
+    """Return the metrics whose absence `expr` reports."""
+    calls = (node for node in walk(expr) if _asks_absence(node))
+    return frozenset(metric_name(selector) for call in calls for selector in selectors(call))
 
 
 def _sorted_out(

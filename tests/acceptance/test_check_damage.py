@@ -115,12 +115,69 @@ def test_a_stale_view_where_the_server_keeps_commit_times(
         sql(server.dsn(), view)
         ran = gate(server.dsn(), "--config", str(config), *only, cwd=tmp_path)
         assert ran.status == 0  # a warning
-        cure = 'REFRESH MATERIALIZED VIEW CONCURRENTLY "public"."report";'
+        cure = 'REFRESH MATERIALIZED VIEW "public"."report";'
         assert_found(ran, only[1], "public.report", cure, verdict="warn")
         fresh = gate(server.dsn(), *only, cwd=tmp_path)
         assert fresh.verdicts == {only[1]: "pass"}
         assert gate(server.dsn(), "--config", str(config), *only, "--fail-on", "warn",
                     cwd=tmp_path).status == 1  # fmt: skip
+
+
+STALE = "PostgresMaterializedViewStale"
+
+
+def restart(server: LocalServer) -> None:
+    server.halt()
+    server.launch()
+
+
+@pytest.mark.parametrize("only", [(), ("--only", STALE)], ids=["all", "only"])
+def test_a_database_without_materialized_views(
+    any_database: str, tmp_path: Path, only: tuple[str, ...]
+) -> None:
+    check = gate(any_database, *only, cwd=tmp_path).check(STALE)
+    assert (check["verdict"], check["findings"]) == ("pass", [])
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+def test_a_view_older_than_the_server_s_commit_times(version: int, tmp_path: Path) -> None:
+    """It may be the stalest of all; the cure that is printed lets it be told."""
+    only = ("--only", STALE)
+    with LocalServer(bin=bin_of(version)) as server:
+        sql(server.dsn(), 'CREATE MATERIALIZED VIEW "Old; ""one""" AS SELECT 1 AS one')
+        sql(server.dsn(), "CREATE MATERIALIZED VIEW empty AS SELECT 1 AS one WITH NO DATA")
+        sql(server.dsn(), "ALTER SYSTEM SET track_commit_timestamp = on")
+        restart(server)
+        check = gate(server.dsn(), *only, cwd=tmp_path).check(STALE)
+        assert check["verdict"] == "unknown"
+        assert 'public.Old; "one"' in check["reason"]
+        assert "empty" not in check["reason"]
+        (cure,) = check["reason"].partition("; cure: ")[2].splitlines()
+        sql(server.dsn(), cure)
+        assert gate(server.dsn(), *only, cwd=tmp_path).verdicts == {STALE: "pass"}
+
+
+def test_a_view_that_the_application_forgot(tmp_path: Path) -> None:
+    only = ("--only", STALE)
+    with LocalServer(bin=bin_of(VERSIONS[-1])) as server:
+        sql(server.dsn(), TABLES)
+        sql(server.dsn(), "CREATE MATERIALIZED VIEW dashboard AS SELECT 1 AS one")
+        assert gate(server.dsn(), *only, cwd=tmp_path).verdicts == {STALE: "pass"}
+        sql(server.dsn(), "CREATE MATERIALIZED VIEW forgotten AS SELECT 1 AS one")
+        ran = gate(server.dsn(), *only, cwd=tmp_path)
+        assert ran.verdicts == {STALE: "unknown"}
+        assert "when public.forgotten was refreshed" in ran.check(STALE)["reason"]
+        assert gate(server.dsn(), *only, "--strict", cwd=tmp_path).status == 3
+        (cure,) = ran.check(STALE)["reason"].partition("; cure: ")[2].splitlines()
+        sql(server.dsn(), "DELETE FROM materialized_view_status")
+        check = gate(server.dsn(), *only, cwd=tmp_path).check(STALE)
+        assert check["verdict"] == "unknown"
+        assert "public.dashboard" in check["reason"]
+        sql(server.dsn(), cure)
+        restart(server)
+        sql(server.dsn(), "REFRESH MATERIALIZED VIEW forgotten")
+        sql(server.dsn(), "REFRESH MATERIALIZED VIEW dashboard")
+        assert gate(server.dsn(), *only, cwd=tmp_path).verdicts == {STALE: "pass"}
 
 
 def test_the_age_of_a_view_where_the_server_keeps_none(database: str, tmp_path: Path) -> None:

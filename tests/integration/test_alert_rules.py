@@ -134,7 +134,7 @@ def test_rule_says_how_bad_it_is_and_what_to_do(
 ) -> None:
     name, labels = rule["alert"], rule["labels"]
     severity = "critical" if name in CRITICAL else "info" if name in INFO else "warning"
-    assert labels["severity"] == severity
+    assert labels["severity"] == ("info" if "verdict" in labels else severity)
     assert labels["phase"] in {"pre", "structure", "types", "constraints", "post"}
     assert set(rule["annotations"]) == {"summary", "description", "fix"}
     assert "$value" not in str(labels)
@@ -144,6 +144,8 @@ def test_rule_says_how_bad_it_is_and_what_to_do(
 def test_threshold_is_the_one_number_compared_with(
     file: Path, index: int, rule: dict[str, Any]
 ) -> None:
+    if "verdict" in rule["labels"]:
+        return  # it finds what could not be told: nothing to set
     found = COMPARISON_WITH_NUMBER.findall(rule["expr"])
     assert len(found) == (0 if rule["labels"].get("known") == "observed" else 1)
 

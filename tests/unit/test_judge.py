@@ -1,6 +1,7 @@
 """From how the queries ended to the verdict of a check: what was not seen is never a pass."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 
 import pytest
@@ -233,7 +234,41 @@ GOOD, BAD = answered("core/a", m=0), answered("core/a", m=1)
             alert("m > 0 and n"), [BAD, ended("core/b", ABSENT)], SKIPPED, ABSENT.reason, id="and"
         ),
         pytest.param(
-            alert("absent(n)"), [ended("core/b", ABSENT)], SKIPPED, ABSENT.reason, id="absent()"
+            alert("absent(n)"), [ended("core/b", ABSENT)], FAIL, ABSENT.reason, id="absent()"
+        ),
+        pytest.param(
+            alert("absent(typo)"), [GOOD], FAIL, "nothing that runs here brings", id="absent() of nothing"
+        ),
+        pytest.param(alert("absent(m)"), [GOOD], PASS, "", id="absent() of what is there"),
+        pytest.param(
+            alert("absent(n)"), [ended("core/b", DENIED)], UNKNOWN, "role weak", id="absent() of the unseen"
+        ),
+        pytest.param(
+            alert("absent_over_time(typo[5m])"), [GOOD], SKIPPED, NEEDS_HISTORY, id="absent_over_time()"
+        ),
+        pytest.param(
+            alert("absent(ALERTS)"), [GOOD], SKIPPED, "ALERTS", id="absent() of what only the daemon has"
+        ),
+        pytest.param(
+            alert("m > 0 and on () absent(typo)"), [BAD], FAIL, "nothing that runs", id="and absent()"
+        ),
+        pytest.param(
+            alert("absent(typo) and on () n"), [ended("core/b", ABSENT)], SKIPPED, ABSENT.reason,
+            id="absent() and what does not apply",
+        ),
+        pytest.param(
+            alert("rate(m[5m]) > 0"), [answered("core/a")], PASS, "", id="a range over what is not there"
+        ),
+        pytest.param(
+            alert("rate(m[5m]) > 0"), [ended("core/a", DENIED)], SKIPPED, NEEDS_HISTORY,
+            id="a range over what was not seen",
+        ),
+        pytest.param(
+            alert("m > 0", verdict="unknown"), [GOOD], PASS, "", id="nothing that could not be told"
+        ),
+        pytest.param(
+            alert("m > 0", verdict="unknown"), [ended("core/a", ABSENT)], SKIPPED, ABSENT.reason,
+            id="what could not be told does not apply",
         ),
         pytest.param(
             alert("both > on () both"),
@@ -296,8 +331,15 @@ def test_verdict_of_one_rule(
             id="a part needs history",
         ),
         pytest.param(
+            [alert("m > 0", "warning"), alert("n > 0", "warning")],
+            [BAD, ended("core/b", DENIED)],
+            WARN,
+            "role weak may not",
+            id="a warning, and more might be",
+        ),
+        pytest.param(
             [alert("n > 0"), alert("rate(m[5m]) > 0")],
-            [ended("core/b", ABSENT)],
+            [ended("core/b", ABSENT), BAD],
             SKIPPED,
             f"{NEEDS_HISTORY}; {ABSENT.reason}",
             id="all skipped, for two reasons",
@@ -309,6 +351,44 @@ def test_rules_that_share_a_name_are_one_check(
 ) -> None:
     result = told(rules, runs)
     assert (result.verdict, result.reason) == (verdict, reason)
+
+
+UNTOLD = (
+    "{alert: A, expr: 'n > 0', labels: {severity: info, verdict: unknown}, annotations: {"
+    "summary: '{{ $labels.relname }} is not known', fix: 'REFRESH t;'}}"
+)
+
+
+@pytest.mark.parametrize(
+    ("runs", "verdict", "reason", "cure"),
+    [
+        ([GOOD, answered("core/b", n=0)], PASS, "", ""),
+        ([GOOD, answered("core/b", n=1)], UNKNOWN, "t is not known", "REFRESH t;"),
+        ([BAD, answered("core/b", n=1)], FAIL, "t is not known", "REFRESH t;"),
+        ([GOOD, ended("core/b", ABSENT)], PASS, "", ""),
+    ],
+)
+def test_a_rule_that_says_what_could_not_be_told(
+    runs: list[QueryRun], verdict: Verdict, reason: str, cure: str
+) -> None:
+    result = told([alert("m > 0"), UNTOLD], runs)
+    assert (result.verdict, result.reason, result.cure) == (verdict, reason, cure)
+    assert bool(result.findings) is (verdict is FAIL)
+
+
+def test_what_could_not_be_told_of_many_is_told_of_some() -> None:
+    series = [Labels({METRIC_NAME: "n", "relname": f"t{i:02}"}) for i in range(12)]
+    run = answered("core/b")
+    assert run.collected is not None
+    collected = replace(run.collected, labels=series, values=[1.0] * 12)
+    result = told([UNTOLD], [replace(run, collected=collected)])
+    assert result.reason.endswith("t09 is not known; and 2 more")
+
+
+def test_what_could_not_be_told_can_be_accepted() -> None:
+    accepted = [Accepted(check="A", labels={"relname": "t"}, reason="fine")]
+    result = told([UNTOLD], [answered("core/b", n=1)], accepted=accepted)
+    assert (result.verdict, result.reason) == (PASS, "1 accepted and not counted (fine)")
 
 
 RECORDED_RATE = "{record: r, expr: 'rate(m[5m])'}"
