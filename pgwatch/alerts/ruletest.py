@@ -24,7 +24,7 @@ from pgwatch.alerts.testfile import (
     RuleTestFile,
     load_tests,
 )
-from pgwatch.promql.engine import Engine
+from pgwatch.promql.engine import Engine, Kind
 from pgwatch.promql.errors import PromqlError
 from pgwatch.rules.evaluate import evaluate, record
 from pgwatch.rules.load import load_rules
@@ -37,7 +37,6 @@ from pgwatch.units import format_duration
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _FOREVER = timedelta(days=365 * 100)
-_FUZZY = 1e-9  # relative difference that `fuzzy_compare` forgives
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -159,6 +158,9 @@ class _Run:
         except PromqlError as error:
             yield f"{where}: {error}"
             return
+        if result.kind not in (Kind.VECTOR, Kind.SCALAR):
+            yield f"{where}: expected a vector or a scalar, got a {result.kind}"
+            return
         wanted, got = sorted(check.expected, key=_order), sorted(result.vector, key=_order)
         same = len(wanted) == len(got) and all(
             one[0] == other[0] and self._equal(one[1], other[1])
@@ -170,10 +172,10 @@ class _Run:
             )
 
     def _equal(self, one: float, other: float) -> bool:
-        if math.isnan(one) or math.isnan(other):
-            return math.isnan(one) and math.isnan(other)
+        """Return whether promtool finds two values equal: NaN is equal to nothing."""
         return one == other or (
-            self._file.fuzzy_compare and math.isclose(one, other, rel_tol=_FUZZY)
+            self._file.fuzzy_compare
+            and one in (math.nextafter(other, -math.inf), math.nextafter(other, math.inf))
         )
 
 

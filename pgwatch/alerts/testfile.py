@@ -9,6 +9,7 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
+from glob import glob
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -152,7 +153,8 @@ class _Reader:
         tests = [self._test(path, item, interval) for path, item in self._items((), top, "tests")]
         files: list[Path] = []
         for path, item in self._items((), top, "rule_files"):
-            found = sorted(folder.glob(item)) if isinstance(item, str) and item else []
+            pattern = str(folder / item) if isinstance(item, str) and item else ""
+            found = sorted(map(Path, glob(pattern)))  # noqa: PTH207 - it may be absolute
             if not found:
                 self._problem(path, f"no file matches {item!r}")
             files += found
