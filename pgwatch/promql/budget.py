@@ -27,7 +27,8 @@ def check_budget(
             _check(len(samples[expr.matchers].table), len(steps), 0)
         case ast.MatrixSelector():
             read = samples[expr.selector.matchers]
-            _check(len(read.table), len(steps), _window_cells(read, expr.range_ms))
+            cells = _window_cells(read, expr.range_ms, len(steps))
+            _check(len(read.table), len(steps), cells)
         case ast.SubqueryExpr():
             step = interval_ms if expr.step_ms is None else expr.step_ms
             count = (expr.range_ms + int(steps[-1] - steps[0])) // step + 1
@@ -48,12 +49,18 @@ def _check(series: int, steps: int, window_cells: int) -> None:
         raise PromqlError(_TOO_MANY)
 
 
-def _window_cells(samples: Samples, range_ms: int) -> int:
-    """Return about how many samples one window holds: those of the newest window."""
+def _window_cells(samples: Samples, range_ms: int, steps: int) -> int:
+    """Return about how many samples one window holds: those of the newest window.
+
+    If all samples together are not too many, their number will do.
+    """
+    everything = sum(len(part.rows.times) * part.width for part in samples.parts)
+    if everything <= MAX_CELLS and everything * steps <= MAX_READ:
+        return everything
     cells = 0
     for part in samples.parts:
         times = part.rows.times
         if len(times):
             rows = len(times) - int(times.searchsorted(times[-1] - range_ms, side="right"))
-            cells += rows * len(part)
+            cells += rows * part.width
     return cells

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,17 +14,21 @@ from pgwatch.samples.select import Columns, Selection
 from pgwatch.samples.table import LabelTable
 
 
-@dataclass(frozen=True, slots=True)
-class Part:
-    """Rows of some series, and where the series stand in the table of the whole."""
+class Part(NamedTuple):
+    """Rows of some series, and where the series stand in the table of the whole.
+
+    A tuple like `_Piece`, because an evaluation makes one for each source: a dataclass costs five times
+    as much.
+    """
 
     rows: Rows
     columns: Columns
     places: Columns
     sources: tuple[Source, ...] = ()  # who observed them; empty if a subquery computed them
 
-    def __len__(self) -> int:
-        """Return the number of series."""
+    @property
+    def width(self) -> int:
+        """The number of series."""
         if isinstance(self.places, slice):
             return int(self.places.stop - self.places.start)
         return len(self.places)
@@ -98,7 +103,7 @@ def _newest_of(
     """Return the newest row's values, its times, and where there is a sample, for each of `ends`."""
     rows = part.rows
     if rows.is_empty:
-        shape = (len(ends), len(part))
+        shape = (len(ends), part.width)
         return np.full(shape, np.nan), np.full(len(ends), -np.inf), np.zeros(shape, np.bool_)
     last = np.searchsorted(rows.times, ends, side="right") - 1
     recent = (last >= 0) & (rows.times[last] > ends - lookback_ms)
@@ -138,8 +143,7 @@ class Window:
         return np.repeat(self.clocks, self.widths, axis=1)
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class _Piece:
+class _Piece(NamedTuple):
     """What a window has of some series."""
 
     clocks: Times  # as in `Window`
@@ -186,25 +190,20 @@ def windows(
 
 def _whole(large: list[_Piece], small: Iterable[list[_Piece]]) -> Iterator[_Piece]:
     """Yield pieces without holes: the small ones of one number of samples as one."""
-    holed: list[_Piece] = []
     for piece in large:
         if piece.has_holes:
-            holed.append(piece)
+            yield from _complete(piece)
         else:
             yield piece
-    for alike in small:
-        piece = _joined(alike)
-        if not piece.has_holes:
-            yield piece
-            continue
-        without = [each for each in alike if not each.has_holes]
-        if without:
-            yield _joined(without)
-        holed += [each for each in alike if each not in without]
     by_count: dict[int, list[_Piece]] = {}
-    for piece in holed:
-        for part in _complete(piece):
-            by_count.setdefault(len(part.values), []).append(part)
+    for alike in small:
+        joined = _joined(alike)
+        if not joined.has_holes:
+            yield joined
+            continue
+        for piece in alike:
+            for part in _complete(piece) if piece.has_holes else (piece,):
+                by_count.setdefault(len(part.values), []).append(part)
     yield from map(_joined, by_count.values())
 
 

@@ -4,7 +4,7 @@ Evaluating a rule transforms the same label sets in the same way each time. A tr
 therefore computed once per table and kept on it; steady-state evaluation does no work per series.
 """
 
-from collections.abc import Callable, Hashable, Iterable
+from collections.abc import Callable, Hashable, Iterable, Sequence
 from operator import itemgetter
 from typing import Any, TypeVar
 from weakref import WeakKeyDictionary
@@ -27,7 +27,16 @@ class LabelTable:
     rules compare thousands of series and tell of none.
     """
 
-    __slots__ = ("__weakref__", "_base", "_constant", "_kept", "_labels", "_memo", "_pairs")
+    __slots__ = (
+        "__weakref__",
+        "_base",
+        "_constant",
+        "_kept",
+        "_labels",
+        "_memo",
+        "_pairs",
+        "_same_order",
+    )
 
     def __init__(self, labels: Iterable[Labels], *, constant: Iterable[str] = ()) -> None:
         """`constant` names labels that are known to have one value in the whole table."""
@@ -35,6 +44,7 @@ class LabelTable:
         self._kept: frozenset[str] | None = None  # the labels of `_base` that are left; None: all
         self._labels: tuple[Labels, ...] | None = self._base
         self._constant = frozenset(constant)
+        self._same_order = False  # `_base` is in the same order: only constants are left out
         self._memo: dict[Hashable, Any] = {}
         self._pairs: WeakKeyDictionary[LabelTable, dict[Hashable, Any]] = WeakKeyDictionary()
 
@@ -85,7 +95,8 @@ class LabelTable:
         """Return the columns in label order."""
 
         def sort() -> tuple[int, ...]:
-            keys = sort_keys(self.labels)
+            one_schema = len({each.schema for each in self._base}) == 1
+            keys = sort_keys(self._base if self._same_order and one_schema else self.labels)
             return tuple(sorted(range(len(keys)), key=keys.__getitem__))
 
         return self.remember("order", sort)
@@ -110,15 +121,18 @@ class LabelTable:
         def make() -> LabelTable:
             table = LabelTable(self._base, constant=self._constant & kept)
             table._kept, table._labels = kept, None
-            if dropped <= self._constant and self.is_unique():
+            table._same_order = dropped <= self._constant
+            if table._same_order and self.is_unique():
                 table.remember("unique", lambda: True)
             return table
 
         return self.remember(kept, make)
 
-    def _left_of(self, labels: Iterable[Labels]) -> list[Labels]:
+    def _left_of(self, labels: Sequence[Labels]) -> list[Labels]:
         kept = self._kept
-        return list(labels) if kept is None else project(labels, kept.__contains__)
+        if kept is None:
+            return list(labels)
+        return project(labels, kept.__contains__) if kept else [Labels()] * len(labels)
 
 
 def project(labels: Iterable[Labels], keep: Callable[[str], bool]) -> list[Labels]:
