@@ -57,6 +57,13 @@ class Schedule:
             if job.id.startswith(_job_id(owner, None)):
                 job.remove()
 
+    def clock_set_back(self, now: datetime) -> None:
+        """Call again in time what would wait until the clock, which was set back, has caught up."""
+        for job in self._scheduler.get_jobs():
+            away, interval = job.next_run_time - now, job.trigger.interval
+            if away > interval:
+                job.modify(next_run_time=now + away % interval)
+
     def stop(self) -> None:
         """Call nothing any more."""
         if self._scheduler.running:

@@ -15,7 +15,7 @@ from pgwatch.alerts.lifecycle import Change, ChangeKind, step, unwatched
 from pgwatch.alerts.series import alert_series
 from pgwatch.daemon.alert_counts import alert_counts
 from pgwatch.daemon.measuring import Measuring
-from pgwatch.daemon.slots import group_key, next_slot
+from pgwatch.daemon.slots import group_key, next_slot, slot_to_await
 from pgwatch.daemon.unanswered import Unanswered
 from pgwatch.errors import PgwatchError
 from pgwatch.export.own_metrics import OwnMetrics
@@ -174,6 +174,10 @@ class Alerting:
         """Step the alerts of `rule`; returns the error of its evaluation."""
         previous = self.alerts.get(rule.id, ())
         evaluation, error = None, ""
+        fed = frozenset[Source]().union(*{alert.sources for alert in previous})
+        looked_at_ms = _ms(at - group.query_offset)
+        # Before and after: what came or went meanwhile may not have been in the evaluation.
+        silent = self._unanswered.among(fed, looked_at_ms)
         try:
             evaluation = self._without_accepted(
                 rule,
@@ -188,14 +192,13 @@ class Alerting:
             )
         except PromqlError as failure:
             error = str(failure)
-        fed = frozenset[Source]().union(*{alert.sources for alert in previous})
-        silent = self._unanswered.among(fed, _ms(at - group.query_offset))
+        silent |= self._unanswered.among(fed, looked_at_ms)
         after = step(rule, previous, evaluation, now=at, silent=silent)
         outcome.alerts[rule.id] = after.alerts
         outcome.changes += after.changes
         # For our own rules and queries only: on /metrics it would collide with the ALERTS of a
         # Prometheus that has loaded the same rules.
-        self._measuring.append(alert_series(rule, after.alerts, _ms(at - group.query_offset)))
+        self._measuring.append(alert_series(rule, after.alerts, looked_at_ms))
         self._unanswered.alerted(rule)
         return error
 
@@ -280,7 +283,7 @@ class Alerting:
     async def _evaluate_at_slots(self, group: RuleGroup, thread: ThreadPoolExecutor) -> None:
         slot = next_slot(group, datetime.now(UTC))
         while True:
-            await _until(slot)
+            slot = await _until(slot, group)
             await self._on(thread, partial(self.evaluate_group, group, slot), group.name)
             now = datetime.now(UTC)
             following = slot + group.interval
@@ -310,8 +313,12 @@ class Alerting:
             await asyncio.sleep(1)
 
 
-async def _until(at: datetime) -> None:
-    await asyncio.sleep(max(0.0, (at - datetime.now(UTC)).total_seconds()))
+async def _until(slot: datetime, group: RuleGroup) -> datetime:
+    """Wait for `slot`, or another if the clock is set back meanwhile; returns which it was."""
+    while (now := datetime.now(UTC)) < slot:
+        slot = slot_to_await(group, slot, now)
+        await asyncio.sleep(min(slot - now, group.interval).total_seconds())
+    return slot
 
 
 def _event(change: Change) -> Event:

@@ -13,6 +13,7 @@ from types import FrameType
 
 from pgwatch import __version__
 from pgwatch.daemon.api import group_views
+from pgwatch.daemon.clock import Clock
 from pgwatch.daemon.measuring import Measuring
 from pgwatch.daemon.parts import Parts
 from pgwatch.daemon.status import status_view, unready
@@ -55,6 +56,7 @@ class Daemon:
         store = Store(self._house.retention)
         self._metrics.watch(store)
         self._measuring = Measuring(store, exposition)
+        self._clock = Clock()
         self._undelivered = 0
         self._refused = ""  # why the configuration on disk is not in force
         self._waiting: tuple[str, ...] = ()  # settings that change at the next start only
@@ -120,6 +122,11 @@ class Daemon:
         loop = asyncio.get_running_loop()
         while True:
             now, now_ms = datetime.now(UTC), round(time.time() * 1000)
+            if back := self._clock.set_back(now):
+                logger.warning("clock was set back", extra={"seconds": back.total_seconds()})
+                self._measuring.begin_anew()
+                self._parts.polling.clock_set_back(now)
+                tidied = pruned = datetime.min.replace(tzinfo=UTC)
             self._measuring.publish_counts(now_ms)
             if now - tidied > _TIDY_INTERVAL:
                 self._measuring.repeat_answers(now_ms)

@@ -18,6 +18,7 @@ _STALE_AFTER = 3  # intervals without an answer before "fresh" is no longer true
 _SLACK = timedelta(seconds=30)  # for a worker that is catching up
 # An answer stands until the next one; far below the five minutes that PromQL looks back.
 _REPEAT_AFTER_MS = 75_000
+_LOOKBACK_MS = 300_000  # older samples are not found (Prometheus's default, as that of our engine)
 # How often our own counts go into the history; more often than a scrape would only cost memory.
 _COUNTS_AFTER_MS = 15_000
 
@@ -47,10 +48,8 @@ class Measuring:
         """Take over how one run ended; without an answer, what the source brought before is stale."""
         source, outcome = run.source, run.outcome
         self.latest[source] = run
-        if isinstance(outcome, Answered | NotApplicable) and not self._notice_cut(run):
-            # What does not apply (any more) has been told too: there is nothing to wait for.
-            self._since.setdefault(source, run.collected.time_ms if run.collected else run.time_ms)
-        else:
+        tells = isinstance(outcome, Answered | NotApplicable) and not self._notice_cut(run)
+        if not tells:
             self._since.pop(source, None)
         if run.collected is not None:
             self._stands[source] = run.collected.time_ms
@@ -58,6 +57,11 @@ class Measuring:
             self.exposition.accept(run.collected)
         else:
             self.end(source, run.time_ms)
+        if tells:
+            # Only now that the answer can be found. What does not apply (any more) has been told too:
+            # there is nothing to wait for.
+            at_ms = run.collected.time_ms if run.collected else run.time_ms
+            self._since[source] = min(at_ms, self._since.get(source, at_ms))
         self.counts.observe(
             source,
             outcome=str(outcome.kind),
@@ -95,10 +99,11 @@ class Measuring:
     def answered(self, source: Source, at_ms: int) -> bool:
         """Return whether `source` had an answer that stood at `at_ms`, and has not been without since.
 
-        An answer that was cut is none: what it lacks may be there all the same.
+        An answer that was cut is none: what it lacks may be there all the same. Nor is one that is too
+        old to be found, as after a pause of the machine.
         """
-        since = self._since.get(source)
-        return since is not None and since <= at_ms
+        since, stands = self._since.get(source), self._stands.get(source, at_ms)
+        return since is not None and since <= at_ms < stands + _LOOKBACK_MS
 
     def repeat_answers(self, now_ms: int) -> None:
         """Let old answers stand in the history: a query that runs each hour is true in between too."""
@@ -107,6 +112,14 @@ class Measuring:
                 self._stands[source] = now_ms
                 with self._writing:
                     self.store.repeat(source, now_ms)
+
+    def begin_anew(self) -> None:
+        """Forget all answers, since the clock was set back: the past lies ahead of what will come."""
+        self._since.clear()  # first: who finds nothing must not take that for an answer
+        with self._writing:
+            self.store.clear()
+        self._stands.clear()
+        self._recorded.clear()
 
     def publish_counts(self, now_ms: int) -> None:
         """Bring our own counts of the targets that ran something to the pages and the history."""

@@ -72,6 +72,10 @@ class Polling:
         worker = running.worker
         return not worker.knows_databases or source.database in worker.databases
 
+    def clock_set_back(self, now: datetime) -> None:
+        """Do not wait until the clock, which was set back, has caught up."""
+        self._schedule.clock_set_back(now)
+
     def cancel(self) -> None:
         """Make nothing due any more, and cancel all tasks."""
         self._schedule.stop()

@@ -24,3 +24,8 @@ def next_slot(group: RuleGroup, now: datetime) -> datetime:
     now_ms = round(now.timestamp() * 1000)
     ahead = interval_ms - (now_ms - phase) % interval_ms
     return datetime.fromtimestamp((now_ms + ahead) / 1000, UTC)
+
+
+def slot_to_await(group: RuleGroup, slot: datetime, now: datetime) -> datetime:
+    """Return `slot`, or the next one if it is further away than any can be: the clock was set back."""
+    return slot if slot - now <= group.interval else next_slot(group, now)

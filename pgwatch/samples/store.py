@@ -14,6 +14,8 @@ from pgwatch.samples.labels import Matcher
 from pgwatch.samples.sample import Collected, Family, Source
 from pgwatch.samples.select import Index, Selection
 
+_SET_BACK_MS = 5_000
+
 
 class Store:
     """Samples of the last `retention`, as columns that PromQL evaluates without copying them."""
@@ -28,16 +30,24 @@ class Store:
     def append(self, collected: Collected) -> bool:
         """Take an answer over; False (and nothing changes) if it is not newer than the last one.
 
+        One that is older by more than a little was observed after the clock was set back: the source
+        begins anew with it.
+
         A series of the source that the answer lacks is stale from its time on. Costs about 0.2 ms for
         10,000 series if `labels` is the same object as the last time, or equal to it.
         """
         group = self._groups.get(collected.source)
-        if group is None:
-            group = self._groups[collected.source] = Group(collected.source, self._index)
-        elif group.answered_ms is not None and group.answered_ms >= collected.time_ms:
+        answered_ms = None if group is None else group.answered_ms
+        older_ms = -1 if answered_ms is None else answered_ms - collected.time_ms
+        if 0 <= older_ms < _SET_BACK_MS:
             return False
+        gone = group if older_ms > 0 else None
+        if group is None or gone is not None:
+            group = self._groups[collected.source] = Group(collected.source, self._index)
         if group.append(collected):
             self._families = {**self._families, **{f.name: f for f in group.families}}
+        if gone is not None:
+            gone.unlink()  # only now, for a reader must not find the source without series
         group.block.forget_before(collected.time_ms - self._retention_ms)
         self._sweep(collected.time_ms)
         return True
@@ -57,6 +67,13 @@ class Store:
         group = self._groups.get(source)
         if group is not None:
             group.mark_stale(time_ms)
+
+    def clear(self) -> None:
+        """Forget all samples; the families stay known."""
+        for group in self._groups.values():
+            group.unlink()
+        self._groups = {}
+        self._swept_ms = 0
 
     def newest_ms(self, source: Source) -> int | None:
         """Return the time of the last answer of `source`, None if there is none in the history."""
