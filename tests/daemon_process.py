@@ -98,11 +98,20 @@ class DaemonProcess:
 
     # What it answers
 
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
+    def wait_until_ready(self) -> Self:
+        """Wait until every query has run."""
+        until(lambda: self.get("/-/ready").ok, "every query has run", seconds=60, log=self)
+        return self
+
     def get(self, path: str) -> requests.Response:
-        return requests.get(f"http://127.0.0.1:{self.port}{path}", timeout=10)
+        return requests.get(f"{self.url}{path}", timeout=10)
 
     def reload(self) -> requests.Response:
-        return requests.post(f"http://127.0.0.1:{self.port}/-/reload", timeout=20)
+        return requests.post(f"{self.url}/-/reload", timeout=20)
 
     def page(self) -> str:
         return self.get("/").text

@@ -13,7 +13,7 @@ import pytest
 import requests
 
 from pgwatch.demo.server import LocalServer
-from tests.daemon import running_daemon
+from tests.daemon_process import DaemonProcess
 from tests.pages import DOCS, answer, block
 from tests.receivers import HttpReceiver
 from tests.servers import VERSIONS, bin_of
@@ -194,7 +194,8 @@ def test_every_metric_of_a_daemon_is_in_the_reference(server: LocalServer, tmp_p
         "http_probes": [{"name": "nothing", "url": "http://127.0.0.1:9/"}],
     }
     documented = documented_metrics()
-    with running_daemon(settings, tmp_path) as daemon:
+    with DaemonProcess(tmp_path, **settings) as daemon:
+        daemon.wait_until_ready()
         page = requests.get(f"{daemon.url}/metrics", timeout=10).text
     types = dict(re.findall(r"^# TYPE (\w+) (\w+)$", page, re.MULTILINE))
     assert len(types) > 100

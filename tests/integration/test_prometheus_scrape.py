@@ -12,7 +12,7 @@ from prometheus_client.openmetrics.parser import text_string_to_metric_families
 
 from pgwatch.demo import database as roofing
 from pgwatch.demo.server import LocalServer, free_port
-from tests.daemon import RunningDaemon, running_daemon
+from tests.daemon_process import DaemonProcess
 from tests.integration.prometheus import Prometheus, running_prometheus
 from tests.servers import ROOT, bin_of, missing_peer
 
@@ -24,7 +24,7 @@ EXPRESSIONS = [(panel["title"], target["expr"]) for panel in PANELS for target i
 
 
 @pytest.fixture(scope="module")
-def daemon(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningDaemon]:
+def daemon(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DaemonProcess]:
     """`pgwatch run` on the roofing application as its five migrations leave it: with damage."""
     settings = {
         "shared_preload_libraries": "pg_stat_statements",
@@ -53,16 +53,14 @@ def daemon(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningDaemon]:
                     "timeout": "500ms",
                 }
             ],
-            "intervals": {"*": "1s"},
-            "evaluation_interval": "1s",
         }
-        with running_daemon(configuration, tmp_path_factory.mktemp("daemon")) as daemon:
-            yield daemon
+        with DaemonProcess(tmp_path_factory.mktemp("daemon"), **configuration) as daemon:
+            yield daemon.wait_until_ready()
 
 
 @pytest.fixture(scope="module")
 def prometheus(
-    daemon: RunningDaemon, tmp_path_factory: pytest.TempPathFactory
+    daemon: DaemonProcess, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Prometheus]:
     address = daemon.url.removeprefix("http://")
     config = f"""
@@ -88,7 +86,7 @@ def test_every_sample_of_the_page_is_taken(prometheus: Prometheus) -> None:
     assert "level=error" not in log
 
 
-def test_the_page_that_prometheus_asks_for_is_sound_openmetrics(daemon: RunningDaemon) -> None:
+def test_the_page_that_prometheus_asks_for_is_sound_openmetrics(daemon: DaemonProcess) -> None:
     headers = {"Accept": "application/openmetrics-text;version=1.0.0,text/plain;q=0.5"}
     answer = requests.get(f"{daemon.url}/metrics", headers=headers, timeout=10)
     assert answer.headers["Content-Type"].startswith("application/openmetrics-text")
@@ -215,7 +213,7 @@ INHERITED = {
 SUFFIX = re.compile(r"\"_(total|count)\" suffix$")
 
 
-def test_promtool_finds_only_the_suffixes_of_inherited_names(daemon: RunningDaemon) -> None:
+def test_promtool_finds_only_the_suffixes_of_inherited_names(daemon: DaemonProcess) -> None:
     if (program := shutil.which("promtool")) is None:
         missing_peer("promtool")
     page = requests.get(f"{daemon.url}/metrics", timeout=10).text
