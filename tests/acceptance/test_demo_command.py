@@ -122,7 +122,7 @@ def test_once_says_no_then_yes_and_leaves_nothing_behind(folder: Path) -> None:
     verdicts = [line.split()[0] for line in story.said if re.search(r"\(exit \d\)$", line)]
     assert verdicts == ["PASS", "FAIL", "PASS"], story.text
     for finding in DAMAGE:
-        assert finding in story.text
+        assert finding in story.text, story.text
     assert story.text.count("ERROR: ") == 10
     assert story.is_gone(), story.processes()
 

@@ -96,4 +96,4 @@ def test_the_shipped_packs_load() -> None:
     catalog = load_catalog([share("queries")])
     packs = {query.pack for query in catalog.queries.values()}
     assert packs >= {"core", "statements", "app/roofing"}
-    assert catalog.settings == {"track_commit_timestamp"}
+    assert catalog.settings == {"track_activities", "track_commit_timestamp", "track_counts"}
