@@ -1,6 +1,7 @@
 """Fixtures that several kinds of tests share: real PostgreSQL servers, one database a test."""
 
 import itertools
+import logging
 from collections.abc import Iterator
 
 import psycopg
@@ -16,6 +17,17 @@ _SETTINGS = {
     "track_commit_timestamp": "off",
 }
 _names = itertools.count(1)
+
+
+@pytest.fixture(autouse=True)
+def logging_as_it_was() -> Iterator[None]:
+    """Undo what a command that ran in the test's process did to logging: its stream ends with the test."""
+    loggers = (logging.getLogger(), logging.getLogger("pgwatch"))
+    before = [(one.handlers[:], one.level) for one in loggers]
+    yield
+    for one, (handlers, level) in zip(loggers, before, strict=True):
+        one.handlers[:] = handlers
+        one.setLevel(level)
 
 
 class Servers:

@@ -79,10 +79,10 @@ def time_limit(parameters: Parameters) -> timedelta | None:
 
 
 def _engine(store: Store, parameters: Parameters) -> Engine:
-    lookback = LOOKBACK
+    lookback = timedelta(0)
     if parameters.text("lookback_delta"):
         lookback = timedelta(milliseconds=parameters.duration_ms("lookback_delta"))
-    return Engine(store, lookback)
+    return Engine(store, lookback if lookback > timedelta(0) else LOOKBACK)
 
 
 def _instant_items(result: InstantResult, check_time: CheckTime) -> Iterator[str]:

@@ -4,6 +4,7 @@ Source: the page "HTTP API" of Prometheus's documentation and `web/api/v1/api.go
 memory; nothing here asks a database or changes anything.
 """
 
+import asyncio
 import platform
 import time
 from collections.abc import Awaitable, Callable, Sequence
@@ -88,7 +89,7 @@ async def _not_found(_: Request) -> Response:
 
 
 class _Api:
-    """The endpoints: what reads samples runs on the ad-hoc thread, the rest on the event loop."""
+    """The endpoints: what reads samples runs on the ad-hoc thread, the rest does not wait for it."""
 
     def __init__(
         self, sources: Callable[[], ApiSources], status: Callable[[], StatusView], adhoc: AdHoc
@@ -132,10 +133,11 @@ class _Api:
         return api_series.metadata(self._sources().store, parameters)
 
     async def rules(self, _: Request, parameters: Parameters) -> Answer:
-        return api_rules.rules(self._sources().groups(), parameters)
+        groups = self._sources().groups()
+        return await asyncio.to_thread(api_rules.rules, groups, parameters)
 
     async def alerts(self, _: Request, __: Parameters) -> Answer:
-        return api_rules.alerts(self._sources().groups())
+        return await asyncio.to_thread(api_rules.alerts, self._sources().groups())
 
     async def targets(self, _: Request, parameters: Parameters) -> Answer:
         return api_targets.targets(self._status(), parameters)

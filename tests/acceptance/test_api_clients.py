@@ -12,6 +12,7 @@ import requests
 from prometheus_api_client import PrometheusConnect
 from prometheus_api_client.exceptions import PrometheusApiClientException
 
+from pgwatch.cli.main import main
 from tests.conftest import Servers, create_database, drop_database
 from tests.daemon_process import DaemonProcess, until
 from tests.servers import VERSIONS, missing_peer
@@ -182,6 +183,26 @@ def test_rules_and_targets_are_those_of_the_daemon(daemon: DaemonProcess) -> Non
     (target,) = api(daemon, "targets")["activeTargets"]
     assert (target["labels"]["target"], target["health"]) == ("db", "up")
     assert target["labels"]["instance"] == instance(daemon)
+
+
+# Our own commands
+
+
+def test_query_command(daemon: DaemonProcess, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["query", "sum by (target) (pg_up)", "--config", str(daemon.config)]) == 0
+    assert capsys.readouterr().out == '{target="db"} 1\n'
+    arguments = ["--range", "10s", "--step", "1s", "--config", str(daemon.config)]
+    assert main(["query", "pg_up", *arguments]) == 0
+    assert "last 1\n" in capsys.readouterr().out
+
+
+def test_rules_explain_command(daemon: DaemonProcess, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["rules", "explain", "PostgresDown", "--config", str(daemon.config)]) == 0
+    out = capsys.readouterr().out
+    assert out.startswith("PostgresDown  severity=critical")
+    assert "quiet\n" in out
+    assert "= nothing\n" in out
+    assert "= 1  pg_up{" in out
 
 
 # A library

@@ -111,6 +111,7 @@ def test_range_may_have_11_000_points(url: str) -> None:
 def test_lookback_can_be_shortened(url: str) -> None:
     assert get(url, "query", query="up", time=230)["result"]
     assert not get(url, "query", query="up", time=230, lookback_delta="30s")["result"]
+    assert get(url, "query", query="up", time=230, lookback_delta=0)["result"]  # 0: the default
 
 
 @pytest.mark.parametrize(
