@@ -14,6 +14,7 @@ from pgwatch.alerts.alert import Alert, AlertState
 from pgwatch.alerts.lifecycle import Change, ChangeKind, step, unwatched
 from pgwatch.alerts.series import alert_series
 from pgwatch.daemon.alert_counts import alert_counts
+from pgwatch.daemon.health import late_groups
 from pgwatch.daemon.measuring import Measuring
 from pgwatch.daemon.slots import group_key, next_slot, slot_to_await
 from pgwatch.daemon.unanswered import Unanswered
@@ -85,6 +86,8 @@ class Alerting:
         """
         self.groups = tuple(groups)
         self.health: dict[str, RuleHealth] = dict(previous.health) if previous else {}
+        self._evaluated: dict[str, datetime] = dict(previous._evaluated) if previous else {}
+        self._began = now
         self._rules = {rule.id: rule for group in groups for rule in group.rules}
         self._routing = routing
         self._accepted = tuple(accepted)
@@ -121,6 +124,7 @@ class Alerting:
         outcome = self._evaluate(group, at)
         decisions = advance(self._routing, self._dispatch, outcome.alerts, at)
         self._save(decisions, outcome, at)
+        self._evaluated[group_key(group)] = at
         self._count_alerts(at)
         self._metrics.evaluated(
             group_key(group),
@@ -134,6 +138,11 @@ class Alerting:
         """Decide for the groups that are due at `now`; on the alerting thread only."""
         decisions = advance(self._routing, self._dispatch, {}, now)
         self._save(decisions, _Outcome(), now)
+
+    def late(self, now: datetime, intervals: int) -> list[str]:
+        """Return the groups whose evaluation is late by more than `intervals`, one line each."""
+        since, evaluated = self._began, self._evaluated
+        return late_groups(self.groups, evaluated, since=since, now=now, intervals=intervals)
 
     # Evaluation
 
@@ -273,6 +282,7 @@ class Alerting:
         for group in previous.groups:
             if group_key(group) not in keys:
                 self._metrics.forget_group(group_key(group))
+                self._evaluated.pop(group_key(group), None)
 
     def _count_alerts(self, at: datetime) -> None:
         everything = (alert for of_rule in self.alerts.values() for alert in of_rule)

@@ -14,6 +14,7 @@ from types import FrameType
 from pgwatch import __version__
 from pgwatch.daemon.api import group_views
 from pgwatch.daemon.clock import Clock
+from pgwatch.daemon.health import UNREADY_AFTER
 from pgwatch.daemon.measuring import Measuring
 from pgwatch.daemon.parts import Parts
 from pgwatch.daemon.status import status_view, unready
@@ -153,10 +154,8 @@ class Daemon:
         return Providers(
             page=self._measuring.exposition.page,
             status=self._status,
-            unhealthy=lambda: (),
-            unready=lambda: unready(
-                self._parts.polling.workers, self._measuring, round(time.time() * 1000)
-            ),
+            unhealthy=lambda: self._parts.unhealthy(datetime.now(UTC)),
+            unready=self._unready,
             reload=self._reload,
             api=ApiSources(
                 store=self._measuring.store,
@@ -180,8 +179,17 @@ class Daemon:
                 *([refused] if self._refused else []),
                 *(f"{setting} changes at the next start only" for setting in self._waiting),
                 *([self._state_fault] if self._state_fault else []),
+                *parts.unhealthy(datetime.now(UTC)),
             ],
         )
+
+    def _unready(self) -> list[str]:
+        now_ms = round(time.time() * 1000)
+        return [
+            *unready(self._parts.polling.workers, self._measuring, now_ms),
+            *([self._state_fault] if self._state_fault else []),
+            *self._parts.late(datetime.now(UTC), UNREADY_AFTER),
+        ]
 
     # Reload
 

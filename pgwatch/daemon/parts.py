@@ -9,6 +9,7 @@ from functools import partial
 
 from pgwatch.daemon.alerting import Alerting
 from pgwatch.daemon.delivering import Delivering
+from pgwatch.daemon.health import UNHEALTHY_AFTER, ended
 from pgwatch.daemon.measuring import Measuring
 from pgwatch.daemon.polling import Polling
 from pgwatch.export.own_metrics import OwnMetrics
@@ -39,12 +40,12 @@ class Parts:
         self._tasks = tasks
         # One for all configurations, so that an evaluation that is under way ends before a new one begins.
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="alerting")
-        self._owned: list[asyncio.Task[None]] = []
+        self._delivery: asyncio.Task[None] | None = None
         self._evaluating: asyncio.Task[None] | None = None
 
     async def start(self, house: House) -> None:
         """Begin to work under `house`; raises StateError."""
-        self._owned.append(self._tasks.create_task(self._delivering.run()))
+        self._delivery = self._tasks.create_task(self._delivering.run())
         await self.apply(house)
 
     async def apply(self, house: House) -> None:
@@ -54,10 +55,23 @@ class Parts:
         await self.polling.apply(house.targets, house.probes)
         self._measuring.keep_only(self.polling.watches, round(time.time() * 1000))
 
+    def late(self, now: datetime, intervals: int) -> list[str]:
+        """Return the rule groups whose evaluation is late by more than `intervals`, one line each."""
+        return self.alerting.late(now, intervals) if self.alerting else []
+
+    def unhealthy(self, now: datetime) -> list[str]:
+        """Return why the process does not do its work, one line each."""
+        running = {
+            **self.polling.tasks(),
+            "alerting": self._evaluating,
+            "delivery": self._delivery,
+        }
+        return [*ended(running), *self.late(now, UNHEALTHY_AFTER)]
+
     def cancel(self) -> None:
         """Cancel all tasks."""
         self.polling.cancel()
-        for task in (*self._owned, self._evaluating):
+        for task in (self._delivery, self._evaluating):
             if task is not None:
                 task.cancel()
 
@@ -66,9 +80,10 @@ class Parts:
         self._thread.shutdown(cancel_futures=True)
 
     async def _replace_alerting(self, house: House) -> None:
-        if self._evaluating is not None:
-            self._evaluating.cancel()
-            await asyncio.wait([self._evaluating])
+        evaluating, self._evaluating = self._evaluating, None
+        if evaluating is not None:
+            evaluating.cancel()
+            await asyncio.wait([evaluating])
         make = partial(
             Alerting,
             groups=house.groups,

@@ -72,6 +72,11 @@ class Polling:
         worker = running.worker
         return not worker.knows_databases or source.database in worker.databases
 
+    def tasks(self) -> dict[str, asyncio.Task[None] | None]:
+        """Return what should run now, under names for people."""
+        workers = {f"the worker of {name}": one.task for name, one in self._running.items()}
+        return {**workers, "probing": self._probing}
+
     def clock_set_back(self, now: datetime) -> None:
         """Do not wait until the clock, which was set back, has caught up."""
         self._schedule.clock_set_back(now)
@@ -106,9 +111,10 @@ class Polling:
             self._schedule.every(interval, partial(worker.offer, due), owner=target.name, now=now)
 
     async def _replace_probes(self, probes: tuple[Probe, ...]) -> None:
-        if self._probing is not None:
-            self._probing.cancel()
-            await asyncio.wait([self._probing])
+        probing, self._probing = self._probing, None
+        if probing is not None:
+            probing.cancel()
+            await asyncio.wait([probing])
         for probe in self.probes:
             self._schedule.drop(_owner(probe))
         self.probes, prober, now = probes, Prober(probes, self._sink), datetime.now(UTC)

@@ -312,11 +312,15 @@ def test_what_cannot_be_saved_has_not_happened(house: House) -> None:
         with pytest.raises(StateError, match="disk is full"):
             house.evaluate(0)
         assert (house.state_of(), house.told) == (None, [])
+        assert house.alerting is not None
+        assert house.alerting.late(at(60), 3) == []
+        assert house.alerting.late(at(61), 3) == ["rule group g: not evaluated for 61 s"]
         other.execute("DROP TRIGGER full")
         other.commit()
     house.evaluate(15)
     assert house.state_of() is AlertState.FIRING
     assert house.told == ["first notification"]
+    assert house.alerting.late(at(61), 3) == []
 
 
 @pytest.mark.parametrize("restarted", [False, True], ids=["reload", "restart"])
