@@ -5,8 +5,8 @@ metrics:
   pg_constraint_not_validated:
     type: gauge
     value: one
-    labels: [schemaname, relname, conname, contype]
-    help: 1 for each constraint that is NOT VALID; relname is the table, or the domain
+    labels: [schemaname, relname, conname, contype, kind]
+    help: 1 for each constraint that is NOT VALID; relname is the table or domain, kind says which
 */
 -- A constraint declared NOT ENFORCED is not meant to be valid.
 SELECT
@@ -19,6 +19,7 @@ SELECT
         WHEN 'n' THEN 'not null'
         ELSE constraints.contype::text
     END AS contype,
+    CASE WHEN constraints.contypid = 0 THEN 'table' ELSE 'domain' END AS kind,
     1 AS one
 FROM pg_catalog.pg_constraint AS constraints
 INNER JOIN pg_catalog.pg_namespace AS schemas ON schemas.oid = constraints.connamespace
@@ -37,6 +38,7 @@ SELECT
         WHEN 'f' THEN 'foreign key'
         ELSE constraints.contype::text
     END AS contype,
+    CASE WHEN constraints.contypid = 0 THEN 'table' ELSE 'domain' END AS kind,
     1 AS one
 FROM pg_catalog.pg_constraint AS constraints
 INNER JOIN pg_catalog.pg_namespace AS schemas ON schemas.oid = constraints.connamespace

@@ -2,16 +2,22 @@
 help: Indexes that are invalid, so that no query uses them and a unique one guards nothing
 max_series: 500
 metrics:
-  pg_index_invalid: {type: gauge, value: one, labels: [schemaname, relname, indexrelname], help: "1 for each invalid index; those being built or dropped now are left out"}
+  pg_index_invalid: {type: gauge, value: one, labels: [schemaname, relname, indexrelname, kind], help: "1 for each invalid index; those being built or dropped now are left out; kind is index, partitioned index, or leftover (of a REINDEX CONCURRENTLY)"}
 */
 -- A build in progress is known by the lock that it holds on the table, since a role without
 -- pg_read_all_stats does not see more of other roles' builds; such a role does not see an older invalid
 -- index of the table meanwhile. REINDEX CONCURRENTLY creates all of its new indexes before it builds the
 -- first. DROP INDEX CONCURRENTLY marks its index invalid first, and holds a lock on it until it ends.
+-- One that was created ON ONLY a partitioned table is invalid until each partition has its part.
 SELECT
     schemas.nspname AS schemaname,
     tables.relname AS relname,
     relations.relname AS indexrelname,
+    CASE
+        WHEN relations.relkind = 'I' THEN 'partitioned index'
+        WHEN relations.relname ~ '_cc(new|old)[0-9]*$' THEN 'leftover'
+        ELSE 'index'
+    END AS kind,
     1 AS one
 FROM pg_catalog.pg_index AS indexes
 INNER JOIN pg_catalog.pg_class AS relations ON relations.oid = indexes.indexrelid
