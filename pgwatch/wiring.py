@@ -9,6 +9,7 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from pgwatch.check.migrations import MIGRATION_CHECKS, MigrationPlan, chosen_checks
 from pgwatch.check.run import CheckPlan, Subject
 from pgwatch.check.spec import CheckSpec, Producers, check_specs
 from pgwatch.config.choose import Inputs
@@ -165,10 +166,14 @@ def producers_of(
 
 
 def checks_of(
-    inputs: Inputs | None, phases: Collection[Phase], only: Sequence[str], skip: Sequence[str]
+    inputs: Inputs | None,
+    phases: Collection[Phase],
+    only: Sequence[str],
+    skip: Sequence[str],
+    others: Collection[str] = (),
 ) -> tuple[CheckSpec, ...]:
     """Return the checks that the gate would run; raises InputError if a name or pattern fits none."""
-    return _specs(rule_groups(inputs), phases, only, skip)
+    return _specs(rule_groups(inputs), phases, only, skip, others)
 
 
 def _specs(
@@ -176,8 +181,9 @@ def _specs(
     phases: Collection[Phase],
     only: Sequence[str],
     skip: Sequence[str],
+    others: Collection[str] = (),  # names of checks that are no rules
 ) -> tuple[CheckSpec, ...]:
-    everything = check_specs(groups, phases=list(Phase))
+    everything = [spec.name for spec in check_specs(groups, phases=list(Phase))] + list(others)
     problems = [
         Problem(
             file="command line",
@@ -186,11 +192,34 @@ def _specs(
         )
         for option, patterns in (("--only", only), ("--skip", skip))
         for pattern in patterns
-        if not any(fnmatchcase(spec.name, pattern) for spec in everything)
+        if not any(fnmatchcase(name, pattern) for name in everything)
     ]
     if problems:
         raise InputError(problems)
     return check_specs(groups, phases=phases, only=only, skip=skip)
+
+
+def migration_patterns(inputs: Inputs | None, named: Sequence[str]) -> tuple[str, ...]:
+    """Return what stands for migrations: on the command line (`named`), else in the file."""
+    settings = inputs.settings if inputs else None
+    return tuple(named or map(str, settings.migrations if settings else ()))
+
+
+def _migration_plan(
+    inputs: Inputs, named: Sequence[str], checks: tuple[str, ...]
+) -> MigrationPlan | None:
+    """Return what is verified by `checks`; raises InputError where a file is not there."""
+    patterns = migration_patterns(inputs, named)
+    if not patterns or not checks:
+        return None
+    from pgwatch.migration.folder import find_migrations  # noqa: PLC0415
+    from pgwatch.migration.verify import read_migrations  # noqa: PLC0415 - brings the SQL grammar
+
+    place = "command line" if named else str(inputs.file or "configuration")
+    declarations = read_migrations(find_migrations(patterns, named_in=place))
+    return MigrationPlan(
+        declarations=declarations, checks=checks, accepted=accepted_findings(inputs)
+    )
 
 
 def check_plan(
@@ -202,6 +231,7 @@ def check_plan(
     timeout: timedelta,
     strict: bool,
     fail_on_warn: bool,
+    migrations: Sequence[str] = (),
 ) -> CheckPlan:
     """Return the plan of one run of the gate: only the queries that feed a chosen check are run.
 
@@ -211,17 +241,14 @@ def check_plan(
     http = http_probes(inputs.settings, at_most=timeout)
     _refuse_equal_names([*inputs.targets, *http])
     producers = producers_of(catalog, groups, http)
-    specs = _specs(groups, phases, only, skip)
-    if not specs:
+    known = MIGRATION_CHECKS if migration_patterns(inputs, migrations) else ()
+    specs = _specs(groups, phases, only, skip, known)
+    verified = _migration_plan(inputs, migrations, chosen_checks(phases, only, skip))
+    if not specs and verified is None:
         message = "--phase, --only and --skip together leave no check (pgwatch check --list)"
         raise InputError([Problem(file="command line", message=message)])
     wanted = frozenset[str]().union(
-        *(
-            producers.of(rule)
-            for spec in specs
-            if not spec.needs_history
-            for rule in spec.rules
-        )
+        *(producers.of(rule) for spec in specs if not spec.needs_history for rule in spec.rules)
     )
     subjects = [
         Subject(
@@ -241,6 +268,7 @@ def check_plan(
         timeout=timeout,
         strict=strict,
         fail_on_warn=fail_on_warn,
+        migrations=verified,
     )
 
 

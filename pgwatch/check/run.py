@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 
 from pgwatch.check.judge import Seen, judge
+from pgwatch.check.migrations import MigrationPlan, check_migrations
 from pgwatch.check.spec import CheckSpec, Producers, metric_names
 from pgwatch.check.verdict import (
     CheckResult,
@@ -58,6 +59,7 @@ class CheckPlan:
     timeout: timedelta = timedelta(seconds=60)
     strict: bool = False
     fail_on_warn: bool = False
+    migrations: MigrationPlan | None = None  # what is verified beside the rules
 
 
 async def run_check(plan: CheckPlan, on_progress: Progress = lambda *_: None) -> Report:
@@ -107,6 +109,7 @@ class _Measured:
 
 
 async def _measure(subject: Subject, plan: CheckPlan, count: _Count) -> _Measured:
+    started = time.monotonic()
     polled, probed = await asyncio.gather(
         poll_once(subject.target, subject.queries, deadline=plan.timeout, on_progress=count),
         asyncio.gather(*(_probe(probe, plan.timeout) for probe in subject.probes)),
@@ -120,6 +123,9 @@ async def _measure(subject: Subject, plan: CheckPlan, count: _Count) -> _Measure
     runs = [_lost_or_as_it_is(run) for one in polled for run in one.runs] + list(probed)
     database = polled[0].database if len(polled) == 1 else ""
     checks = _judge(plan, runs, target=subject.target.name, database=database)
+    if plan.migrations is not None:
+        left = plan.timeout - timedelta(seconds=time.monotonic() - started)
+        checks += await _migrations(plan.migrations, polled[0], subject.target, left)
     return _Measured(targets=targets, checks=checks)
 
 
@@ -129,6 +135,15 @@ def _watches_nothing(subject: Subject, polled: Sequence[Polled]) -> bool:
         polled[0].error is None
         and any(query.scope is Scope.DATABASE for query in subject.queries)
         and not any(run.source.database for one in polled for run in one.runs)
+    )
+
+
+async def _migrations(
+    plan: MigrationPlan, polled: Polled, target: Target, left: timedelta
+) -> list[CheckResult]:
+    """Verify migrations on the DSN's own database, after the polling: the cap of connections holds."""
+    return await check_migrations(
+        plan, target, database=polled.database, limit=left, now=datetime.now(UTC)
     )
 
 

@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from datetime import timedelta
 from pathlib import Path
 
+from pgwatch.check.migrations import MIGRATION_CHECKS, chosen_checks
 from pgwatch.check.report import json as json_report
 from pgwatch.check.report import text as text_report
 from pgwatch.check.run import CheckPlan, run_check
@@ -20,9 +21,9 @@ from pgwatch.check.verdict import EXIT_PASS, EXIT_UNMEASURED, Report
 from pgwatch.cli.inputs import add_target_options, read_inputs
 from pgwatch.cli.settings import settings_inputs
 from pgwatch.errors import InputError, Problem
-from pgwatch.rules.rule import Phase
+from pgwatch.rules.rule import Phase, Severity
 from pgwatch.units import parse_duration
-from pgwatch.wiring import check_plan, checks_of
+from pgwatch.wiring import check_plan, checks_of, migration_patterns
 
 # `pre` only by name: after a deploy it would predict failures of what is already there.
 DEFAULT_PHASES = (Phase.STRUCTURE, Phase.TYPES, Phase.CONSTRAINTS, Phase.POST)
@@ -49,6 +50,14 @@ def configure(parser: argparse.ArgumentParser) -> None:
         default=[],
         help=f"only checks of this phase of the deployment guide (repeatable; default:"
         f" {', '.join(DEFAULT_PHASES)})",
+    )
+    parser.add_argument(
+        "--migrations",
+        action="append",
+        default=[],
+        metavar="GLOB",
+        help="verify what these migrations declare: files, folders or patterns, in the order in which they"
+        " were applied (repeatable; instead of the key `migrations`)",
     )
     parser.add_argument(
         "--only", action="append", default=[], metavar="NAME", help="only this check, or pattern"
@@ -89,7 +98,10 @@ def run(arguments: argparse.Namespace) -> int:
     phases = [Phase(name) for name in arguments.phase] or list(DEFAULT_PHASES)
     if arguments.list:
         inputs = settings_inputs(arguments)
-        _list(checks_of(inputs, phases, arguments.only, arguments.skip), as_json=arguments.json)
+        verified = migration_patterns(inputs, arguments.migrations)
+        only, skip = arguments.only, arguments.skip
+        specs = checks_of(inputs, phases, only, skip, MIGRATION_CHECKS if verified else ())
+        _list(specs, chosen_checks(phases, only, skip) if verified else (), as_json=arguments.json)
         return EXIT_PASS
     if not arguments.once:
         message = "name --once: one run, one verdict (or --list to see the checks)"
@@ -100,6 +112,7 @@ def run(arguments: argparse.Namespace) -> int:
         phases=phases,
         only=arguments.only,
         skip=arguments.skip,
+        migrations=arguments.migrations,
         timeout=arguments.timeout,
         strict=arguments.strict,
         fail_on_warn=arguments.fail_on == "warn",
@@ -161,23 +174,32 @@ def _unwritable(output: Path, error: OSError) -> Problem:
     return Problem(file="command line", path="--output", message=f"{output}: {message}")
 
 
-def _list(specs: Sequence[CheckSpec], *, as_json: bool) -> None:
+def _list(specs: Sequence[CheckSpec], verified: Sequence[str], *, as_json: bool) -> None:
+    rows = [
+        {
+            "name": spec.name,
+            "phase": str(spec.phase),
+            "severity": str(spec.severity),
+            "needs_history": spec.needs_history,
+        }
+        for spec in specs
+    ]
+    rows += [
+        {
+            "name": name,
+            "phase": str(MIGRATION_CHECKS[name]),
+            "severity": str(Severity.CRITICAL),
+            "needs_history": False,
+        }
+        for name in verified
+    ]
     if as_json:
-        rows = [
-            {
-                "name": spec.name,
-                "phase": str(spec.phase),
-                "severity": str(spec.severity),
-                "needs_history": spec.needs_history,
-            }
-            for spec in specs
-        ]
         print(json.dumps(rows, indent=2, ensure_ascii=False))
         return
-    width = max((len(spec.name) for spec in specs), default=0)
-    for spec in specs:
-        note = "  needs history: the daemon's" if spec.needs_history else ""
-        print(f"{spec.name:<{width}}  {spec.phase:<11}  {spec.severity:<8}{note}".rstrip())
+    width = max((len(str(row["name"])) for row in rows), default=0)
+    for row in rows:
+        note = "  needs history: the daemon's" if row["needs_history"] else ""
+        print(f"{row['name']:<{width}}  {row['phase']:<11}  {row['severity']:<8}{note}".rstrip())
 
 
 def _duration(text: str) -> timedelta:

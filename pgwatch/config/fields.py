@@ -94,6 +94,13 @@ def _matching(pattern: Path) -> Path:
     return pattern
 
 
+def _standing_for_something(pattern: Path) -> Path:
+    anchor = Path(pattern.anchor)
+    if next(anchor.glob(str(pattern.relative_to(anchor))), None) is None:
+        raise ValueError(f"no file or folder matches {pattern}")
+    return pattern
+
+
 def matches(pattern: Path) -> tuple[Path, ...]:
     """Return the files that an absolute path with `*`, `?`, `[…]` or `**` stands for, sorted."""
     found = Path(pattern.anchor).glob(str(pattern.relative_to(pattern.anchor)))
@@ -200,6 +207,7 @@ FilePath = Annotated[Path, BeforeValidator(_path)]
 ExistingFile = Annotated[FilePath, AfterValidator(_existing_file)]
 ExistingFolder = Annotated[FilePath, AfterValidator(_existing_folder)]
 FilePattern = Annotated[FilePath, AfterValidator(_matching)]
+FileOrFolderPattern = Annotated[FilePath, AfterValidator(_standing_for_something)]
 _masked = PlainSerializer(lambda _: MASK, return_type=str)
 SecretValue = Annotated[Secret, PlainValidator(_secret), _masked]
 SecretFile = Annotated[Secret, PlainValidator(lambda value: _secret_file(_path(value))), _masked]

@@ -15,6 +15,7 @@ from pgwatch.config.fields import (
     Duration,
     ExistingFile,
     ExistingFolder,
+    FileOrFolderPattern,
     FilePath,
     FilePattern,
     HttpUrl,
@@ -151,6 +152,7 @@ class Settings(Section):
 
     targets: tuple[TargetSettings, ...] = ()
     defaults: TargetDefaults = TargetDefaults()
+    migrations: Annotated[tuple[FileOrFolderPattern, ...], BeforeValidator(_one_or_more)] = ()
     http_probes: tuple[HttpProbeSettings, ...] = ()
     queries: tuple[ExistingFolder, ...] = ()
     intervals: dict[Name, Duration] = {}

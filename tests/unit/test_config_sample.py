@@ -23,8 +23,8 @@ IN_PROSE = {"targets[].service", "targets[].password", "targets[].host.url"}
 @pytest.fixture
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A folder with everything that the sample's lines refer to."""
-    for name in ("secrets", "my-queries", "my-alerts"):
-        (tmp_path / name).mkdir()
+    for name in ("secrets", "my-queries", "my-alerts", "prisma/migrations"):
+        (tmp_path / name).mkdir(parents=True)
     for name in ("secrets/main-password", "secrets/api-key", "my-alerts/a.yml", "alertmanager.yml"):
         (tmp_path / name).write_text("x")
     monkeypatch.setenv("API_TOKEN", "token")

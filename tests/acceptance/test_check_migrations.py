@@ -1,0 +1,126 @@
+"""`pgwatch check --migrations`: what is declared and not there, with file, line and cure."""
+
+from pathlib import Path
+
+import psycopg
+import pytest
+
+from pgwatch.demo import database as roofing
+from tests.gate import Ran, gate, pgwatch
+from tests.watching import sql
+
+NAMES = ["migration_structure", "migration_types", "migration_constraints"]
+MIGRATION = """
+CREATE TABLE IF NOT EXISTS house (
+    id int PRIMARY KEY,
+    price numeric(12,2) CHECK (price >= 0)
+);
+CREATE INDEX house_price ON house (price);
+CREATE VIEW prices AS SELECT id FROM house WHERE price IN (1, 2);
+"""
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    (tmp_path / "migrations" / "1_house").mkdir(parents=True)
+    (tmp_path / "migrations" / "1_house" / "migration.sql").write_text(MIGRATION)
+    return tmp_path
+
+
+def verdicts(ran: Ran) -> dict[str, str]:
+    return {name: ran.check(name)["verdict"] for name in NAMES}
+
+
+def only_migrations(dsn: str, folder: Path, *more: str) -> Ran:
+    return gate(dsn, "--only", "migration_*", "--migrations", "migrations", *more, cwd=folder)
+
+
+def test_demo_is_stopped_at_the_line_and_told_the_cure(any_database: str, tmp_path: Path) -> None:
+    roofing.build(any_database)
+    roofing.apply_migrations(any_database, lambda _: None)
+    named = [word for file in roofing.MIGRATIONS for word in ("--migrations", str(file))]
+    ran = gate(any_database, "--only", "migration_*", *named, cwd=tmp_path)
+    assert (ran.status, ran.report["verdict"]) == (1, "fail")
+    assert set(verdicts(ran).values()) == {"fail"}
+    [found] = ran.check("migration_types")["findings"]
+    file = roofing.MIGRATIONS[2]
+    assert found["summary"] == "workflow_steps.step_name: declared varchar(255), is text"
+    assert found["fix"] == "ALTER TABLE workflow_steps ALTER COLUMN step_name TYPE varchar(255);"
+    assert found["labels"] == {
+        "migration": "20250812_data_type_standardization",
+        "file": str(file),
+        "line": "68",
+        "kind": "column",
+        "object": "workflow_steps.step_name",
+        "problem": "different",
+    }
+    assert (
+        file.read_text()
+        .splitlines()[67]
+        .startswith("ALTER TABLE workflow_steps ALTER COLUMN step_name")
+    )
+    fixes = {f["object"]: f["fix"] for f in ran.check("migration_constraints")["findings"]}
+    assert fixes["idx_user_devices_token"] == "REINDEX INDEX CONCURRENTLY idx_user_devices_token;"
+    assert [f["labels"]["problem"] for f in ran.check("migration_structure")["findings"]] == [
+        "missing",
+        "missing",
+        "unverifiable",
+    ]
+
+
+def test_healthy_database_passes_and_a_missing_index_does_not(database: str, folder: Path) -> None:
+    sql(database, MIGRATION)
+    ran = only_migrations(database, folder)
+    assert (ran.status, verdicts(ran)) == (0, dict.fromkeys(NAMES, "pass"))
+    sql(database, "DROP INDEX house_price")
+    ran = only_migrations(database, folder)
+    assert ran.status == 1
+    assert verdicts(ran) == {**dict.fromkeys(NAMES, "pass"), "migration_constraints": "fail"}
+    [found] = ran.check("migration_constraints")["findings"]
+    assert found["labels"]["file"] == "migrations/1_house/migration.sql"
+    assert (found["labels"]["line"], found["fix"]) == (
+        "6",
+        "CREATE INDEX house_price ON house (price);",
+    )
+    ran = only_migrations(database, folder, "--phase", "types")
+    assert [check["name"] for check in ran.report["checks"]] == ["migration_types"]
+
+
+def test_configuration_names_migrations_and_accepts_findings(database: str, folder: Path) -> None:
+    sql(database, MIGRATION)
+    sql(database, "DROP INDEX house_price")
+    (folder / "pgwatch.yml").write_text(
+        f"targets: [{{name: app, dsn: '{database}'}}]\nmigrations: [migrations]\n"
+    )
+    assert "migration_types" in pgwatch("check", "--list", cwd=folder).out
+    ran = pgwatch("check", "--once", "--json", "--only", "migration_*", cwd=folder)
+    assert (ran.status, verdicts(ran)["migration_constraints"]) == (1, "fail")
+    with (folder / "pgwatch.yml").open("a") as file:
+        file.write("ignore: [{check: migration_constraints, labels: {object: house_price}}]\n")
+    ran = pgwatch("check", "--once", "--json", "--only", "migration_*", cwd=folder)
+    assert (ran.status, verdicts(ran)["migration_constraints"]) == (0, "pass")
+    assert "1 accepted" in ran.check("migration_constraints")["reason"]
+
+
+def test_what_could_not_be_told_is_unknown_and_no_pass(database: str, folder: Path) -> None:
+    sql(database, MIGRATION)
+    with (folder / "migrations" / "1_house" / "migration.sql").open("a") as file:
+        file.write("CREATE TABEL garden ();\n")
+    ran = only_migrations(database, folder)
+    assert (ran.status, verdicts(ran)["migration_structure"]) == (3, "unknown")
+    [found] = ran.check("migration_structure")["findings"]
+    assert (found["labels"]["problem"], found["labels"]["line"]) == ("unverifiable", "8")
+
+    with psycopg.connect(database) as holder:
+        holder.execute("LOCK TABLE house IN ACCESS EXCLUSIVE MODE")
+        ran = only_migrations(database, folder)
+    assert (ran.status, verdicts(ran)) == (3, dict.fromkeys(NAMES, "unknown"))
+    assert "lock timeout" in ran.check("migration_types")["reason"]
+
+
+def test_migration_that_is_not_there_is_a_mistake(database: str, tmp_path: Path) -> None:
+    ran = gate(database, "--migrations", "nothing/*.sql", cwd=tmp_path)
+    assert ran.status == 2
+    assert "no migration file matches 'nothing/*.sql'" in ran.err
+    ran = gate(database, "--only", "migration_types", cwd=tmp_path)
+    assert ran.status == 2
