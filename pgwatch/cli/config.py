@@ -100,6 +100,7 @@ def _found(config: Path | None) -> dict[str, Any]:
         message = f"there is none ({places}); name one, or `pgwatch config init` writes a sample"
         raise InputError([Problem(file="--config", message=message)])
     # Not at the top: the other actions need none of what this brings.
+    from pgwatch.rules.reach import short_of_history  # noqa: PLC0415
     from pgwatch.wiring import catalog_of, rule_groups  # noqa: PLC0415
 
     inputs = Inputs(targets=targets_of_settings(settings), settings=settings, file=file)
@@ -112,7 +113,10 @@ def _found(config: Path | None) -> dict[str, Any]:
         "rules": sum(len(group.rules) for group in groups),
         "receivers": len(routing.receivers) if routing else 0,
         "ignored_findings": len(settings.ignore),
-        "warnings": list(routing.warnings) if routing else [],
+        "warnings": [
+            *(routing.warnings if routing else ()),
+            *short_of_history(groups, settings.retention),
+        ],
     }
 
 

@@ -22,6 +22,7 @@ from pgwatch.errors import PgwatchError
 from pgwatch.export.own_metrics import OwnMetrics
 from pgwatch.export.prometheus import Exposition
 from pgwatch.notify.outbox import Queued
+from pgwatch.rules.reach import short_of_history
 from pgwatch.samples.store import Store
 from pgwatch.state.outbox import OutboxState
 from pgwatch.state.store import State
@@ -202,7 +203,6 @@ class Daemon:
             except PgwatchError as error:
                 self._metrics.reloaded(successful=False, at=datetime.now(UTC))
                 self._refused = str(error)
-                logger.error("configuration is not in force", extra={"error": str(error)})  # noqa: TRY400
                 raise
             self._in_force(house)
             logger.info("configuration is in force", extra={"targets": len(house.targets)})
@@ -224,12 +224,14 @@ class Daemon:
             logger.warning("setting changes at the next start only", extra={"setting": setting})
         for warning in house.routing.warnings:
             logger.warning("alertmanager.yml is not honoured in full", extra={"reason": warning})
+        for warning in short_of_history(house.groups, first.retention):
+            logger.warning("rule needs more history than is kept", extra={"reason": warning})
 
     async def _reload_on_signal(self) -> None:
         try:
             await self._reload()
-        except PgwatchError:
-            return  # logged and shown already; the old configuration goes on
+        except PgwatchError as error:  # the old configuration goes on
+            logger.error("configuration is not in force", extra={"error": str(error)})  # noqa: TRY400
 
     # Signals
 

@@ -1,6 +1,7 @@
 """The HTTP application: metrics, health, service discovery, reload, the status page and the API."""
 
 import ipaddress
+import logging
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 
@@ -16,6 +17,8 @@ from pgwatch.export.prometheus import Page
 from pgwatch.web.pages import status_page
 from pgwatch.web.prometheus_api import ApiSources, api_routes
 from pgwatch.web.view import StatusView
+
+logger = logging.getLogger(__name__)
 
 # The page is one document: nothing is loaded, no script runs, nobody may frame it.
 _SECURITY = {
@@ -82,6 +85,7 @@ def create_app(providers: Providers) -> Starlette:
         try:
             await providers.reload()
         except PgwatchError as error:
+            logger.error("configuration is not in force", extra={"error": str(error)})  # noqa: TRY400
             message = f"the configuration is not in force, the previous one stays:\n{error}\n"
             return PlainTextResponse(message, status_code=500)
         return PlainTextResponse("reloaded\n")

@@ -111,6 +111,18 @@ def test_check_reads_the_files_that_the_configuration_names(tmp_path: Path) -> N
     assert "am.yml:1" in checked.stderr
 
 
+def test_check_warns_of_rules_that_need_more_history(tmp_path: Path) -> None:
+    day = "{alert: Day, expr: 'increase(m[24h]) > 0'}"
+    (tmp_path / "rules.yml").write_text(f"groups:\n- name: g\n  rules:\n  - {day}\n")
+    (tmp_path / "pgwatch.yml").write_text("rules: {files: [rules.yml]}\n")
+    checked = pgwatch("config", "check", cwd=tmp_path)
+    assert checked.returncode == 0
+    assert "rules.yml:4: rule Day looks back 1d" in checked.stderr
+    with (tmp_path / "pgwatch.yml").open("a") as file:
+        file.write("retention: 24h\n")
+    assert pgwatch("config", "check", cwd=tmp_path).stderr == ""
+
+
 def test_check_of_nothing_is_no_success(tmp_path: Path) -> None:
     if Path("/etc/pgwatch/pgwatch.yml").exists():
         pytest.skip("this machine has a configuration of its own")

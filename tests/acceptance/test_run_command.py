@@ -152,6 +152,7 @@ def test_a_bad_configuration_is_refused_and_the_old_one_goes_on(
         assert daemon.value("pgwatch_config_last_reload_successful") == 0
         assert "the configuration on disk is not in force" in daemon.page()
         assert "retentoin" in daemon.page()
+        assert daemon.log.count("configuration is not in force") == 1
         daemon.signal(signal.SIGHUP)
         until(lambda: daemon.log.count("configuration is not in force") == 2, "it is logged")
         assert daemon.up("db") == 1
