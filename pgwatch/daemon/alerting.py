@@ -3,6 +3,7 @@
 import asyncio
 import logging
 import time
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
@@ -48,6 +49,7 @@ class RuleHealth:
 
     error: str = ""
     at: datetime | None = None
+    elapsed: timedelta = timedelta(0)
 
 
 @dataclass(slots=True)
@@ -87,6 +89,7 @@ class Alerting:
         self.groups = tuple(groups)
         self.health: dict[str, RuleHealth] = dict(previous.health) if previous else {}
         self._evaluated: dict[str, datetime] = dict(previous._evaluated) if previous else {}
+        self._unsaved = Counter[str]()  # failures since it was saved last, by what cannot be saved
         self._began = now
         self._rules = {rule.id: rule for group in groups for rule in group.rules}
         self._routing = routing
@@ -149,7 +152,7 @@ class Alerting:
     def _evaluate(self, group: RuleGroup, at: datetime) -> _Outcome:
         outcome = _Outcome()
         for rule in group.rules:
-            error = ""
+            error, begun = "", time.perf_counter()
             try:
                 if isinstance(rule, RecordingRule):
                     self._record(rule, group, at)
@@ -165,7 +168,8 @@ class Alerting:
             if error:
                 outcome.failures += 1
                 self._log_failure(rule, error)
-            self.health[rule.id] = RuleHealth(error=error, at=at)
+            elapsed = timedelta(seconds=time.perf_counter() - begun)
+            self.health[rule.id] = RuleHealth(error=error, at=at, elapsed=elapsed)
         return outcome
 
     def _record(self, rule: RecordingRule, group: RuleGroup, at: datetime) -> None:
@@ -294,7 +298,7 @@ class Alerting:
         slot = next_slot(group, datetime.now(UTC))
         while True:
             slot = await _until(slot, group)
-            await self._on(thread, partial(self.evaluate_group, group, slot), group.name)
+            await self._on(thread, partial(self.evaluate_group, group, slot), group_key(group))
             now = datetime.now(UTC)
             following = slot + group.interval
             if now - following > _MISSED_AFTER:
@@ -319,8 +323,14 @@ class Alerting:
         try:
             await loop.run_in_executor(thread, work)
         except PgwatchError as error:
-            logger.error("consequences cannot be saved", extra={"of": what, "error": str(error)})  # noqa: TRY400
+            if not self._unsaved:
+                extra = {"of": what, "error": str(error)}
+                logger.error("consequences cannot be saved", extra=extra)  # noqa: TRY400
+            self._unsaved[what] += 1
             await asyncio.sleep(1)
+            return
+        if failures := self._unsaved.pop(what, 0):
+            logger.info("consequences are saved again", extra={"of": what, "failures": failures})
 
 
 async def _until(slot: datetime, group: RuleGroup) -> datetime:

@@ -1,7 +1,10 @@
 """Evaluate, decide and save, as the daemon does at each slot; only the clock is made up."""
 
+import asyncio
+import logging
 import sqlite3
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -321,6 +324,42 @@ def test_what_cannot_be_saved_has_not_happened(house: House) -> None:
     assert house.state_of() is AlertState.FIRING
     assert house.told == ["first notification"]
     assert house.alerting.late(at(61), 3) == []
+
+
+def test_that_nothing_can_be_saved_is_logged_once(
+    house: House, caplog: pytest.LogCaptureFixture
+) -> None:
+    """On the real clock: two groups try again and again, and then both can be saved."""
+    always = rule("Always", "vector(1) > 0")
+    fast = [replace(group(always, name=n), interval=timedelta(seconds=0.05)) for n in "ab"]
+    house.begin(*fast)
+    alerting = house.alerting
+    assert alerting is not None
+
+    def told(word: str) -> int:
+        return sum(word in record.getMessage() for record in caplog.records)
+
+    async def run(other: sqlite3.Connection) -> None:
+        with ThreadPoolExecutor(1) as thread:
+            running = asyncio.create_task(alerting.run(thread))
+            await asyncio.sleep(1.5)  # a failure is tried again after a second
+            other.execute("DROP TRIGGER full")
+            other.commit()
+            for _ in range(500):
+                if told("saved again") == 2:
+                    break
+                await asyncio.sleep(0.02)
+            running.cancel()
+
+    caplog.set_level(logging.INFO)
+    with closing(sqlite3.connect(house.path)) as other:
+        refuse = "BEGIN SELECT RAISE(ABORT, 'disk is full'); END"
+        other.execute(f"CREATE TRIGGER full BEFORE INSERT ON alert {refuse}")
+        other.commit()
+        asyncio.run(run(other))
+    errors = [record for record in caplog.records if record.levelno == logging.ERROR]
+    assert [record.getMessage() for record in errors] == ["consequences cannot be saved"]
+    assert told("saved again") == 2
 
 
 @pytest.mark.parametrize("restarted", [False, True], ids=["reload", "restart"])
