@@ -19,6 +19,7 @@ def group_views(alerting: Alerting | None) -> tuple[GroupView, ...]:
                     alerts=alerting.alerts.get(rule.id, ()),
                     at=(health := alerting.health.get(rule.id, _UNTRIED)).at,
                     error=health.error,
+                    elapsed_seconds=health.elapsed.total_seconds(),
                 )
                 for rule in group.rules
             ),

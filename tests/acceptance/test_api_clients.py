@@ -180,6 +180,7 @@ def test_rules_and_targets_are_those_of_the_daemon(daemon: DaemonProcess) -> Non
     assert by_name["PostgresDown"]["state"] == "inactive"
     assert by_name["PostgresDown"]["health"] == "ok"
     assert not by_name["PostgresDown"]["lastEvaluation"].startswith("0001")
+    assert 0 < by_name["PostgresDown"]["evaluationTime"] < 5
     (target,) = api(daemon, "targets")["activeTargets"]
     assert (target["labels"]["target"], target["health"]) == ("db", "up")
     assert target["labels"]["instance"] == instance(daemon)
