@@ -56,7 +56,9 @@ def advance(
     _join(groups, routing.root, (one for of_rule in alerts.values() for one in of_rule), now)
     logged: dict[LogKey, LogEntry] = {}
     enqueue: list[Decision] = []
-    due = [group for group in groups.values() if group.next_flush <= now]
+    # Nothing waits longer than this; what does was set before the clock was set back.
+    longest = max(max(one.group_wait, one.group_interval) for one in _walk(routing.root))
+    due = [one for one in groups.values() if not now < one.next_flush <= now + longest]
     inhibitor = Inhibitor(routing.inhibit_rules if due else (), _all_firing(groups.values()))
     for group in sorted(due, key=lambda group: (group.next_flush, group.id)):
         route = _route_of(routing.root, group)

@@ -83,6 +83,17 @@ def shown(notification: Notification) -> list[tuple[str, str]]:
     ]
 
 
+def test_a_group_does_not_wait_for_a_time_that_the_clock_left() -> None:
+    line = Timeline(routing())
+    line.push(0, alert())
+    assert len(line.pass_time(30)) == 1
+    line.push(60, alert(), alert(n="new"))
+    assert not line.pass_time(60)  # group_interval: at 330
+    hour_ago = -3600 + 61
+    assert len(line.pass_time(hour_ago)) == 1
+    assert not line.pass_time(hour_ago + 299)
+
+
 def test_group_waits_then_tells_all_that_joined_meanwhile() -> None:
     line = Timeline(routing())
     assert not line.push(0, alert(n="1")).enqueue
