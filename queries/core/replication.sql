@@ -6,7 +6,7 @@ metrics:
   pg_replication_is_replica: {type: gauge, value: is_replica, help: 1 if the server is in recovery}
   pg_replication_lag_seconds: {type: gauge, value: lag_seconds, help: "Age of the last replayed transaction; 0 on a primary, and when all WAL that was received is replayed"}
   pg_replication_last_replay_seconds: {type: gauge, value: last_replay_seconds, help: Time since the last replayed transaction was committed}
-  pg_replication_receiver_connected: {type: gauge, value: receiver_connected, help: "1 if the replica's WAL receiver runs; a cut link is 0 here while the lag in seconds stays 0"}
+  pg_replication_received_lsn_bytes: {type: gauge, value: received_lsn, help: "Position in the WAL in bytes up to which the replica received it by streaming; absent if it received none since it started"}
   pg_replication_replay_paused: {type: gauge, value: replay_paused, help: 1 if replay was paused on the replica}
 */
 SELECT
@@ -25,8 +25,8 @@ SELECT
     END AS last_replay_seconds,
     CASE
         WHEN recovery.on
-            THEN EXISTS (SELECT 1 FROM pg_catalog.pg_stat_wal_receiver AS receiver WHERE receiver.pid IS NOT NULL)
-    END AS receiver_connected,
+            THEN pg_catalog.pg_wal_lsn_diff(pg_catalog.pg_last_wal_receive_lsn(), '0/0')
+    END AS received_lsn,
     CASE
         WHEN recovery.on THEN pg_catalog.pg_is_wal_replay_paused()
     END AS replay_paused

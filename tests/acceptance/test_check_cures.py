@@ -67,11 +67,9 @@ ALTER TABLE parted ADD CONSTRAINT sane CHECK (id > 0) NOT VALID
 def test_indexes(any_database: str, tmp_path: Path) -> None:
     run(any_database, "CREATE SCHEMA <n>\nCREATE TABLE <n>.<n> (id int, note text)", n=QUOTED)
     run(any_database, "INSERT INTO <n>.<n> VALUES (1), (1)", n=QUOTED)
-    build = "CREATE UNIQUE INDEX CONCURRENTLY <n>_key ON <n>.<n> (id)".replace(
-        "<n>_key", _key(name)
-    )
+    build = "CREATE UNIQUE INDEX CONCURRENTLY <key> ON <n>.<n> (id)"
     with suppress(psycopg.errors.UniqueViolation):
-        run(any_database, build, n=QUOTED)
+        run(any_database, build, n=QUOTED, key=_KEY)
     run(any_database, "DELETE FROM <n>.<n>", n=QUOTED)
     cured(any_database, "PostgresInvalidIndex", tmp_path)
 

@@ -195,7 +195,11 @@ def test_rule_names_only_what_is_collected(file: Path, index: int, rule: dict[st
 @pytest.mark.parametrize(
     ("name", "quantity", "expected"),
     [
-        ("PostgresSlowQuery", "500ms", "pg_activity_longest_query_seconds > 0.5"),
+        (
+            "PostgresSlowQuery",
+            "500ms",
+            "pg_activity_longest_query_seconds > 0.5 unless on (target, pid) pg_blocked_session_seconds",
+        ),
         ("PostgresConnectionsHigh", "90%", "pg_connections_used / pg_connections_limit > 0.9"),
         (
             "PostgresMaterializedViewStale",

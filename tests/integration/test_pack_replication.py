@@ -1,5 +1,6 @@
 """What the packs see of a primary and its standby."""
 
+import contextlib
 from collections.abc import Iterator
 
 import psycopg
@@ -59,6 +60,15 @@ def test_a_query_runs_on_a_standby(there: Connection, query: Query) -> None:
     assert collected(query, info, *run(there, planned.sql)).notes == ()
 
 
+def connected(there: Connection) -> dict[tuple[str, ...], float]:
+    return found(collect(there, "core/replication_receiver"), "pg_replication_receiver_connected")
+
+
+def unread(connection: Connection) -> dict[tuple[str, ...], float]:
+    answer = collect(connection, "core/replication_slots")
+    return found(answer, "pg_replication_slot_unread_wal_bytes", "slot_name")
+
+
 def test_who_is_the_replica(here: Connection, there: Connection) -> None:
     for connection, expected in ((here, 0), (there, 1)):
         answer = collect(connection, "core/replication")
@@ -66,9 +76,10 @@ def test_who_is_the_replica(here: Connection, there: Connection) -> None:
         # A WAL page that was sent but ends within a record is not replayed yet: not always 0 there.
         (lag,) = found(answer, "pg_replication_lag_seconds").values()
         assert 0 <= lag <= 60 * expected
-    assert found(collect(here, "core/replication"), "pg_replication_receiver_connected") == {}
+    assert found(collect(here, "core/replication"), "pg_replication_received_lsn_bytes") == {}
+    assert connected(there) == {(): 1}
     answer = collect(there, "core/replication")
-    assert found(answer, "pg_replication_receiver_connected") == {(): 1}
+    assert found(answer, "pg_replication_received_lsn_bytes")[()] > 0
     assert found(answer, "pg_replication_replay_paused") == {(): 0}
     assert found(answer, "pg_replication_last_replay_seconds")[()] >= 0
 
@@ -108,24 +119,103 @@ def test_paused_replay_is_seen_and_lags(
     standby.catch_up()
 
 
-def test_a_cut_link_is_seen(standby: Standby, here: Connection, there: Connection) -> None:
-    standby.catch_up()
+@contextlib.contextmanager
+def following(standby: Standby, conninfo: str) -> Iterator[None]:
+    """While the standby follows `conninfo`, which is added to or replaces where its primary is."""
     with psycopg.connect(standby.dsn(), autocommit=True) as admin:
         row = admin.execute("SHOW primary_conninfo").fetchone()
-        assert row is not None
-        admin.execute("ALTER SYSTEM SET primary_conninfo = ''")
-        admin.execute("SELECT pg_reload_conf()")
-        try:
-            until(admin, "SELECT 1 WHERE NOT EXISTS (SELECT 1 FROM pg_stat_wal_receiver)")
-            until(here, "SELECT 1 WHERE NOT EXISTS (SELECT 1 FROM pg_stat_replication)")
-            answer = collect(there, "core/replication")
-            assert found(answer, "pg_replication_receiver_connected") == {(): 0}
-            slots = collect(here, "core/replication_slots")
-            assert found(slots, "pg_replication_slots_active", "slot_name") == {(SLOT,): 0}
-            assert (
-                found(collect(here, "core/standbys"), "pg_stat_replication_pg_wal_lsn_diff") == {}
+    assert row is not None
+    _follow(standby, f"{row[0]} {conninfo}" if conninfo else "")
+    try:
+        yield
+    finally:
+        # RESET would not do: pg_basebackup writes it where ALTER SYSTEM does.
+        _follow(standby, row[0])
+        with psycopg.connect(standby.primary.dsn(), autocommit=True) as primary:
+            until(
+                primary, f"SELECT 1 FROM pg_replication_slots WHERE slot_name = '{SLOT}' AND active"
             )
+        standby.catch_up()
+
+
+def _follow(standby: Standby, conninfo: str) -> None:
+    quoted = conninfo.replace("'", "''")
+    with psycopg.connect(standby.dsn(), autocommit=True) as admin:
+        admin.execute(f"ALTER SYSTEM SET primary_conninfo = '{quoted}'".encode())
+        admin.execute("SELECT pg_reload_conf()")
+
+
+def test_a_cut_link_is_seen(standby: Standby, here: Connection, there: Connection) -> None:
+    with following(standby, "port=1"):  # where nobody listens
+        until(there, "SELECT 1 WHERE NOT EXISTS (SELECT 1 FROM pg_stat_wal_receiver)")
+        until(here, "SELECT 1 WHERE NOT EXISTS (SELECT 1 FROM pg_stat_replication)")
+        assert connected(there) == {(): 0}
+        slots = collect(here, "core/replication_slots")
+        assert found(slots, "pg_replication_slots_active", "slot_name") == {(SLOT,): 0}
+        assert set(unread(here)) == {(SLOT,)}
+        assert found(collect(here, "core/standbys"), "pg_stat_replication_pg_wal_lsn_diff") == {}
+
+
+def test_a_standby_that_is_not_meant_to_stream(standby: Standby, there: Connection) -> None:
+    with following(standby, ""):
+        until(there, "SELECT 1 WHERE NOT EXISTS (SELECT 1 FROM pg_stat_wal_receiver)")
+        assert connected(there) == {}
+        standby.halt()
+        standby.launch()
+        with connect(standby.dsn()) as fresh:
+            answer = collect(fresh, "core/replication")
+            assert found(answer, "pg_replication_is_replica") == {(): 1}
+            assert found(answer, "pg_replication_received_lsn_bytes") == {}
+            assert connected(fresh) == {}
+
+
+def test_slots_that_hold_back_no_wal_are_no_risk(standby: Standby, here: Connection) -> None:
+    until(here, "SELECT 1 FROM pg_replication_slots WHERE slot_name = 'standby_1' AND active")
+    with psycopg.connect(standby.primary.dsn(), autocommit=True) as admin:
+        admin.execute("SELECT pg_create_physical_replication_slot('never_used')")
+        admin.execute("SELECT pg_create_physical_replication_slot('reserved', true)")
+        try:
+            admin.execute("INSERT INTO t VALUES (3)")
+            answer = collect(here, "core/replication_slots")
+            active = found(answer, "pg_replication_slots_active", "slot_name")
+            assert active == {(SLOT,): 1, ("never_used",): 0, ("reserved",): 0}
+            assert unread(here).keys() == {("reserved",)}
+            assert unread(here)["reserved",] > 0
         finally:
-            admin.execute("ALTER SYSTEM RESET primary_conninfo")
-            admin.execute("SELECT pg_reload_conf()")
-    standby.catch_up()
+            admin.execute("SELECT pg_drop_replication_slot('never_used')")
+            admin.execute("SELECT pg_drop_replication_slot('reserved')")
+
+
+def test_a_standby_s_copy_of_a_failover_slot_is_no_risk(
+    standby: Standby, here: Connection, there: Connection
+) -> None:
+    if here.info.server_version < 170000:
+        pytest.skip("failover slots are new in PostgreSQL 17")
+    with psycopg.connect(standby.primary.dsn(), autocommit=True) as primary:
+        primary.execute(
+            "SELECT pg_create_logical_replication_slot('moved', 'pgoutput', failover => true)"
+        )
+        try:
+            with following(standby, "dbname=postgres"):
+                with psycopg.connect(standby.dsn(), autocommit=True) as admin:
+                    admin.execute("ALTER SYSTEM SET hot_standby_feedback = on")
+                    admin.execute("SELECT pg_reload_conf()")
+                    synced(primary, admin)
+                answer = collect(there, "core/replication_slots")
+                assert found(answer, "pg_replication_slots_active", "slot_name") == {("moved",): 0}
+                assert unread(there) == {}
+                assert ("moved",) in unread(here)
+        finally:
+            primary.execute("SELECT pg_drop_replication_slot('moved')")
+
+
+def synced(primary: Connection, standby: Connection) -> None:
+    """Copy the failover slots to the standby; it takes a moment until it has the WAL for them."""
+    for _ in range(100):
+        primary.execute("SELECT pg_log_standby_snapshot()")
+        with contextlib.suppress(psycopg.Error):
+            standby.execute("SELECT pg_sync_replication_slots()")
+        if standby.execute("SELECT 1 FROM pg_replication_slots WHERE synced").fetchall():
+            return
+        standby.execute("SELECT pg_sleep(0.05)")
+    raise AssertionError("the slot was not synchronised")
