@@ -71,6 +71,9 @@ class Problem:
     kind: str
     place: Place
     message: str
+    again: bool = (
+        True  # False: its statement can only fail again, as what it changes was never there
+    )
     facets: tuple[tuple[str, Value, Value | None], ...] = ()  # (name, declared, live)
 
 
@@ -300,6 +303,7 @@ def _problem(declared: Declared, fault: Fault, text: str) -> Problem:
         kind=str(declared.key.kind),
         place=declared.place,
         message=f"{declared.key.kind} {declared.key}: {text}",
+        again=declared.created,
     )
 
 

@@ -15,7 +15,7 @@ def cure_of(problem: Problem) -> str:
     if problem.fault is Fault.DIFFERENT and problem.key.kind is Kind.COLUMN:
         return "\n".join(_column(problem.key, name, wanted) for name, wanted, _ in problem.facets)
     sql = problem.place.sql.rstrip().rstrip(";")
-    if problem.fault is Fault.MISSING and sql.count("\n") < _MOST_LINES:
+    if problem.fault is Fault.MISSING and problem.again and sql.count("\n") < _MOST_LINES:
         return f"{sql};"
     return ""
 
