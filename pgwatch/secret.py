@@ -5,6 +5,7 @@ file or variable that was rotated is read anew.
 """
 
 import os
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -12,6 +13,7 @@ from pathlib import Path
 from pgwatch.errors import PgwatchError
 
 MASK = "<secret>"
+_SHORTEST = 4  # characters of a secret that is masked wherever it stands
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,7 +54,15 @@ class Secret:
 
 
 def redact(text: str, secrets: Iterable[str]) -> str:
-    """Return `text` with each of `secrets` (longest first; empty ones are ignored) masked."""
+    """Return `text` with each of `secrets` (longest first; empty ones are ignored) masked.
+
+    One of up to three characters stands in words that are no secret, and masking it there would garble the
+    text and spell it out by the gaps: it is masked only where a message has a value, quoted, after `=`, or
+    between `:` and `@`.
+    """
     for secret in sorted({s for s in secrets if s}, key=len, reverse=True):
-        text = text.replace(secret, MASK)
+        if len(secret) < _SHORTEST:
+            text = re.sub(rf"(?<=[=:\"']){re.escape(secret)}(?=[\"'@&\s]|$)", MASK, text)
+        else:
+            text = text.replace(secret, MASK)
     return text
