@@ -1,4 +1,4 @@
-"""The database that the figures are measured on: 500 tables, 1,500 indexes, 23 databases."""
+"""The database that the figures are measured on: 400 tables, 1,200 indexes, 21 databases."""
 
 import contextlib
 import os
@@ -10,7 +10,7 @@ import psycopg
 
 from pgwatch.demo.server import LocalServer, embedded_bin
 
-TABLES = 500
+TABLES = 400
 DATABASES = 20
 _PLACES = "/usr/sbin:/usr/bin:/usr/lib/nagios/plugins"  # where Debian installs the peers
 ROLE, PASSWORD = "monitor", "bench-monitor"

@@ -35,6 +35,9 @@ _TABLE_COLUMNS = [
     "analyze_count",
     "autoanalyze_count",
 ]
+_BLOCK_COLUMNS = [
+    f"{kind}_blks_{how}" for kind in ("heap", "idx", "toast", "tidx") for how in ("read", "hit")
+]
 _INDEX_COLUMNS = ["idx_scan", "idx_tup_read"]
 
 
@@ -153,6 +156,9 @@ def _exporter(program: str, server: LocalServer, folder: Path) -> Iterator[int]:
             _INDEX_COLUMNS,
             "pg_stat_user_indexes",
         )
+        + _custom(
+            "bench_blocks", ("schemaname", "relname"), _BLOCK_COLUMNS, "pg_statio_user_tables"
+        )
     )
     url = server.dsn("bench", user="exporter", password=profile.PASSWORD) + "?sslmode=disable"
     command = [
@@ -192,7 +198,7 @@ def _get(connection: http.client.HTTPConnection) -> bytes:
     body = response.read()
     if response.status != 200:
         raise SystemExit(f"bench: /metrics answered {response.status}")
-    return gzip.decompress(body) if response.headers["Content-Encoding"] == "gzip" else body
+    return body  # to the last byte on the wire; unpacking is the scraper's
 
 
 def _wait_for(port: int, series: int) -> int:
@@ -204,7 +210,8 @@ def _wait_for(port: int, series: int) -> int:
             contextlib.suppress(OSError),
             contextlib.closing(http.client.HTTPConnection("127.0.0.1", port)) as connection,
         ):
-            count = sum(not line.startswith(b"#") for line in _get(connection).splitlines())
+            page = gzip.decompress(_get(connection))
+            count = sum(not line.startswith(b"#") for line in page.splitlines())
             if count >= series:
                 return count
         time.sleep(0.5)
