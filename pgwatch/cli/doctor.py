@@ -18,6 +18,7 @@ from pgwatch.wiring import catalog_of, queries_of
 _DEADLINE = timedelta(seconds=60)
 _WORDS = {
     "runs": "run",
+    "cut": "cut",
     "skipped": "skipped",
     "denied": "denied",
     "blocked": "blocked",
@@ -52,7 +53,8 @@ def configure(parser: argparse.ArgumentParser) -> None:
     """Add the options."""
     parser.description = (
         "Runs every query of a target once and says of each: it runs and what it costs, it is skipped and"
-        " why, or it is denied and the exact GRANT. Exit status: 0 if all that applies runs, else 1."
+        " why, it was cut at its max_series, or it is denied and the exact GRANT. Exit status: 0 if all that"
+        " applies runs whole, else 1."
     )
     add_target_options(parser)
 
@@ -111,7 +113,7 @@ def _diagnosis(run: QueryRun, query: Query) -> Diagnosis:
             collected = run.collected
             dropped = collected.dropped if collected else {}
             return so(
-                "runs",
+                "cut" if "max_series" in dropped else "runs",
                 ", ".join(f"{count} series dropped: {why}" for why, count in dropped.items()),
                 milliseconds=elapsed / timedelta(milliseconds=1),
                 series=len(collected.labels) if collected else 0,

@@ -94,3 +94,20 @@ def test_no_session_and_no_target(server: LocalServer, tmp_path: Path) -> None:
     assert "password authentication failed" in as_json.err
     assert "zebra4711" not in as_json.err
     assert pgwatch("doctor", cwd=tmp_path).status == 2
+
+
+def test_an_answer_that_was_cut_is_not_well(database: str, tmp_path: Path) -> None:
+    pack = tmp_path / "mine" / "app"
+    pack.mkdir(parents=True)
+    (pack / "many.sql").write_text(
+        "/*\nhelp: Many\nmax_series: 2\nmetrics:\n"
+        "  many: {type: gauge, value: value, labels: [n], help: Many}\n*/\n"
+        "SELECT n AS n, 1 AS value FROM generate_series(1, 5) AS n ORDER BY n;\n"
+    )
+    (tmp_path / "pgwatch.yml").write_text("queries: [mine]\ndefaults: {packs: [app]}\n")
+    ran = pgwatch("doctor", database, "--json", "--config", "pgwatch.yml", cwd=tmp_path)
+    row = rows(ran)["app/many"]
+    assert (ran.status, row["state"], row["series"]) == (1, "cut", 2)
+    assert row["reason"] == "3 series dropped: max_series"
+    said = pgwatch("doctor", database, "--config", "pgwatch.yml", cwd=tmp_path).out
+    assert re.search(r"app/many +cut ", said)
