@@ -67,7 +67,8 @@ SELECT pg_catalog.string_agg(
 )
 FROM pg_catalog.pg_proc AS p
 JOIN pg_catalog.pg_namespace AS n ON n.oid = p.pronamespace
-WHERE p.proname = {name} AND NOT pg_catalog.has_function_privilege(p.oid, 'EXECUTE')
+WHERE p.proname = {name}
+  AND NOT pg_catalog.has_function_privilege(p.oid, 'EXECUTE'){_calls(sql, match["name"])}
 """  # noqa: S608
     return f"""
 SELECT pg_catalog.format('{template}', pg_catalog.format('%I.%I', n.nspname, c.relname), current_user)
@@ -80,6 +81,29 @@ ORDER BY
   c.oid
 LIMIT 1
 """  # noqa: S608
+
+
+def _calls(sql: str, name: str) -> str:
+    """Return the condition that `p` takes as many arguments as a call in `sql` gives; "" if none is found."""
+    counts = sorted(
+        {_arguments(sql[found.end() :]) for found in re.finditer(rf"\b{re.escape(name)}\(", sql)}
+    )
+    if not counts:
+        return ""
+    ways = " OR ".join(f"{n} BETWEEN p.pronargs - p.pronargdefaults AND p.pronargs" for n in counts)
+    return f" AND (p.provariadic <> 0 OR {ways})"
+
+
+def _arguments(text: str) -> int:
+    """Return the number of arguments before the parenthesis that closes a call; literals are skipped."""
+    depth = commas = 0
+    words = re.sub(r"'(?:[^']|'')*'", "x", text)
+    for at, sign in enumerate(words):
+        if sign in ")]" and depth == 0:
+            return commas + 1 if words[:at].strip() else 0
+        depth += (sign in "([") - (sign in ")]")
+        commas += sign == "," and depth == 0
+    return commas + 1
 
 
 def _format_role(role: str) -> str:

@@ -196,6 +196,11 @@ def role(database: str) -> Iterator[str]:
             id="function",
         ),
         pytest.param(
+            "SELECT length(pg_catalog.pg_read_file('/proc/(a, b', 0, (1 + 2))) AS value",
+            'GRANT EXECUTE ON FUNCTION pg_catalog.pg_read_file(text, bigint, bigint) TO "{role}";',
+            id="one of several functions of a name",
+        ),
+        pytest.param(
             "SELECT setting AS value FROM pg_show_all_settings() WHERE name = 'x' UNION ALL"
             " SELECT current_setting('data_directory')",
             'GRANT pg_read_all_settings TO "{role}";',
