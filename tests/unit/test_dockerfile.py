@@ -48,16 +48,21 @@ class _Healthy(BaseHTTPRequestHandler):
         pass
 
 
+@pytest.mark.parametrize("host", ["0.0.0.0", "127.0.0.1", ""])
 @pytest.mark.parametrize(("status", "exit_code"), [(200, 0), (503, 1)])
-def test_health_check_is_the_one_of_the_server(status: int, exit_code: int) -> None:
+def test_health_check_asks_where_the_server_listens(status: int, exit_code: int, host: str) -> None:
     (line,) = instructions("HEALTHCHECK")
     _, python_option, code = json.loads(line.partition("CMD ")[2])
     handler = type("Handler", (_Healthy,), {"status": status})
     server = HTTPServer(("127.0.0.1", 0), handler)
     thread = threading.Thread(target=server.handle_request)
     thread.start()
-    code = code.replace("9432", str(server.server_port))
-    done = subprocess.run([sys.executable, python_option, code], capture_output=True, check=False)
+    done = subprocess.run(
+        [sys.executable, python_option, code],
+        env={"PGWATCH__WEB__LISTEN": f"{host}:{server.server_port}"},
+        capture_output=True,
+        check=False,
+    )
     thread.join()
     server.server_close()
     assert done.returncode == exit_code
