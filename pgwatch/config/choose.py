@@ -68,7 +68,8 @@ def find_file(config: Path | None, *, look_around: bool = True) -> Path | None:
         config = Path(named)
     if config is not None:
         if not config.is_file():
-            message = f"there is no such file (named by {source})"
+            what = "it is a directory, not a file" if config.is_dir() else "there is no such file"
+            message = f"{what} (named by {source})"
             raise InputError([Problem(file=str(config), message=message)])
         return config
     return next((file for file in DEFAULT_FILES if file.is_file()), None) if look_around else None

@@ -95,6 +95,8 @@ def test_where_the_file_is_looked_for(folder: Path, monkeypatch: pytest.MonkeyPa
     assert find_file(Path("by-option.yml")) == Path("by-option.yml")
     with pytest.raises(InputError, match=r"gone.yml: there is no such file \(named by --config\)"):
         find_file(Path("gone.yml"))
+    with pytest.raises(InputError, match=r": it is a directory, not a file \(named by --config\)"):
+        find_file(folder)
 
 
 def test_a_connection_string_costs_no_heavy_import() -> None:
