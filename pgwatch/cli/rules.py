@@ -85,5 +85,6 @@ def _check(arguments: argparse.Namespace) -> int:
     groups = load_rules(arguments.file)
     rules = sum(len(group.rules) for group in groups)
     files = ", ".join(str(file) for file in arguments.file)
-    print(f"{files}: {len(groups)} groups with {rules} rules, all good")
+    s, of_s = ("" if len(groups) == 1 else "s"), ("" if rules == 1 else "s")
+    print(f"{files}: {len(groups)} group{s} with {rules} rule{of_s}, all good")
     return 0

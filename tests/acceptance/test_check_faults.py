@@ -148,6 +148,7 @@ def test_a_run_that_is_stopped_leaves_nothing_on_the_server(
 def test_an_exclusive_lock_is_named_and_not_waited_for(database: str, tmp_path: Path) -> None:
     sql(database, TABLES)
     sql(database, "CREATE MATERIALIZED VIEW report AS SELECT 1 AS one")
+    sql(database, "INSERT INTO materialized_view_status VALUES ('report', now())")
     with psycopg.connect(database) as holder:
         holder.execute("LOCK TABLE constraint_violations IN ACCESS EXCLUSIVE MODE")
         holder.execute("REFRESH MATERIALIZED VIEW report")

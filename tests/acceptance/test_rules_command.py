@@ -44,6 +44,11 @@ def test_good_files(tmp_path: Path) -> None:
     ran = pgwatch("rules", "check", *files, cwd=tmp_path)
     assert (ran.status, ran.err) == (0, "")
     assert re.search(r": \d+ groups with \d+ rules, all good\n$", ran.out)
+    (tmp_path / "one.yml").write_text(
+        "groups: [{name: g, rules: [{record: r, expr: 'sum(pg_up)'}]}]\n"
+    )
+    ran = pgwatch("rules", "check", "one.yml", cwd=tmp_path)
+    assert ran.out == "one.yml: 1 group with 1 rule, all good\n"
 
 
 def test_all_problems_of_all_files_are_told(tmp_path: Path) -> None:
