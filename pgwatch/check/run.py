@@ -26,7 +26,7 @@ from pgwatch.collect.report import UP
 from pgwatch.probes.probe import Probe
 from pgwatch.promql.engine import Engine
 from pgwatch.promql.errors import PromqlError
-from pgwatch.queries.query import Query, Scope
+from pgwatch.queries.query import Query
 from pgwatch.rules.accepted import Accepted
 from pgwatch.rules.evaluate import record
 from pgwatch.rules.rule import RecordingRule, RuleGroup
@@ -115,9 +115,6 @@ async def _measure(subject: Subject, plan: CheckPlan, count: _Count) -> _Measure
         asyncio.gather(*(_probe(probe, plan.timeout) for probe in subject.probes)),
     )
     targets = [_target_report(one) for one in polled]
-    if _watches_nothing(subject, polled):
-        wanted = ", ".join(subject.target.databases)
-        targets[0] = replace(targets[0], error=f"no database of the server matches {wanted}")
     if all(one.info is None for one in polled):
         return _Measured(targets=targets, checks=[])  # nothing was seen, so nothing is judged
     runs = [_lost_or_as_it_is(run) for one in polled for run in one.runs] + list(probed)
@@ -127,15 +124,6 @@ async def _measure(subject: Subject, plan: CheckPlan, count: _Count) -> _Measure
         left = plan.timeout - timedelta(seconds=time.monotonic() - started)
         checks += await _migrations(plan.migrations, polled[0], subject.target, left)
     return _Measured(targets=targets, checks=checks)
-
-
-def _watches_nothing(subject: Subject, polled: Sequence[Polled]) -> bool:
-    """Return whether the patterns of databases chose none, so that most checks had nothing to look at."""
-    return (
-        polled[0].error is None
-        and any(query.scope is Scope.DATABASE for query in subject.queries)
-        and not any(run.source.database for one in polled for run in one.runs)
-    )
 
 
 async def _migrations(
@@ -175,7 +163,7 @@ def _target_report(polled: Polled) -> TargetReport:
         database=polled.database,
         role=str(info.role) if info else "",
         server_version=info.version.split(" ", 1)[0] if info else "",
-        error=polled.error or "",
+        error=polled.error or polled.unwatched,
     )
 
 

@@ -69,13 +69,13 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.json:
         print(json.dumps([_row(d) for _, found in by_database for d in found], indent=2))
         for one, _ in by_database:
-            if one.error:
-                print(f"pgwatch: {one.target}/{one.database}: {one.error}", file=sys.stderr)
+            if reason := one.error or one.unwatched:
+                print(f"pgwatch: {one.target}/{one.database}: {reason}", file=sys.stderr)
     else:
         for one, found in by_database:
             _print(one, found)
     well = all(
-        not one.error and all(d.state in ("runs", "skipped") for d in found)
+        not (one.error or one.unwatched) and all(d.state in ("runs", "skipped") for d in found)
         for one, found in by_database
     )
     return 0 if well else 1
@@ -151,6 +151,8 @@ def _print(polled: Polled, found: Sequence[Diagnosis]) -> None:
     rights = ", ".join(sorted(info.memberships)) or "no predefined role"
     rights = "superuser" if info.is_superuser else rights
     print(f"  PostgreSQL {info.version}, {info.role}; as {info.user} ({rights})")
+    if polled.unwatched:
+        print(f"  nothing is watched: {polled.unwatched}")
     if info.pooled:
         print("  through a pooler: limits are set per transaction, statements are not prepared")
     width = max((len(one.query) for one in found), default=0)

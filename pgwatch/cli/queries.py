@@ -106,7 +106,9 @@ def _answer(polled: Polled, query: Query, rows: list[dict[str, object]], *, as_j
     if polled.info is None:
         print(f"{where}: no session: {polled.error}", file=sys.stderr)
         return False
-    well = True
+    well = not polled.unwatched
+    if polled.unwatched:
+        print(f"{polled.target}: {polled.unwatched}", file=sys.stderr)
     for run in polled.runs:
         if run.source.query != query.name:
             continue

@@ -21,6 +21,7 @@ class Polled:
     info: ServerInfo | None  # None: no session
     runs: tuple[QueryRun, ...]  # those asked once per server stand with the DSN's database
     error: str | None  # why there is no session
+    unwatched: str = ""  # why no database of the target was asked; stands with the DSN's own
 
 
 async def poll_once(
@@ -68,4 +69,5 @@ def _polled(worker: Worker, database: str, runs: list[QueryRun], late: str | Non
         info=info,
         runs=tuple(run for run in runs if run.source.database in names),
         error=worker.unreachable(database) or (late if info is None else None),
+        unwatched=worker.unwatched if database == worker.main else "",
     )

@@ -75,6 +75,16 @@ class Worker:
         """Whether `databases` is what the server has, where it must be asked for that."""
         return not self.target.databases or self._discovered > -math.inf
 
+    @property
+    def unwatched(self) -> str:
+        """Why there is no database to ask, though the server answers; "" where there is one."""
+        asks = any(query.scope is Scope.DATABASE for query in self.queries)
+        if self.databases or not asks or self.unreachable(self.main) is not None:
+            return ""
+        if not self.knows_databases:
+            return "the databases of the server are not known yet"
+        return f"no database of the server matches {', '.join(self.target.databases)}"
+
     def offer(self, queries: Iterable[Query]) -> None:
         """Take `queries` as due now, in every database that they are meant for."""
         for query in queries:
@@ -309,12 +319,15 @@ class Worker:
             extra = {"target": self.target.name, "reason": str(error)}
             logger.warning("databases cannot be listed", extra=extra)
             return
-        self._discovered = time.monotonic()
+        known, self._discovered = self.knows_databases, time.monotonic()
         before = set(self.databases)
         self.databases = choose_databases(existing, self.target.databases, own=self.main)
         for database in self.databases:
             if database not in before:
                 self._offer_all(database)
+        if self.unwatched and (before or not known):
+            extra = {"target": self.target.name, "reason": self.unwatched}
+            logger.warning("target watches no database", extra=extra)
         if gone := before - set(self.databases):
             await self._forget(gone)
 

@@ -58,8 +58,12 @@ def status_view(
 
 
 def unready(workers: Sequence[Worker], measuring: Measuring, now_ms: int) -> list[str]:
-    """Return the queries that have neither a fresh answer nor a known reason, one line each."""
-    return [
+    """Return the queries that have neither a fresh answer nor a known reason, one line each.
+
+    A target of which no database is watched is not ready either: most of its queries are asked nowhere.
+    """
+    nowhere = [f"{one.target.name}: {one.unwatched}" for one in workers if one.unwatched]
+    return nowhere + [
         f"{source.target}: {source.query}"
         + (f" in {source.database}" if source.database else "")
         + (" has not run yet" if run is None else " has no fresh answer")
@@ -94,6 +98,7 @@ def _target_view(worker: Worker, probes: Sequence[Probe], measuring: Measuring) 
         version=info.version if info else "",
         role=str(info.role) if info else "",
         error=worker.unreachable(worker.main) or "",
+        unwatched=worker.unwatched,
         queries=tuple(_query_view(source, measuring.latest.get(source)) for source in known),
     )
 

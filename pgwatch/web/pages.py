@@ -108,7 +108,8 @@ def _targets(view: StatusView) -> str:
 def _target(target: TargetView) -> str:
     level = {True: Level.PASS, False: Level.FAIL, None: Level.UNKNOWN}[target.up]
     word = {True: "up", False: "down", None: "not tried yet"}[target.up]
-    error = f'<br><span class="small">{escape(target.error)}</span>' if target.error else ""
+    why = target.error or target.unwatched
+    error = f'<br><span class="small">{escape(why)}</span>' if why else ""
     answered = sum(query.outcome is OutcomeKind.ANSWERED for query in target.queries)
     untold = sum(query.untold for query in target.queries)
     counts = f"{answered} answered"

@@ -67,6 +67,7 @@ class TargetView:
     version: str = ""
     role: str = ""
     error: str = ""  # why there is no session
+    unwatched: str = ""  # why none of its databases is watched
     queries: tuple[QueryView, ...] = ()
 
 
@@ -145,18 +146,20 @@ def headline(view: StatusView) -> Headline:
     down = sum(target.up is False for target in view.targets)
     untried = sum(target.up is None for target in view.targets)
     untold = sum(query.untold for target in view.targets for query in target.queries)
+    nowhere = sum(bool(target.unwatched) for target in view.targets)
     said = [
         _counted(down, "target is down", "targets are down"),
         _counted(critical, "critical alert fires", "critical alerts fire"),
         _counted(warnings, "warning fires", "warnings fire"),
         _counted(held, "of them has no data", "of them have no data"),
         _counted(untried, "target was not tried yet", "targets were not tried yet"),
+        _counted(nowhere, "target has no database to watch", "targets have no database to watch"),
         _counted(untold, "query could not tell", "queries could not tell"),
     ]
     text = ", ".join(part for part in said if part)
     if critical or down:
         return Headline(level=Level.FAIL, text=text)
-    if held or untried or untold:
+    if held or untried or untold or nowhere:
         return Headline(level=Level.UNKNOWN, text=text)
     if warnings:
         return Headline(level=Level.WARN, text=text)

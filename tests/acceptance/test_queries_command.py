@@ -89,3 +89,16 @@ def test_no_session(server: LocalServer, tmp_path: Path) -> None:
     assert (ran.status, ran.out) == (1, "[]\n")
     assert "password authentication failed" in ran.err
     assert "zebra4711" not in ran.err
+
+
+@pytest.mark.parametrize("command", [["doctor"], ["queries", "run", "core/tables"]])
+@pytest.mark.parametrize("form", [[], ["--json"]])
+def test_patterns_that_choose_no_database_are_told(
+    server: LocalServer, command: list[str], form: list[str], tmp_path: Path
+) -> None:
+    (tmp_path / "pgwatch.yml").write_text(
+        f"targets: [{{name: none, dsn: '{server.dsn()}', databases: ['zz*']}}]\n"
+    )
+    ran = pgwatch(*command, *form, cwd=tmp_path)
+    assert ran.status == 1
+    assert "no database of the server matches zz*" in ran.out + ran.err

@@ -325,3 +325,20 @@ def test_a_bug_ends_the_process(tmp_path: Path) -> None:
     )
     assert done.returncode == 1
     assert "pgwatch: unexpected TypeError: " in done.stderr
+
+
+def test_a_daemon_that_watches_no_database_does_not_say_that_all_is_well(
+    tmp_path: Path, database: str
+) -> None:
+    nowhere = {"name": "none", "dsn": database, "databases": ["zz*"]}
+    reason = "no database of the server matches zz*"
+    with DaemonProcess(tmp_path, targets=[nowhere]) as daemon:
+        until(lambda: daemon.up("none") == 1, "it is up", log=daemon)
+        until(lambda: reason in daemon.log, "it is logged", log=daemon)
+        answer = daemon.get("/-/ready")
+        assert answer.status_code == 503
+        assert f"none: {reason}" in answer.text
+        page = daemon.get("/").text
+        assert "1 target has no database to watch" in page
+        assert "<title>pass" not in page
+        assert reason in page

@@ -191,6 +191,36 @@ def test_databases_come_and_go(
     asyncio.run(scenario())
 
 
+def test_a_target_without_a_database_to_ask_says_so_once(
+    server: LocalServer, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    reason = "no database of the server matches zz*, !app"
+    where = target(server.dsn(), databases=("zz*", "!app"))
+    (polled,) = poll(where, ONE)
+    assert (polled.error, polled.unwatched) == (None, reason)
+    (polled,) = poll(where, PER_SERVER)  # which needs none
+    assert polled.unwatched == ""
+    caplog.clear()
+    monkeypatch.setattr("pgwatch.collect.worker._DISCOVERY", timedelta(0))
+    heard = Heard()
+
+    async def scenario() -> None:
+        worker = Worker(where, [ONE], heard)
+        work = asyncio.create_task(worker.run())
+        for count in range(1, 4):
+            worker.offer_up()
+            await heard.until(lambda: len(heard.runs) >= count)  # noqa: B023
+        await worker.work_off()
+        assert worker.unwatched == reason
+        work.cancel()
+        await asyncio.wait({work})
+
+    asyncio.run(scenario())
+    (warned,) = [record for record in caplog.records if record.levelname == "WARNING"]
+    assert warned.getMessage() == "target watches no database"
+    assert vars(warned)["reason"] == reason
+
+
 def test_a_table_that_a_migration_brings_is_found(database: str) -> None:
     asked = query(
         "SELECT count(*) AS value FROM public.later",
