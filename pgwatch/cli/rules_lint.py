@@ -6,6 +6,7 @@ from pathlib import Path
 
 from pgwatch.cli.settings import settings_inputs
 from pgwatch.errors import InputError, Problem
+from pgwatch.files import unreadable
 from pgwatch.queries.catalog import Catalog
 from pgwatch.queries.query import Scope
 from pgwatch.rules.knowledge import Knowledge, MetricFacts, of_document, of_series
@@ -92,7 +93,7 @@ def read_metrics(file: Path) -> Knowledge:
     try:
         text = file.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
-        raise InputError([Problem(file=str(file), message=f"cannot be read: {error}")]) from error
+        raise InputError([Problem(file=str(file), message=unreadable(file, error))]) from error
     if file.suffix in _DOCUMENTS:
         knowledge = of_document(load(text, file=str(file)).value)
     else:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from pgwatch.config.nearest import nearest
 from pgwatch.config.targets import targets_of_dsns, targets_of_settings
 from pgwatch.errors import InputError, Problem
+from pgwatch.files import not_a_file, unreadable
 from pgwatch.targets.target import Target
 
 if TYPE_CHECKING:
@@ -67,18 +68,27 @@ def find_file(config: Path | None, *, look_around: bool = True) -> Path | None:
     if config is None and named:
         config = Path(named)
     if config is not None:
-        if not config.is_file():
-            what = "it is a directory, not a file" if config.is_dir() else "there is no such file"
-            message = f"{what} (named by {source})"
+        if problem := not_a_file(config):
+            message = f"{problem} (named by {source})"
             raise InputError([Problem(file=str(config), message=message)])
         return config
-    return next((file for file in DEFAULT_FILES if file.is_file()), None) if look_around else None
+    return next((file for file in DEFAULT_FILES if _is_there(file)), None) if look_around else None
+
+
+def _is_there(file: Path) -> bool:
+    """Return whether `file` is there; raises InputError if nobody can tell."""
+    try:
+        return file.is_file()
+    except OSError as error:
+        raise InputError([Problem(file=str(file), message=unreadable(file, error))]) from None
 
 
 def _targets(
     dsns: Sequence[str], names: Sequence[str], settings: "Settings | None"
 ) -> tuple[Target, ...]:
     defaults = settings.defaults if settings else None
+    if empty := _empty(dsns, names):
+        raise InputError(empty)
     if dsns or names:
         direct = targets_of_dsns(dsns, defaults=defaults)
         return (*direct, *_named(names, targets_of_settings(settings) if settings else ()))
@@ -89,6 +99,26 @@ def _targets(
     if any(os.environ.get(variable) for variable in _LIBPQ_VARIABLES):
         return targets_of_dsns([""], file="the PG* environment", defaults=defaults)
     return ()
+
+
+def _empty(dsns: Sequence[str], names: Sequence[str]) -> list[Problem]:
+    """Return a problem for each connection string without content.
+
+    libpq takes it for "whatever PG* says": the wrong database, where a variable was forgotten.
+    """
+    problems = [
+        Problem(
+            file="command line",
+            message=f"connection string {number} is empty; is the variable it came from not set?",
+        )
+        for number, dsn in enumerate(dsns, 1)
+        if not dsn.strip()
+    ]
+    written = os.environ.get("PGWATCH_DSN")
+    if not dsns and not names and written is not None and not written.strip():
+        message = "is empty; set it to a connection string (postgresql://…), or unset it"
+        problems.append(Problem(file="environment", path="PGWATCH_DSN", message=message))
+    return problems
 
 
 def _named(names: Sequence[str], targets: Sequence[Target]) -> tuple[Target, ...]:

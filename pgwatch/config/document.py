@@ -10,6 +10,7 @@ from pgwatch import yamlfile
 from pgwatch.config.environment import read_environment
 from pgwatch.config.text import interpolate
 from pgwatch.errors import InputError, Problem
+from pgwatch.files import unreadable
 from pgwatch.yamlfile import Document
 from pgwatch.yamlfile import Path as KeyPath
 
@@ -70,7 +71,7 @@ def read_tree(file: Path | None) -> Tree:
     broken: list[Problem] = []
     main = Document(file="environment", value={}, positions={})
     extras: list[Document] = []
-    paths = () if file is None else (file, *sorted(file.parent.glob("conf.d/*.yml")))
+    paths = () if file is None else (file, *_beside(file, problems))
     for path in paths:
         try:
             document = _read(path, problems)
@@ -105,13 +106,24 @@ def read_tree(file: Path | None) -> Tree:
     )
 
 
+def _beside(file: Path, problems: list[Problem]) -> list[Path]:
+    """Return the files of `conf.d/` beside `file`, none where there is no such folder."""
+    folder = file.parent / "conf.d"
+    try:
+        return sorted(path for path in folder.iterdir() if path.name.endswith(".yml"))
+    except (FileNotFoundError, NotADirectoryError):
+        return []
+    except OSError as error:
+        problems.append(Problem(file=str(folder), message=unreadable(folder, error)))
+        return []
+
+
 def _read(path: Path, problems: list[Problem]) -> Document:
     """Return the document in `path` with its variables put in; adds those it cannot put in to `problems`."""
     try:
         text = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
-        reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"
-        raise InputError([Problem(file=str(path), message=f"cannot be read: {reason}")]) from error
+        raise InputError([Problem(file=str(path), message=unreadable(path, error))]) from error
     document = yamlfile.load(text, file=str(path))
     value = _interpolated(document.value, (), document, path.absolute().parent, problems)
     return Document(file=document.file, value=value, positions=document.positions)

@@ -16,6 +16,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, PlainSerializer, Pl
 from pgwatch.config.targets import service_dsn
 from pgwatch.config.text import Text
 from pgwatch.errors import PgwatchError
+from pgwatch.files import locked_folder, not_a_file, not_a_folder, unreadable
 from pgwatch.secret import MASK, Secret
 from pgwatch.targets.dsn import Dsn
 from pgwatch.units import parse_duration
@@ -77,34 +78,41 @@ def _path(value: object) -> Path:
 
 
 def _existing_file(path: Path) -> Path:
-    if not path.is_file():
-        raise ValueError(f"there is no file {path}")
+    if problem := not_a_file(path):
+        raise ValueError(problem)
     return path
 
 
 def _existing_folder(path: Path) -> Path:
-    if not path.is_dir():
-        raise ValueError(f"there is no folder {path}")
+    if problem := not_a_folder(path):
+        raise ValueError(problem)
     return path
 
 
 def _matching(pattern: Path) -> Path:
+    _not_locked(pattern)
     if not matches(pattern):
         raise ValueError(f"no file matches {pattern}")
     return pattern
 
 
 def _standing_for_something(pattern: Path) -> Path:
+    _not_locked(pattern)
     anchor = Path(pattern.anchor)
     if next(anchor.glob(str(pattern.relative_to(anchor))), None) is None:
         raise ValueError(f"no file or folder matches {pattern}")
     return pattern
 
 
+def _not_locked(pattern: Path) -> None:
+    if folder := locked_folder(pattern):
+        raise ValueError(unreadable(folder, PermissionError()))
+
+
 def matches(pattern: Path) -> tuple[Path, ...]:
     """Return the files that an absolute path with `*`, `?`, `[…]` or `**` stands for, sorted."""
     found = Path(pattern.anchor).glob(str(pattern.relative_to(pattern.anchor)))
-    return tuple(sorted(path for path in found if path.is_file()))
+    return tuple(sorted(path for path in found if not not_a_file(path)))
 
 
 def _secret(value: object) -> Secret:

@@ -14,6 +14,7 @@ from pgwatch.config.nearest import nearest
 from pgwatch.config.schema import Settings
 from pgwatch.config.targets import dsn_of, targets_of_settings
 from pgwatch.errors import InputError, PgwatchError, Problem
+from pgwatch.files import files_below
 from pgwatch.share import share
 from pgwatch.yamlfile import Path as KeyPath
 
@@ -100,7 +101,7 @@ def _shipped_and_own_queries(tree: Tree) -> set[str]:
     return {
         path.relative_to(folder).with_suffix("").as_posix()
         for folder in folders
-        for path in folder.rglob("*.sql")
+        for path in files_below(folder, ".sql")
     }
 
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from pgwatch.errors import InputError, Problem
+from pgwatch.files import files_below, locked_below, not_a_folder, unreadable
 from pgwatch.queries.header import parse_query
 from pgwatch.queries.query import Query
 from pgwatch.samples.sample import Family
@@ -54,7 +55,7 @@ def load_catalog(folders: Sequence[Path]) -> Catalog:
             except InputError as error:
                 problems.extend(error.problems)
             except (OSError, UnicodeDecodeError) as error:
-                problems.append(Problem(file=str(path), message=f"cannot be read: {error}"))
+                problems.append(Problem(file=str(path), message=unreadable(path, error)))
             else:
                 problems.extend(_placing(query, queries.get(name)))
                 queries[name] = query
@@ -70,9 +71,14 @@ def load_catalog(folders: Sequence[Path]) -> Catalog:
 
 
 def _files(folder: Path, problems: list[Problem]) -> list[Path]:
-    if not folder.is_dir():
-        problems.append(Problem(file=str(folder), message="this folder of queries does not exist"))
-    return sorted(folder.rglob("*.sql"))
+    if problem := not_a_folder(folder):
+        problems.append(Problem(file=str(folder), message=problem))
+        return []
+    problems += [
+        Problem(file=str(locked), message=unreadable(locked, PermissionError()))
+        for locked in locked_below(folder)
+    ]
+    return sorted(files_below(folder, ".sql"))
 
 
 def _placing(query: Query, other: Query | None) -> list[Problem]:

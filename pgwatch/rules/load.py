@@ -8,6 +8,7 @@ from pathlib import Path
 
 from pgwatch import yamlfile
 from pgwatch.errors import InputError, Problem
+from pgwatch.files import unreadable
 from pgwatch.rules.read import GroupReader, Source
 from pgwatch.rules.rule import RuleGroup
 from pgwatch.rules.threshold import set_thresholds
@@ -39,7 +40,7 @@ def load_rules(
         try:
             text = file.read_text(encoding="utf-8")
         except (OSError, UnicodeDecodeError) as error:
-            problems.append(Problem(file=str(file), message=f"cannot be read: {error}"))
+            problems.append(Problem(file=str(file), message=unreadable(file, error)))
             continue
         try:
             groups += parse_rules(
@@ -107,9 +108,13 @@ def parse_rules(
 
 
 def _files(path: Path, problems: list[Problem]) -> list[Path]:
-    if not path.is_dir():
-        return [path]
-    found = sorted(file for file in path.iterdir() if file.suffix in (".yml", ".yaml"))
+    try:
+        if not path.is_dir():
+            return [path]
+        found = sorted(file for file in path.iterdir() if file.suffix in (".yml", ".yaml"))
+    except OSError as error:
+        problems.append(Problem(file=str(path), message=unreadable(path, error)))
+        return []
     if not found:
         problems.append(Problem(file=str(path), message="has no *.yml file"))
     return found

@@ -93,9 +93,9 @@ def test_where_the_file_is_looked_for(folder: Path, monkeypatch: pytest.MonkeyPa
     monkeypatch.setenv("PGWATCH_CONFIG", "by-env.yml")
     assert find_file(None) == Path("by-env.yml")
     assert find_file(Path("by-option.yml")) == Path("by-option.yml")
-    with pytest.raises(InputError, match=r"gone.yml: there is no such file \(named by --config\)"):
+    with pytest.raises(InputError, match=r"gone.yml: there is no file gone.yml \(named"):
         find_file(Path("gone.yml"))
-    with pytest.raises(InputError, match=r": it is a directory, not a file \(named by --config\)"):
+    with pytest.raises(InputError, match=r" is a folder, not a file \(named by --config\)"):
         find_file(folder)
 
 
@@ -111,3 +111,18 @@ def test_a_connection_string_costs_no_heavy_import() -> None:
     assert "psycopg" in modules
     assert not modules & {"pydantic", "pydantic_settings", "requests", "starlette", "sqlalchemy"}
     assert not modules & {"apscheduler", "uvicorn", "yaml"}
+
+
+@pytest.mark.parametrize("empty", ["", "  "])
+def test_an_empty_connection_string_is_not_the_database_of_libpq(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, empty: str
+) -> None:
+    monkeypatch.setenv("PGHOST", "db9")
+    with pytest.raises(InputError, match="command line: connection string 2 is empty"):
+        choose_inputs(dsns=["host=db1", empty])
+    monkeypatch.setenv("PGWATCH_DSN", empty)
+    with pytest.raises(InputError, match="environment: PGWATCH_DSN: is empty; set it"):
+        choose_inputs()
+    assert choose_inputs(dsns=["host=db1"]).targets[0].dsn.host_port == "db1:5432"
+    monkeypatch.delenv("PGWATCH_DSN")
+    assert choose_inputs().targets[0].dsn.host_port == "db9:5432"

@@ -394,7 +394,7 @@ def test_conf_d_holds_targets_only(tmp_path: Path) -> None:
 
 
 def test_a_file_that_cannot_be_read(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match=r"cannot be read: No such file"):
+    with pytest.raises(InputError, match=r"cannot be read: no such file"):
         load_settings(tmp_path / "missing.yml")
     (tmp_path / "latin.yml").write_bytes(b"a: \xff\n")
     with pytest.raises(InputError, match=r"not UTF-8"):
