@@ -4,17 +4,24 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from pgwatch.check.spec import CheckSpec, Producers, asks_history, metric_name, metric_names
+from pgwatch.check.spec import (
+    OF_THE_DAEMON,
+    CheckSpec,
+    Producers,
+    absence_asked,
+    asks_absence,
+    asks_history,
+    metric_name,
+    metric_names,
+)
 from pgwatch.check.verdict import CheckResult, Finding, Verdict, of_findings, worst
 from pgwatch.collect.outcome import Answered, Blocked, Denied, NotApplicable, QueryRun
 from pgwatch.promql.ast import (
     BinaryExpr,
-    Call,
     Expr,
     VectorSelector,
     children,
     selectors,
-    walk,
 )
 from pgwatch.promql.engine import Engine
 from pgwatch.promql.errors import PromqlError
@@ -27,7 +34,6 @@ from pgwatch.samples.labels import Labels
 NEEDS_HISTORY = "needs history, which one run does not have"
 _VERDICT = "verdict"  # a rule with the label `verdict: unknown` finds what could not be told
 _SHOWN = 10  # of what could not be told, by name
-_OF_THE_DAEMON = ("ALERTS", "pgwatch_")  # metrics that one run does not have by its nature
 
 # A finding's object is made of the labels that name one, outermost first; the first row that applies.
 _OBJECTS = (
@@ -108,21 +114,19 @@ def _tell(
     rule: AlertingRule, seen: Seen, producers: Producers, accepted: Sequence[Accepted]
 ) -> _Told:
     fed = _feeding(rule, seen, producers)
-    if asks_history(rule, producers.historic):
-        if _is_mute(rule.expr, fed.empty):
-            return _Told(verdict=Verdict.PASS)  # nothing is there whose history it would ask for
-        return _Told(verdict=Verdict.SKIPPED, reason=NEEDS_HISTORY)
-    if _is_mute(rule.expr, fed.absent):
-        return _Told(verdict=Verdict.SKIPPED, reason="; ".join(dict.fromkeys(fed.absent.values())))
+    mistakes = producers.mistakes(rule)
+    if (told := _without_looking(rule, fed, producers, mistakes)) is not None:
+        return told
     try:
         evaluation = evaluate(rule, seen.engine, round(seen.now.timestamp() * 1000))
     except PromqlError as error:
         return _Told(verdict=Verdict.UNKNOWN, reason=f"the rule could not be evaluated: {error}")
     counted, waived = _sorted_out(rule, evaluation.findings, accepted, seen.now)
-    wanted = _wanted(rule.expr)
+    wanted = absence_asked(rule.expr)
     if not wanted.isdisjoint(fed.doubted):
         counted = []  # absent, maybe, only because nobody could look
-    notes = list(dict.fromkeys(fed.doubts))
+    doubts = [*fed.doubts, *mistakes]
+    notes = list(dict.fromkeys(doubts))
     if counted:
         notes += dict.fromkeys(fed.absent[metric] for metric in fed.absent if metric in wanted)
     if waived:
@@ -130,7 +134,7 @@ def _tell(
     if counted and rule.labels.get(_VERDICT) == Verdict.UNKNOWN:
         return _untold(counted, notes, fed.cures)
     verdict = worst([Verdict.PASS, *(of_findings(_severity(rule, f), found=True) for f in counted)])
-    if fed.doubts and not counted:
+    if doubts and not counted:
         verdict = Verdict.UNKNOWN
     return _Told(
         verdict=verdict,
@@ -138,6 +142,22 @@ def _tell(
         cures=fed.cures,
         findings=tuple(_finding(found) for found in counted),
     )
+
+
+def _without_looking(
+    rule: AlertingRule, fed: "_Fed", producers: Producers, mistakes: Sequence[str]
+) -> _Told | None:
+    """Return what there is to say of a rule that no samples decide; None if they do."""
+    if mistakes and (asks_history(rule, producers.historic) or _is_mute(rule.expr, fed.absent)):
+        # Never skipped, as it would be at every run: no configuration and no server brings it.
+        return _Told(verdict=Verdict.UNKNOWN, reason="; ".join(mistakes))
+    if asks_history(rule, producers.historic):
+        if _is_mute(rule.expr, fed.empty):
+            return _Told(verdict=Verdict.PASS)  # nothing is there whose history it would ask for
+        return _Told(verdict=Verdict.SKIPPED, reason=NEEDS_HISTORY)
+    if _is_mute(rule.expr, fed.absent):
+        return _Told(verdict=Verdict.SKIPPED, reason="; ".join(dict.fromkeys(fed.absent.values())))
+    return None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -197,24 +217,13 @@ def _is_mute(expr: Expr, absent: Collection[str]) -> bool:
     """Return whether `expr` says nothing where the metrics `absent` do not exist."""
     if isinstance(expr, VectorSelector):
         return metric_name(expr) in absent
-    if _asks_absence(expr):
-        return any(metric_name(selector).startswith(_OF_THE_DAEMON) for selector in selectors(expr))
+    if asks_absence(expr):
+        return any(metric_name(selector).startswith(OF_THE_DAEMON) for selector in selectors(expr))
     if isinstance(expr, BinaryExpr) and expr.op == "or":
         return _is_mute(expr.lhs, absent) and _is_mute(expr.rhs, absent)
     if isinstance(expr, BinaryExpr) and expr.op == "unless":
         return _is_mute(expr.lhs, absent)
     return any(_is_mute(child, absent) for child in children(expr))
-
-
-def _asks_absence(expr: Expr) -> bool:
-    """Return whether `expr` is true of what does not exist: there its finding is that it is missing."""
-    return isinstance(expr, Call) and expr.func in ("absent", "absent_over_time")
-
-
-def _wanted(expr: Expr) -> frozenset[str]:
-    """Return the metrics whose absence `expr` reports."""
-    calls = (node for node in walk(expr) if _asks_absence(node))
-    return frozenset(metric_name(selector) for call in calls for selector in selectors(call))
 
 
 def _sorted_out(

@@ -2,12 +2,14 @@
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from difflib import get_close_matches
 from fnmatch import fnmatchcase
 
-from pgwatch.promql.ast import VectorSelector, needs_history, selectors
+from pgwatch.promql.ast import Call, Expr, VectorSelector, needs_history, selectors, walk
 from pgwatch.rules.rule import AlertingRule, Phase, RecordingRule, Rule, RuleGroup, Severity
 from pgwatch.samples.labels import METRIC_NAME, MatchType
 
+OF_THE_DAEMON = ("ALERTS", "pgwatch_")  # metrics that one run does not have by its nature
 _SEVERITIES = (Severity.CRITICAL, Severity.WARNING, Severity.INFO)
 
 
@@ -79,11 +81,17 @@ class Producers:
         self._by_metric = {metric: frozenset(names) for metric, names in by_metric.items()}
         self._all = frozenset[str]().union(*self._by_metric.values())
         self._missing = dict(missing or {})
+        self._mistakes: dict[str, tuple[str, ...]] = {}  # of recorded metrics
         self.historic = historic_metrics(groups)
+        for group in groups:  # all before any: one may read what a later one records
+            for rule in group.rules:
+                if isinstance(rule, RecordingRule):
+                    self._by_metric.setdefault(rule.name, frozenset())
         for group in groups:
             for rule in group.rules:
                 if isinstance(rule, RecordingRule):
                     known = self._by_metric.get(rule.name, frozenset())
+                    self._mistakes[rule.name] = self.mistakes(rule)
                     self._by_metric[rule.name] = known | self.of(rule)
 
     def of(self, rule: Rule) -> frozenset[str]:
@@ -97,6 +105,25 @@ class Producers:
     def why_absent(self, metric: str) -> str:
         """Return why nothing that was run brings `metric`."""
         return self._missing.get(metric) or f"nothing that runs here brings the metric {metric}"
+
+    def mistakes(self, rule: Rule) -> tuple[str, ...]:
+        """Return why `rule` cannot be told anywhere: it reads what no query, probe or rule defines.
+
+        That `absent(…)` asks for such a metric is no mistake.
+        """
+        asked = set(metric_names(rule)) - absence_asked(rule.expr)
+        return tuple(
+            dict.fromkeys(
+                why for name in metric_names(rule) if name in asked for why in self._of_no_one(name)
+            )
+        )
+
+    def _of_no_one(self, name: str) -> tuple[str, ...]:
+        if not name or name in self._by_metric or name.startswith(OF_THE_DAEMON):
+            return self._mistakes.get(name, ())
+        close = get_close_matches(name, self._by_metric, n=1)
+        hint = f" (did you mean {close[0]}?)" if close else ""
+        return (f"no query brings the metric {name}{hint}",)
 
 
 def metric_name(selector: VectorSelector) -> str:
@@ -114,6 +141,17 @@ def metric_name(selector: VectorSelector) -> str:
 def metric_names(rule: Rule) -> tuple[str, ...]:
     """Return the metric names that a rule's expression reads, "" for a selector that names none."""
     return tuple(dict.fromkeys(metric_name(selector) for selector in selectors(rule.expr)))
+
+
+def asks_absence(expr: Expr) -> bool:
+    """Return whether `expr` is true of what does not exist: there its finding is that it is missing."""
+    return isinstance(expr, Call) and expr.func in ("absent", "absent_over_time")
+
+
+def absence_asked(expr: Expr) -> frozenset[str]:
+    """Return the metrics whose absence `expr` reports."""
+    calls = (node for node in walk(expr) if asks_absence(node))
+    return frozenset(metric_name(selector) for call in calls for selector in selectors(call))
 
 
 def asks_history(rule: Rule, historic: Collection[str]) -> bool:

@@ -208,9 +208,19 @@ GOOD, BAD = answered("core/a", m=0), answered("core/a", m=1)
         pytest.param(
             alert("typo > 0"),
             [BAD],
-            SKIPPED,
-            "nothing that runs here brings the metric typo",
+            UNKNOWN,
+            "no query brings the metric typo",
             id="a metric nobody brings",
+        ),
+        pytest.param(
+            alert("elsewher > 0"), [BAD], UNKNOWN, "the metric elsewher (did you mean elsewhere?)",
+            id="a metric misspelt",
+        ),
+        pytest.param(alert("rate(typo[5m]) > 0"), [BAD], UNKNOWN, "typo", id="a range of it"),
+        pytest.param(alert("m > 0 or typo > 0"), [GOOD], UNKNOWN, "typo", id="or a metric nobody brings"),
+        pytest.param(alert("m > 0 or typo > 0"), [BAD], FAIL, "typo", id="it hides no finding"),
+        pytest.param(
+            alert("ALERTS > 0"), [GOOD], SKIPPED, "the metric ALERTS", id="what only the daemon has"
         ),
         pytest.param(alert("m > 0 or n > 0"), [BAD, ended("core/b", ABSENT)], FAIL, "", id="or"),
         pytest.param(
@@ -411,6 +421,17 @@ def test_an_alert_over_a_recorded_metric(
     result = told([recording, alert("r > 0")], [run], broken=broken)
     assert result.verdict is verdict
     assert reason in result.reason
+
+
+def test_a_metric_that_nobody_brings_is_told_through_a_recording() -> None:
+    recorded = "{record: s, expr: 'sum(typo)'}"
+    result = told([recorded, "{record: r, expr: s}", alert("r > 0")], [BAD])
+    assert (result.verdict, result.reason) == (UNKNOWN, "no query brings the metric typo")
+
+
+def test_a_metric_that_is_recorded_further_down_is_known() -> None:
+    result = told(["{record: r, expr: 's * 2'}", "{record: s, expr: m}", alert("r > 0")], [BAD])
+    assert "no query brings" not in result.reason
 
 
 def test_history_is_needed_through_two_recordings() -> None:
