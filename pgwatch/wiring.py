@@ -20,6 +20,7 @@ from pgwatch.queries.query import Query
 from pgwatch.rules.accepted import Accepted
 from pgwatch.rules.load import load_rules
 from pgwatch.rules.rule import Phase, RuleGroup
+from pgwatch.rules.threshold import in_configuration
 from pgwatch.share import share
 from pgwatch.targets.target import HostSource, Target
 
@@ -89,7 +90,13 @@ def rule_groups(inputs: Inputs | None) -> tuple[RuleGroup, ...]:
         builtin=share("alerts") if rules.builtin else None,
         disable=rules.disable,
         thresholds=rules.set,
-        settings_file=str(inputs.file) if inputs and inputs.file else "configuration",
+        # A finding of a migration check can be ignored too, and its name is no rule's.
+        also_named={
+            ("ignore", index, "check"): one.check
+            for index, one in enumerate(settings.ignore)
+            if one.check not in MIGRATION_CHECKS
+        },
+        place=inputs.tree.problem if inputs and inputs.tree else in_configuration,
         default_interval=settings.evaluation_interval,
     )
 

@@ -103,7 +103,7 @@ def _found(config: Path | None) -> dict[str, Any]:
     from pgwatch.rules.reach import short_of_history  # noqa: PLC0415
     from pgwatch.wiring import catalog_of, rule_groups  # noqa: PLC0415
 
-    inputs = Inputs(targets=targets_of_settings(settings), settings=settings, file=file)
+    inputs = Inputs(targets=targets_of_settings(settings), settings=settings, file=file, tree=tree)
     catalog, groups, routing = _read_by(catalog_of, rule_groups, _routing, inputs=inputs)
     return {
         "files": [str(path) for path in tree.files],

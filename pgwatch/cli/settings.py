@@ -14,6 +14,7 @@ def settings_inputs(arguments: argparse.Namespace) -> Inputs | None:
     file = find_file(arguments.config)
     if file is None and not any(name.startswith("PGWATCH__") for name in os.environ):
         return None
-    from pgwatch.config.load import load_settings  # noqa: PLC0415 - brings pydantic
+    from pgwatch.config.load import read  # noqa: PLC0415 - brings pydantic
 
-    return Inputs(targets=(), settings=load_settings(file), file=file)
+    settings, tree = read(file)
+    return Inputs(targets=(), settings=settings, file=file, tree=tree)

@@ -16,6 +16,7 @@ from pgwatch.files import not_a_file, unreadable
 from pgwatch.targets.target import Target
 
 if TYPE_CHECKING:
+    from pgwatch.config.document import Tree
     from pgwatch.config.schema import Settings
 
 DEFAULT_FILES = (Path("pgwatch.yml"), Path("/etc/pgwatch/pgwatch.yml"))
@@ -31,6 +32,7 @@ class Inputs:
     targets: tuple[Target, ...]  # never empty
     settings: "Settings | None"  # None: no file and no PGWATCH__ variable, so the defaults
     file: Path | None  # where the settings came from
+    tree: "Tree | None" = None  # knows the place of each setting
 
 
 def choose_inputs(
@@ -43,11 +45,11 @@ def choose_inputs(
     file, else what libpq's PG* variables say. Raises InputError with every problem.
     """
     file = find_file(config, look_around=not dsns or bool(names))
-    settings = None
+    settings, tree = None, None
     if file is not None or any(name.startswith("PGWATCH__") for name in os.environ):
-        from pgwatch.config.load import load_settings  # noqa: PLC0415  # brings pydantic
+        from pgwatch.config.load import read  # noqa: PLC0415  # brings pydantic
 
-        settings = load_settings(file)
+        settings, tree = read(file)
     targets = _targets(dsns, names, settings)
     if not targets:
         message = (
@@ -55,7 +57,7 @@ def choose_inputs(
             " or list targets in pgwatch.yml (`pgwatch config init` writes one)"
         )
         raise InputError([Problem(file=str(file or "command line"), message=message)])
-    return Inputs(targets=targets, settings=settings, file=file)
+    return Inputs(targets=targets, settings=settings, file=file, tree=tree)
 
 
 def find_file(config: Path | None, *, look_around: bool = True) -> Path | None:

@@ -5,13 +5,14 @@ from dataclasses import replace
 from datetime import timedelta
 from difflib import get_close_matches
 from pathlib import Path
+from types import MappingProxyType
 
 from pgwatch import yamlfile
 from pgwatch.errors import InputError, Problem
 from pgwatch.files import unreadable
 from pgwatch.rules.read import GroupReader, Source
 from pgwatch.rules.rule import RuleGroup
-from pgwatch.rules.threshold import set_thresholds
+from pgwatch.rules.threshold import Place, in_configuration, set_thresholds
 
 DEFAULT_INTERVAL = timedelta(seconds=15)  # of a group that names none; Prometheus has 1m
 
@@ -22,14 +23,16 @@ def load_rules(
     builtin: Path | None = None,
     disable: Sequence[str] = (),
     thresholds: Mapping[str, str] | None = None,
-    settings_file: str = "configuration",
+    also_named: Mapping[yamlfile.Path, str] = MappingProxyType({}),
+    place: Place = in_configuration,
     default_interval: timedelta = DEFAULT_INTERVAL,
 ) -> tuple[RuleGroup, ...]:
     """Return the groups of the rule files `paths` (a folder: its *.yml and *.yaml), in order.
 
     `builtin` is the folder of the shipped rules, which come first and whose identities do not depend on
     where pgwatch is installed. Rules named in `disable` are left out; `thresholds` are set (see the module
-    `threshold`); both were written in `settings_file`. Raises InputError with all problems of all files.
+    `threshold`); `also_named` are the names of rules elsewhere in the settings, by their paths. `place`
+    makes a problem at a path of the settings. Raises InputError with all problems of all files.
     """
     problems: list[Problem] = []
     groups: list[RuleGroup] = []
@@ -53,9 +56,13 @@ def load_rules(
         except InputError as error:
             problems += error.problems
     if not problems:
-        kept, unknown = _without(groups, disable, settings_file)
-        ready, wrong = set_thresholds(kept, thresholds or {}, file=settings_file)
-        problems += unknown + wrong
+        disabled: dict[yamlfile.Path, str] = {
+            ("rules", "disable", index): name for index, name in enumerate(disable)
+        }
+        problems += _unknown({**disabled, **also_named}, groups, place)
+        kept = _without(groups, disable)
+        ready, wrong = set_thresholds(kept, thresholds or {}, place=place)
+        problems += wrong
     if problems:
         raise InputError(problems)
     return ready
@@ -120,23 +127,22 @@ def _files(path: Path, problems: list[Problem]) -> list[Path]:
     return found
 
 
-def _without(
-    groups: Iterable[RuleGroup], disable: Sequence[str], settings_file: str
-) -> tuple[list[RuleGroup], list[Problem]]:
-    """Return `groups` without the rules that `disable` names, and the names that no rule has."""
-    names: set[str] = set()
-    kept = []
-    for group in groups:
-        names |= {rule.name for rule in group.rules}
-        rules = tuple(rule for rule in group.rules if rule.name not in disable)
-        kept.append(replace(group, rules=rules))
+def _without(groups: Iterable[RuleGroup], disable: Sequence[str]) -> list[RuleGroup]:
+    return [
+        replace(group, rules=tuple(rule for rule in group.rules if rule.name not in disable))
+        for group in groups
+    ]
+
+
+def _unknown(
+    named: Mapping[yamlfile.Path, str], groups: Iterable[RuleGroup], place: Place
+) -> list[Problem]:
+    """Return a problem for each of `named` that no rule is called."""
+    names = {rule.name for group in groups for rule in group.rules}
     problems = []
-    for index, name in enumerate(disable):
+    for path, name in named.items():
         if name not in names:
             close = get_close_matches(name, names, n=1)
             hint = f"; did you mean {close[0]}?" if close else ""
-            message = f"there is no rule {name!r}{hint}"
-            problems.append(
-                Problem(file=settings_file, path=f"rules.disable[{index}]", message=message)
-            )
-    return kept, problems
+            problems.append(place(path, f"there is no rule {str(name)!r}{hint}"))
+    return problems

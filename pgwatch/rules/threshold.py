@@ -7,7 +7,7 @@ number is replaced, so the rule stays what it says in every other respect.
 
 import math
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from difflib import get_close_matches
@@ -26,18 +26,27 @@ from pgwatch.promql.parser import parse
 from pgwatch.rules.rule import Rule, RuleGroup
 from pgwatch.samples.labels import METRIC_NAME, Labels
 from pgwatch.units import parse_duration, parse_size
+from pgwatch.yamlfile import Path, dotted
 
 _MARK = re.compile(r"[^\n#]*#\s*threshold\b")
 
 
+Place = Callable[[Path, str], Problem]  # (path in the settings, message) → the problem there
+
+
+def in_configuration(path: Path, message: str) -> Problem:
+    """Return a problem of settings of which no file is known."""
+    return Problem(file="configuration", path=dotted(path), message=message)
+
+
 def set_thresholds(
-    groups: Sequence[RuleGroup], wanted: Mapping[str, str], *, file: str
+    groups: Sequence[RuleGroup], wanted: Mapping[str, str], *, place: Place = in_configuration
 ) -> tuple[tuple[RuleGroup, ...], list[Problem]]:
     """Return `groups` with the thresholds `wanted`, and what is wrong with those that could not be set.
 
     A key is a rule's name, or selects rules by labels too (`PostgresSlowQuery{severity="critical"}`). A value
-    is a duration (seconds), a percentage (a share of 1), a size (bytes) or a plain number. `file` is where
-    the user wrote them.
+    is a duration (seconds), a percentage (a share of 1), a size (bytes) or a plain number. `place` makes a
+    problem at a path of the settings.
     """
     problems: list[Problem] = []
     for key, quantity in wanted.items():
@@ -45,7 +54,7 @@ def set_thresholds(
             chosen = _chosen(groups, key)
             changed = {rule.id: with_threshold(rule, quantity) for rule in chosen}
         except ValueError as error:
-            problems.append(Problem(file=file, path=f"rules.set.{key}", message=str(error)))
+            problems.append(place(("rules", "set", key), str(error)))
             continue
         groups = [
             replace(group, rules=tuple(changed.get(rule.id, rule) for rule in group.rules))

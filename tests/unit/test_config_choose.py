@@ -8,6 +8,7 @@ import pytest
 
 from pgwatch.config.choose import choose_inputs, find_file
 from pgwatch.errors import InputError
+from pgwatch.wiring import rule_groups
 
 FILE = "defaults: {packs: [core]}\ntargets: [{name: a, dsn: host=a}, {name: b, dsn: host=b}]\n"
 
@@ -126,3 +127,24 @@ def test_an_empty_connection_string_is_not_the_database_of_libpq(
     assert choose_inputs(dsns=["host=db1"]).targets[0].dsn.host_port == "db1:5432"
     monkeypatch.delenv("PGWATCH_DSN")
     assert choose_inputs().targets[0].dsn.host_port == "db9:5432"
+
+
+def test_a_rule_that_there_is_not_has_a_line(folder: Path) -> None:
+    (folder / "pgwatch.yml").write_text(
+        "targets: [{dsn: host=a}]\n"
+        "ignore:\n"
+        "  - check: migration_structure\n"
+        "  - check: PostgresDwn\n"
+        "rules:\n"
+        "  disable: [PostgresDown, PostgresDwn]\n"
+        "  set: {PostgresSlowQeury: 10s}\n"
+    )
+    with pytest.raises(InputError) as caught:
+        rule_groups(choose_inputs())
+    said = "there is no rule 'PostgresDwn'; did you mean PostgresDown?"
+    assert str(caught.value).splitlines() == [
+        f"pgwatch.yml:6:27: rules.disable[1]: {said}",
+        f"pgwatch.yml:4:5: ignore[1].check: {said}",
+        "pgwatch.yml:7:9: rules.set.PostgresSlowQeury: there is no rule PostgresSlowQeury; "
+        "did you mean PostgresSlowQuery?",
+    ]

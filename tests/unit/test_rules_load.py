@@ -247,9 +247,9 @@ def test_a_threshold_that_cannot_be_set_says_why(
     file = tmp_path / "r.yml"
     file.write_text(THRESHOLDS)
     with pytest.raises(InputError) as caught:
-        load_rules([file], thresholds={key: quantity}, settings_file="pgwatch.yml")
+        load_rules([file], thresholds={key: quantity})
     (problem,) = caught.value.problems
-    assert (problem.file, problem.path) == ("pgwatch.yml", f"rules.set.{key}")
+    assert (problem.file, problem.path) == ("configuration", f"rules.set.{key}")
     assert message in problem.message
 
 
