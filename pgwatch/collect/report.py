@@ -55,7 +55,7 @@ class Report:
         _, previous = self._ended.get(run.source, ("", None))
         self._ended[run.source] = (database, run.outcome.kind)
         if run.outcome.kind is not previous:
-            _log(run.source, run.outcome, first=previous is None)
+            _log(run.source, run.outcome, previous)
         self._sink(run)
 
     def up(self, reason: str, *, database: str, elapsed: float = 0.0) -> None:
@@ -108,12 +108,13 @@ class Report:
         self.tell(run, where)
 
 
-def _log(source: Source, outcome: Outcome, *, first: bool) -> None:
+def _log(source: Source, outcome: Outcome, previous: OutcomeKind | None) -> None:
     where = {"target": source.target, "database": source.database, "query": source.query}
     if isinstance(outcome, Unreachable):
         return  # one line for the database says it
     if isinstance(outcome, Answered):
-        if not first:
+        # One line says that the database is reachable again; here are only the query's own troubles.
+        if previous not in (None, OutcomeKind.UNREACHABLE):
             logger.info("query answers again", extra=where)
         return
     level = logging.DEBUG if isinstance(outcome, NotApplicable) else logging.WARNING
