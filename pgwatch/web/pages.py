@@ -78,6 +78,8 @@ def _alerts(view: StatusView) -> str:
 def _alert(alert: AlertView, now: datetime) -> str:
     level = _SEVERITY_LEVELS.get(alert.severity, Level.UNKNOWN)
     pending = " pending" if alert.state is AlertState.PENDING else ""
+    # Its text is written for the time when it fires, such as "has not been refreshed for a day".
+    lead = '<span class="quiet">once it fires:</span> ' if pending else ""
     no_data = (
         f'<span class="mark unknown">no data for {_ago(now, alert.no_data_since)}</span>'
         if alert.no_data_since is not None
@@ -91,7 +93,7 @@ def _alert(alert: AlertView, now: datetime) -> str:
         f'<span class="mark">{escape(alert.severity)}</span><strong>{escape(alert.name)}</strong>'
         f'<span class="quiet">{alert.state} for {_ago(now, alert.since)}</span>{no_data}'
         f'<span class="end quiet small">value {_number(alert.value)}</span></div>'
-        + (f"<p>{escape(alert.summary)}</p>" if alert.summary else "")
+        + (f"<p>{lead}{escape(alert.summary)}</p>" if alert.summary else "")
         + (f'<p class="quiet small">{escape(alert.description)}</p>' if alert.description else "")
         + (f"<pre>{escape(alert.fix)}</pre>" if alert.fix else "")
         + f'<div class="labels">{labels}</div></article>'

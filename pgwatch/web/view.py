@@ -176,12 +176,16 @@ _SEVERITIES = ("critical", "warning", "info")
 
 
 def in_order(alerts: tuple[AlertView, ...]) -> list[AlertView]:
-    """Return `alerts` with those first that one should read first."""
+    """Return `alerts` with those first that one should read first; what is held without data comes late."""
 
-    def rank(alert: AlertView) -> tuple[bool, int, datetime, str, str]:
+    def rank(alert: AlertView) -> tuple[bool, bool, int, datetime, str, str]:
         known = alert.severity in _SEVERITIES
         severity = _SEVERITIES.index(alert.severity) if known else len(_SEVERITIES)
         firing = alert.state is AlertState.FIRING
-        return (not firing, severity, alert.since, alert.name, str(sorted(alert.labels.items())))
+        held = (
+            alert.no_data_since is not None
+        )  # true once; most often it waits for one that is fresh
+        labels = str(sorted(alert.labels.items()))
+        return (not firing, held, severity, alert.since, alert.name, labels)
 
     return sorted(alerts, key=rank)

@@ -110,6 +110,8 @@ def read(page: str) -> tuple[list[str], str]:
         (view(alert("warning"), alert()), Level.FAIL, "1 critical alert fires, 1 warning fires"),
         (view(alert("warning", no_data=True)), Level.UNKNOWN, "1 warning fires, 1 of them has no data"),
         (view(targets=(target(False),)), Level.FAIL, "1 target is down"),
+        (view(targets=(replace(target(), unwatched="why"),)), Level.UNKNOWN,
+         "1 target has no database to watch"),
         (view(targets=(target(None), target(None))), Level.UNKNOWN, "2 targets were not tried yet"),
         (view(targets=(target(True, query(OutcomeKind.DENIED)),)), Level.UNKNOWN, "1 query could not tell"),
         (view(targets=(target(True, query(OutcomeKind.NOT_APPLICABLE), query(None)),)), Level.PASS,
@@ -135,9 +137,23 @@ def test_alerts_that_one_should_read_first_come_first() -> None:
         alert("strange", name="odd"),
         alert("warning", name="d"),
         alert("critical", name="c", minutes=1),
+        alert("critical", name="held", minutes=99, no_data=True),
         alert("critical", name="b", minutes=9),
     )
-    assert [shown.name for shown in in_order(alerts)] == ["b", "c", "d", "e", "odd", "f"]
+    expected = ["b", "c", "d", "e", "odd", "held", "f"]
+    assert [shown.name for shown in in_order(alerts)] == expected
+
+
+@pytest.mark.parametrize(
+    ("state", "said"),
+    [
+        (AlertState.PENDING, "value 1 once it fires: Not refreshed"),
+        (AlertState.FIRING, "value 1 Not refreshed"),
+    ],
+)
+def test_what_a_pending_alert_will_say_is_not_said_as_a_fact(state: AlertState, said: str) -> None:
+    shown = replace(alert(state=state), summary="Not refreshed for a day")
+    assert said in read(status_page(view(shown)))[1]
 
 
 def test_alert_shows_what_happened_since_when_and_the_cure() -> None:
