@@ -9,7 +9,11 @@ import yaml
 
 from pgwatch.errors import InputError, Problem
 
-_QUOTED = re.compile(r"'[^'<]{3,}'")  # no sign such as ',' and no <token>
+# What PyYAML quotes: a sign such as ',', a token of its own, or (the last) what somebody wrote.
+_QUOTED = re.compile(
+    r"'[^']'|'<(?:alias|anchor|block [a-z ]+|directive|document [a-z]+|scalar|stream end|tag)>'|'.*'|\".*\"",
+    re.DOTALL,
+)
 
 # The C parser where the wheel has it: 8 times faster, and start-up is what `check --once` waits for.
 _SafeLoader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
@@ -93,8 +97,7 @@ def load(text: str, *, file: str, first_line: int = 1, texts: bool = False) -> D
                     file=file,
                     line=mark.line + first_line if mark else None,
                     column=mark.column + 1 if mark else None,
-                    # PyYAML quotes tags and aliases, and `password: !word` is a password.
-                    message=f"not valid YAML: {_QUOTED.sub('…', error.problem or error.context or '')}",
+                    message=f"not valid YAML: {_explained(error, text)}",
                 )
             ]
         ) from error
@@ -104,6 +107,19 @@ def load(text: str, *, file: str, first_line: int = 1, texts: bool = False) -> D
     finally:
         loader.dispose()
     return Document(file=file, value=value, positions=positions)
+
+
+def _explained(error: yaml.MarkedYAMLError, text: str) -> str:
+    said, mark = error.problem or error.context or "", error.problem_mark
+    if mark is not None and said.startswith("found character"):
+        found = text.split("\n")[mark.line : mark.line + 1]
+        match found[0][mark.column : mark.column + 1] if found else "":
+            case "\t":
+                return "tabs cannot indent; use spaces"
+            case "@" | "`" | "%" as sign:
+                return f"a text that begins with {sign} stands in quotes"
+    # A tag or an alias is masked: `password: !word` is a password.
+    return _QUOTED.sub(lambda m: m[0] if len(m[0]) == 3 or m[0][1] == "<" else "…", said)
 
 
 _MAX_NODES = (

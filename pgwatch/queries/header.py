@@ -46,11 +46,14 @@ def parse_query(text: str, *, name: str, path: Path) -> Query:
 def _split(text: str, path: Path) -> tuple[str, int, str, int]:
     """Return (header, its first line, body, its first line)."""
     start = len(text) - len(text.lstrip())
-    end = text.find("*/", start)
-    if not text.startswith("/*", start) or end < 0:
+    first_line = text.count("\n", 0, start) + 1
+    if not text.startswith("/*", start):
         message = "expected a leading block comment /* … */ that holds the YAML header"
         raise InputError([Problem(file=str(path), line=1, message=message)])
-    first_line = text.count("\n", 0, start) + 1
+    end = text.find("*/", start + 2)
+    if end < 0:
+        message = "the comment is not closed: */ is missing behind the YAML header"
+        raise InputError([Problem(file=str(path), line=first_line, message=message)])
     body_line = text.count("\n", 0, end) + 1
     # Blanks in the place of the comment mark keep the columns of an error right.
     return "  " + text[start + 2 : end], first_line, text[end + 2 :], body_line

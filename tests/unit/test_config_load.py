@@ -320,6 +320,26 @@ MISTAKES = [
     ),
     pytest.param("a: [\n", "pgwatch.yml:2:1: not valid YAML", id="not YAML"),
     pytest.param(
+        "a: {b: 1\nc: 2\n",
+        "pgwatch.yml:2:2: not valid YAML: did not find expected ',' or '}'",
+        id="signs are no secrets",
+    ),
+    pytest.param(
+        "a:\n\tb: 1\n",
+        "pgwatch.yml:2:1: not valid YAML: tabs cannot indent; use spaces",
+        id="a tab",
+    ),
+    pytest.param(
+        "a: @hunter2\n",
+        "pgwatch.yml:1:4: not valid YAML: a text that begins with @ stands in quotes",
+        id="a sign",
+    ),
+    pytest.param(
+        "targets: [{password: !it's-hunter2 x}]\n",
+        "pgwatch.yml:1:22: not valid YAML: could not determine a constructor for the tag …",
+        id="a tag with a quote",
+    ),
+    pytest.param(
         "'postgresql://u:hunter2@h': x\n",
         "pgwatch.yml:1:1: here is a key that is not a word",
         id="a secret as a key",

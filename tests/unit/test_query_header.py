@@ -124,7 +124,11 @@ SELECT 2;
     ("text", "expected"),
     [
         pytest.param("SELECT 1;", "n.sql:1: expected a leading block comment", id="no header"),
-        pytest.param("/*\nhelp: x\n", "n.sql:1: expected a leading block", id="never closed"),
+        pytest.param(
+            "\n/*\nhelp: x\nSELECT 1;\n",
+            "n.sql:2: the comment is not closed: */ is missing",
+            id="never closed",
+        ),
         pytest.param("/*\nhelp: [\n*/\nSELECT 1;", "n.sql:", id="no YAML"),
         pytest.param("/*\n- help\n*/\nSELECT 1;", "n.sql:2:1: expected a mapping", id="a list"),
         pytest.param("/*\nhelp: x\n*/\nSELECT 1;", "n.sql:2:1: metrics: declare", id="no metric"),
