@@ -100,6 +100,7 @@ def _found(config: Path | None) -> dict[str, Any]:
         message = f"there is none ({places}); name one, or `pgwatch config init` writes a sample"
         raise InputError([Problem(file="--config", message=message)])
     # Not at the top: the other actions need none of what this brings.
+    from pgwatch.rules.label_values import unknown_values  # noqa: PLC0415
     from pgwatch.rules.reach import short_of_history  # noqa: PLC0415
     from pgwatch.wiring import catalog_of, rule_groups  # noqa: PLC0415
 
@@ -116,6 +117,7 @@ def _found(config: Path | None) -> dict[str, Any]:
         "warnings": [
             *(routing.warnings if routing else ()),
             *short_of_history(groups, settings.retention),
+            *unknown_values(groups),
         ],
     }
 

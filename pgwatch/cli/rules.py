@@ -2,11 +2,13 @@
 
 import argparse
 import json
+import sys
 from pathlib import Path
 
 from pgwatch.cli import rules_explain, rules_export, rules_lint, rules_test
 from pgwatch.cli.options import CommandParser
 from pgwatch.cli.settings import settings_inputs
+from pgwatch.rules.label_values import unknown_values
 from pgwatch.rules.load import load_rules
 from pgwatch.rules.rule import AlertingRule, RuleGroup
 from pgwatch.units import format_duration
@@ -85,6 +87,10 @@ def _check(arguments: argparse.Namespace) -> int:
     groups = load_rules(arguments.file)
     rules = sum(len(group.rules) for group in groups)
     files = ", ".join(str(file) for file in arguments.file)
+    warnings = unknown_values(groups)
+    for warning in warnings:
+        print(f"warning: {warning}", file=sys.stderr)
     s, of_s = ("" if len(groups) == 1 else "s"), ("" if rules == 1 else "s")
-    print(f"{files}: {len(groups)} group{s} with {rules} rule{of_s}, all good")
+    verdict = "good but for the warnings" if warnings else "all good"
+    print(f"{files}: {len(groups)} group{s} with {rules} rule{of_s}, {verdict}")
     return 0

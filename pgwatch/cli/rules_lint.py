@@ -2,6 +2,7 @@
 
 import argparse
 import json
+import sys
 from pathlib import Path
 
 from pgwatch.cli.settings import settings_inputs
@@ -10,6 +11,7 @@ from pgwatch.files import unreadable
 from pgwatch.queries.catalog import Catalog
 from pgwatch.queries.query import Scope
 from pgwatch.rules.knowledge import Knowledge, MetricFacts, of_document, of_series
+from pgwatch.rules.label_values import unknown_values
 from pgwatch.rules.lint import LintFinding, lint
 from pgwatch.rules.load import load_rules
 from pgwatch.rules.since import Version, read_version
@@ -58,6 +60,9 @@ def run(arguments: argparse.Namespace) -> int:
     for file in arguments.metrics:
         knowledge |= read_metrics(file)
     found = lint(groups, knowledge, target=arguments.target_version)
+    warnings = unknown_values(groups)
+    for warning in warnings:
+        print(f"warning: {warning}", file=sys.stderr)
     rules = sum(len(group.rules) for group in groups)
     if arguments.json:
         print(json.dumps([_row(one) for one in found], indent=2, ensure_ascii=False))
@@ -66,7 +71,8 @@ def run(arguments: argparse.Namespace) -> int:
             place = f"{one.rule.file}:{one.rule.line}"
             print(f"{place}: {one.rule.name}: {one.defect}: {one.message}")
         wrong = len({one.rule.id for one in found})
-        print(f"{rules} rules, {wrong} with findings" if found else f"{rules} rules, all good")
+        verdict = "good but for the warnings" if warnings else "all good"
+        print(f"{rules} rules, {f'{wrong} with findings' if found else verdict}")
     return EXIT_FOUND if found else 0
 
 

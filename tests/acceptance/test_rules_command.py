@@ -51,6 +51,30 @@ def test_good_files(tmp_path: Path) -> None:
     assert ran.out == "one.yml: 1 group with 1 rule, all good\n"
 
 
+def test_values_that_pgwatch_does_not_know_are_warned_of(tmp_path: Path) -> None:
+    (tmp_path / "r.yml").write_text(
+        "groups:\n- name: g\n  rules:\n"
+        "  - {alert: A, expr: pg_up == 0, labels: {severity: critcal}}\n"
+        "  - {alert: B, expr: pg_up == 0, labels: {severity: info, phase: konstraints}}\n"
+        "  - {alert: C, expr: pg_up == 0, labels: {severity: '{{ if true }}info{{ end }}'}}\n"
+        "  - {record: r, expr: pg_up, labels: {severity: odd}}\n"
+    )
+    (tmp_path / "pgwatch.yml").write_text("rules: {files: [r.yml]}\n")
+    severity = "rule A has the severity 'critcal', which counts as warning; known are critical, warning, info"
+    phase = (
+        "rule B has the phase 'konstraints', which counts as post; known are pre, structure, types"
+    )
+    for command in (["rules", "check", "r.yml"], ["rules", "lint", "r.yml"], ["config", "check"]):
+        ran = pgwatch(*command, cwd=tmp_path)
+        first, second = ran.err.splitlines()
+        assert ran.status == 0
+        assert first.startswith("warning: ")
+        assert first.endswith(f"r.yml:4: {severity}")
+        assert f"r.yml:5: {phase}" in second
+        assert "all good" not in ran.out
+    assert len(json.loads(pgwatch("config", "check", "--json", cwd=tmp_path).out)["warnings"]) == 2
+
+
 def test_all_problems_of_all_files_are_told(tmp_path: Path) -> None:
     (tmp_path / "a.yml").write_text(
         "groups:\n  - name: g\n    rules:\n"
