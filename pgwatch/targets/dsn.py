@@ -9,6 +9,7 @@ import pwd
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from difflib import get_close_matches
 from urllib.parse import quote, urlencode
 
 import psycopg
@@ -29,6 +30,17 @@ _KEYWORDS: Mapping[str, str] = {  # keyword → environment variable, as this li
 _FOREIGN = frozenset(
     {"schema", "connection_limit", "pool_timeout", "pgbouncer", "socket_timeout", "sslaccept"}
 )
+# What people write for libpq's keywords, too far from them to be found by likeness.
+_OTHER_WORDS = {
+    "database": "dbname",
+    "db": "dbname",
+    "hostname": "host",
+    "server": "host",
+    "username": "user",
+    "pass": "password",
+    "pwd": "password",
+}
+_PAIR = re.compile(r"([^\s=]+)\s*=\s*('(?:\\.|[^'\\])*'|(?:\\.|[^\s\\])*)\s*", re.DOTALL)
 _ENCODE = "in a user or password, write @ as %40, : as %3A, / as %2F and % as %25"
 
 
@@ -201,7 +213,29 @@ def _diagnose(text: str) -> str:
         return "a single quote is not closed; write a quote inside a value as \\'"
     if "=" not in text:
         return "expected a URL (postgresql://…) or key=value pairs (host=… dbname=…)"
-    return "expected key=value pairs with libpq's keywords; a value with spaces stands in single quotes"
+    return _unknown_keyword(text) or (
+        "expected key=value pairs with libpq's keywords; a value with spaces stands in single quotes"
+    )
+
+
+def _unknown_keyword(text: str) -> str:
+    """Name the first keyword that libpq does not know, if it is one that was meant.
+
+    Behind a password's space a part of the password looks like a keyword, and is neither shown nor judged.
+    """
+    end = 0
+    for pair in _PAIR.finditer(text):
+        if pair.start() != end:
+            return ""
+        end, keyword = pair.end(), pair[1]
+        if keyword in _SECRETS and not pair[2].startswith("'"):
+            return ""
+        if keyword not in _KEYWORDS:
+            meant = _OTHER_WORDS.get(keyword) or next(
+                iter(get_close_matches(keyword, _KEYWORDS, n=1, cutoff=0.7)), None
+            )
+            return f"libpq has no keyword {keyword!r}; did you mean {meant}?" if meant else ""
+    return ""
 
 
 def _diagnose_url(text: str) -> str:

@@ -163,3 +163,22 @@ def test_a_password_file_is_read_at_each_connect(tmp_path: Path) -> None:
 def test_pgpass_is_known_for_redaction(tmp_path: Path) -> None:
     (tmp_path / ".pgpass").write_text(f"# c\n*:*:*:u:a\\:{PASSWORD}\ndb1:5432:*:other:unused\n")
     assert Dsn.parse("host=db1 user=u").secrets() == {f"a:{PASSWORD}"}
+
+
+@pytest.mark.parametrize(
+    ("text", "named"),
+    [
+        ("host=127.0.0.1 porrt=5", "libpq has no keyword 'porrt'; did you mean port?"),
+        ("host=a database=app", "libpq has no keyword 'database'; did you mean dbname?"),
+        ("password='x y' usr=u", "libpq has no keyword 'usr'; did you mean user?"),
+        ("host=a pasword=s3cr3t-Zebra", "libpq has no keyword 'pasword'; did you mean password?"),
+        ("password=s3cr3t-Zebra porrt=5", None),  # porrt may be a part of the password
+        ("host=a s3cr3t-Zebra=1", None),
+    ],
+)
+def test_an_unknown_keyword_is_named_and_no_value(text: str, named: str | None) -> None:
+    with pytest.raises(PgwatchError) as caught:
+        Dsn.parse(text)
+    said = str(caught.value).removeprefix("the connection string is not usable: ")
+    assert said == named if named else said.startswith("expected key=value pairs")
+    assert "s3cr3t" not in said
