@@ -2,9 +2,10 @@
 
 import argparse
 from typing import Any
+from urllib.parse import urlsplit
 
 from pgwatch.cli.settings import settings_inputs
-from pgwatch.errors import PgwatchError
+from pgwatch.errors import InputError, PgwatchError, Problem
 
 _TIMEOUT = 40  # seconds; the server gives up after 30
 _ANYWHERE = {"": "127.0.0.1", "0.0.0.0": "127.0.0.1", "::": "[::1]"}  # noqa: S104 - an address to ask
@@ -24,7 +25,7 @@ class ApiClient:
 
     def __init__(self, arguments: argparse.Namespace) -> None:
         """Take the address from `--url`, else from the configuration."""
-        self.url = (arguments.url or _configured(arguments)).rstrip("/")
+        self.url = _checked(arguments.url) if arguments.url else _configured(arguments)
 
     def ask(self, path: str, **form: str) -> Any:
         """Return the whole answer to a POST to `/api/v1/PATH`: `data`, `warnings` and `infos`."""
@@ -51,13 +52,27 @@ class ApiClient:
             raise PgwatchError(
                 f"{self.url} is no Prometheus API: it answers {response.status_code} and no JSON"
             ) from None
-        except requests.RequestException as error:
-            raise PgwatchError(f"{self.url} cannot be asked: {type(error).__name__}") from None
+        except requests.RequestException:
+            raise PgwatchError(f"{self.url} gives no whole answer") from None
         if not isinstance(answer, dict) or "status" not in answer:
             raise PgwatchError(f"{self.url} is no Prometheus API: its answer has no status")
         if answer["status"] != "success":
             raise PgwatchError(str(answer.get("error", "the query failed")))
         return answer
+
+
+def _checked(url: str) -> str:
+    """Return `url` without a slash at its end; raises InputError if nobody can be asked there."""
+    try:
+        parts = urlsplit(url)
+        usable = parts.scheme in ("http", "https") and parts.hostname and parts.port != 0
+    except ValueError:  # its port is no number
+        usable = False
+    if not usable:
+        # Not quoted: it may hold a password.
+        message = "expected a URL such as http://127.0.0.1:9432"
+        raise InputError([Problem(file="command line", path="--url", message=message)])
+    return url.rstrip("/")
 
 
 def _configured(arguments: argparse.Namespace) -> str:

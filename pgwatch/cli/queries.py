@@ -10,7 +10,7 @@ from datetime import timedelta
 from pgwatch.cli.inputs import add_target_options, read_inputs
 from pgwatch.cli.options import CommandParser
 from pgwatch.cli.settings import settings_inputs
-from pgwatch.collect.outcome import Answered, Denied, Outcome
+from pgwatch.collect.outcome import Answered, Denied, NotApplicable, Outcome
 from pgwatch.collect.poll import Polled, poll_once
 from pgwatch.config.choose import Inputs
 from pgwatch.errors import InputError, Problem
@@ -129,7 +129,9 @@ def _answer(polled: Polled, query: Query, rows: list[dict[str, object]], *, as_j
 
 def _why(outcome: Outcome) -> str:
     """Return why there is no answer, with the SQL that cures it on a line of its own."""
-    reason = f"{outcome.kind}: {getattr(outcome, 'reason', '')}"
+    # As `pgwatch doctor` says it.
+    state = "skipped" if isinstance(outcome, NotApplicable) else outcome.kind.replace("_", " ")
+    reason = f"{state}: {getattr(outcome, 'reason', '')}"
     return f"{reason}\n{outcome.grant}" if isinstance(outcome, Denied) else reason
 
 

@@ -2,6 +2,8 @@
 
 import argparse
 import json
+import math
+import re
 import shutil
 import sys
 from collections.abc import Mapping, Sequence
@@ -17,6 +19,9 @@ from pgwatch.samples.labels import Labels
 from pgwatch.units import parse_duration
 
 _POINTS = 240  # of a range, if --step does not say how many
+_RFC_3339 = re.compile(
+    r"\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d:\d\d(?:\.\d+)?(?:[Zz]|[+-]\d\d:\d\d)", re.ASCII
+)
 _PLOTTED = 3  # more series than these are sparklines
 _SHOWN = 40
 _AXIS = 12  # characters before a plot
@@ -50,6 +55,9 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.step is not None and arguments.range is None:
         message = "needs --range: a single time has no steps"
         raise InputError([Problem(file="command line", path="--step", message=message)])
+    if arguments.time and not _is_time(arguments.time):
+        message = "expected Unix seconds or RFC 3339, such as 2026-05-01T12:00:00Z"
+        raise InputError([Problem(file="command line", path="--time", message=message)])
     client = ApiClient(arguments)
     end = {"time": arguments.time} if arguments.time else {}
     if arguments.range is None:
@@ -78,6 +86,14 @@ def _duration(text: str) -> timedelta:
     if not duration:
         raise argparse.ArgumentTypeError("must be longer than 0")
     return duration
+
+
+def _is_time(text: str) -> bool:
+    """Return whether `text` has the form of a time; if there is such a day is for the API to say."""
+    try:
+        return math.isfinite(float(text))
+    except ValueError:
+        return _RFC_3339.fullmatch(text) is not None
 
 
 # One time: a table

@@ -83,6 +83,12 @@ def test_a_query_without_an_answer(modest: str, form: list[str], tmp_path: Path)
     )
 
 
+def test_a_query_that_does_not_apply(server: LocalServer, tmp_path: Path) -> None:
+    ran = pgwatch("queries", "run", "core/matview_refresh", server.dsn(), cwd=tmp_path)
+    assert ran.status == 1
+    assert ": skipped: needs the setting track_commit_timestamp = on" in ran.err
+
+
 def test_no_session(server: LocalServer, tmp_path: Path) -> None:
     dsn = server.dsn(password="zebra4711")
     ran = pgwatch("queries", "run", QUERY, dsn, "--json", cwd=tmp_path)

@@ -93,7 +93,9 @@ def test_warnings_go_to_standard_error(url: str, capsys: pytest.CaptureFixture[s
     ("arguments", "status", "message"),
     [
         (["sum("], 1, 'invalid parameter "query": 1:5: parse error'),
-        (["1", "--time", "tomorrow"], 1, 'cannot parse "tomorrow" to a valid timestamp'),
+        (["1", "--time", "2026-13-01T00:00:00Z"], 1, "to a valid timestamp"),
+        (["1", "--time", "tomorrow"], 2, "--time: expected Unix seconds or RFC 3339, such as"),
+        (["1", "--time", "nan"], 2, "--time: expected Unix seconds or RFC 3339, such as"),
         (["1", "--range", "1d", "--step", "1s"], 1, "maximum resolution of 11,000 points"),
         (["1", "--step", "1s"], 2, "--step: needs --range"),
     ],
@@ -115,6 +117,12 @@ def test_nobody_answers(capsys: pytest.CaptureFixture[str]) -> None:
     said = answer(capsys, "1", "--url", url, status=1)
     assert "start `pgwatch run`, or name another address with --url" in said
     assert "hunter2" not in said
+
+
+@pytest.mark.parametrize("wrong", ["foo", "ftp://u:hunter2@h", "http://", "http://h:port"])
+def test_what_is_no_url(capsys: pytest.CaptureFixture[str], wrong: str) -> None:
+    said = answer(capsys, "1", "--url", wrong, status=2)
+    assert said == "command line: --url: expected a URL such as http://127.0.0.1:9432\n"
 
 
 def test_it_is_no_prometheus(url: str, capsys: pytest.CaptureFixture[str]) -> None:
