@@ -206,6 +206,19 @@ def _specs(
     return check_specs(groups, phases=phases, only=only, skip=skip)
 
 
+def _nothing_left(
+    phases: Collection[Phase], only: Sequence[str], skip: Sequence[str], unnamed: Sequence[str]
+) -> str:
+    """Return why no check is left; `unnamed` are those that there would be with migrations."""
+    options = [name for name, given in (("--only", only), ("--skip", skip)) if given]
+    verb = {0: "there is", 1: "leaves"}.get(len(options), "leave")
+    of = f"{'phase' if len(phases) == 1 else 'the phases'} {', '.join(phases)}"
+    message = f"{' and '.join(options)} {verb} no check of {of}".strip()
+    if unnamed:
+        message += f"; --migrations brings {', '.join(unnamed)}"
+    return f"{message} (pgwatch check --list shows what there is)"
+
+
 def migration_patterns(inputs: Inputs | None, named: Sequence[str]) -> tuple[str, ...]:
     """Return what stands for migrations: on the command line (`named`), else in the file."""
     settings = inputs.settings if inputs else None
@@ -252,7 +265,8 @@ def check_plan(
     specs = _specs(groups, phases, only, skip, known)
     verified = _migration_plan(inputs, migrations, chosen_checks(phases, only, skip))
     if not specs and verified is None:
-        message = "--phase, --only and --skip together leave no check (pgwatch check --list)"
+        unnamed = () if known else chosen_checks(phases, only, skip)
+        message = _nothing_left(phases, only, skip, unnamed)
         raise InputError([Problem(file="command line", message=message)])
     wanted = frozenset[str]().union(
         *(producers.of(rule) for spec in specs if not spec.needs_history for rule in spec.rules)

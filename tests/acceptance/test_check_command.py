@@ -114,16 +114,29 @@ def test_names_that_no_check_has_are_all_told(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "arguments",
-    [["--phase", "pre"], ["--only", "PostgresDown", "--skip", "*"],
-     ["--phase", "types", "--only", "PostgresDown"]],
-)  # fmt: skip
+    ("arguments", "message"),
+    [
+        (["--phase", "pre"], "there is no check of phase pre (pgwatch"),
+        (
+            ["--phase", "structure"],
+            "there is no check of phase structure; --migrations brings migration_structure (",
+        ),
+        (
+            ["--only", "PostgresDown", "--skip", "*"],
+            "--only and --skip leave no check of the phases structure, types, constraints, post (",
+        ),
+        (
+            ["--phase", "types", "--only", "PostgresDown"],
+            "--only leaves no check of phase types (",
+        ),
+    ],
+)
 def test_a_gate_that_looks_at_nothing_does_not_say_yes(
-    arguments: list[str], tmp_path: Path
+    arguments: list[str], message: str, tmp_path: Path
 ) -> None:
     ran = gate(NOWHERE, *arguments, cwd=tmp_path)
     assert (ran.status, ran.out) == (2, "")
-    assert "leave no check" in ran.err
+    assert f"command line: {message}" in ran.err
 
 
 def test_choosing_checks(damaged: str, tmp_path: Path) -> None:
