@@ -3,8 +3,9 @@
 import argparse
 import asyncio
 import json
+import re
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 
@@ -24,6 +25,11 @@ _WORDS = {
     "blocked": "blocked",
     "failed": "failed",
 }
+_MONITOR = "pg_monitor"
+_IN_MONITOR = frozenset(
+    {_MONITOR, "pg_read_all_settings", "pg_read_all_stats", "pg_stat_scan_tables"}
+)
+_ROLES = re.compile(r"GRANT (?P<roles>[a-z_, ]+) TO ")  # membership, as against GRANT … ON …
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -158,12 +164,32 @@ def _print(polled: Polled, found: Sequence[Diagnosis]) -> None:
     width = max((len(one.query) for one in found), default=0)
     for one in found:
         print(f"  {one.query:<{width}}  {one.state:<7}  {_said(one)}".rstrip())
-        if one.fix:
-            print(f"  {'':<{width}}           {one.fix}")
     states = [one.state for one in found]
     counts = ", ".join(f"{states.count(s)} {word}" for s, word in _WORDS.items() if s in states)
     cost = sum(one.cost for one in found)
-    print(f"  {counts}; together {cost * 100:.2f} % of one backend's time\n")
+    print(f"  {counts}; together {cost * 100:.2f} % of one backend's time")
+    if grants := needed_grants(one.fix for one in found if one.fix):
+        print(f"  what cures the denied, in database {polled.database}:")
+        print("".join(f"    {grant}\n" for grant in grants), end="")
+    print()
+
+
+def needed_grants(fixes: Iterable[str]) -> list[str]:
+    """Return each statement once, without memberships that another one, of pg_monitor, brings along."""
+    roles = {fix: _granted(fix) for fix in fixes}
+    monitor = next((fix for fix, granted in roles.items() if _MONITOR in granted), None)
+    if monitor is None:
+        return list(roles)
+    del roles[monitor]
+    return [
+        monitor,
+        *(fix for fix, granted in roles.items() if not granted or granted - _IN_MONITOR),
+    ]
+
+
+def _granted(fix: str) -> frozenset[str]:
+    match = _ROLES.match(fix)
+    return frozenset(match["roles"].split(", ")) if match else frozenset()
 
 
 def _said(one: Diagnosis) -> str:
