@@ -79,12 +79,43 @@ roofing · database app · PostgreSQL 18.6 · primary
         index i
         index i
     ✓ Zebra
-    – skipped, needs history: Deadlocks, HostCpu
-    – skipped, no probes: Probe
+    – Deadlocks, HostCpu: needs history
+    – Probe: no probes
 
 FAIL  1 failed, 1 unknown, 1 warned, 2 passed, 3 skipped  in 0.25 s  (exit 1)
 """
     )
+
+
+def test_why_checks_were_skipped_is_said_once() -> None:
+    def lacks(*relations: str, database: str = "app") -> str:
+        return "; ".join(
+            f"relation public.{name} does not exist in database {database}" for name in relations
+        )
+
+    text = render(
+        report(
+            check("Stale", SKIPPED, reason="needs history; needs a setting; needs history"),
+            check("Step", SKIPPED, reason=lacks("audit")),
+            check("Phase", SKIPPED, reason=lacks("audit", "phases", "audit")),
+            check("Other", SKIPPED, reason=lacks("audit", database="b")),
+            check("Both", SKIPPED, reason=f"needs history; {lacks('audit')}"),
+        ),
+        colour=False,
+        width=120,
+    )
+    assert [line.strip() for line in text.splitlines() if "–" in line] == [
+        "– Stale: needs history; needs a setting",
+        "– Step, Phase: database app does not have public.audit, public.phases",
+        "– Other: database b does not have public.audit",
+        "– Both: needs history; relation public.audit does not exist in database app",
+    ]
+
+
+@pytest.mark.parametrize(("verdict", "said"), [(SKIPPED, True), (PASS, False)])
+def test_a_run_that_judged_nothing_says_so(verdict: Verdict, said: bool) -> None:
+    text = render(report(check("A", SKIPPED, reason="x"), check("B", verdict)), colour=False)
+    assert ("\nnothing was judged: each check was skipped\n" in text) is said
 
 
 def test_colour_adds_nothing_but_colour() -> None:

@@ -1,5 +1,6 @@
 """A check's result for a person: grouped by phase, the cure beside each finding."""
 
+import re
 import textwrap
 from collections.abc import Iterator, Sequence
 
@@ -33,6 +34,7 @@ _ORDER = (Verdict.FAIL, Verdict.UNKNOWN, Verdict.WARN, Verdict.PASS, Verdict.SKI
 _VISIBLE = {
     code: f"\\x{code:02x}" for code in (*range(32), *range(127, 160)) if chr(code) not in "\n\t"
 }
+_NO_RELATION = re.compile(r"relation (\S+) does not exist in database (.+)")
 _MAX_FINDINGS = 10  # of one check; the JSON report has them all
 
 
@@ -61,6 +63,8 @@ def _lines(report: Report, *, colour: bool, width: int) -> Iterator[str]:
                 yield "  " + _bold(_TITLES[phase], colour=colour)
                 yield from _checks(checks, colour=colour, width=width)
         yield ""
+    if report.checks and all(check.verdict is Verdict.SKIPPED for check in report.checks):
+        yield "nothing was judged: each check was skipped"
     yield _summary(report, colour=colour)
 
 
@@ -79,15 +83,33 @@ def _checks(checks: Sequence[CheckResult], *, colour: bool, width: int) -> Itera
     told = [check for check in checks if check.verdict is not Verdict.SKIPPED]
     for check in sorted(told, key=lambda c: (_ORDER.index(c.verdict), c.name)):
         yield from _check(check, colour=colour, width=width)
-    skipped: dict[str, list[str]] = {}
-    for check in checks:
-        if check.verdict is Verdict.SKIPPED:
-            skipped.setdefault(check.reason, []).append(check.name)
-    for reason, names in skipped.items():
+    for names, reason in _skipped(checks):
         mark = f"    {_MARKS[Verdict.SKIPPED]} "
-        for line in _wrapped(f"skipped, {reason}: {', '.join(names)}", " " * 6, width):
+        for line in _wrapped(f"{', '.join(names)}: {reason}", " " * 6, width):
             yield _paint(mark + line[6:], _COLOURS[Verdict.SKIPPED], on=colour)
             mark = " " * 6
+
+
+def _skipped(checks: Sequence[CheckResult]) -> Iterator[tuple[list[str], str]]:
+    """Iterate over the checks that were skipped, those with one reason together.
+
+    Relations that a database does not have count as one reason: most often it is another application's.
+    """
+    by_reason: dict[str, list[str]] = {}
+    absent: dict[str, dict[str, None]] = {}  # relations, by database
+    for check in checks:
+        if check.verdict is not Verdict.SKIPPED:
+            continue
+        reasons = list(dict.fromkeys(check.reason.split("; ")))
+        missing = [match for reason in reasons if (match := _NO_RELATION.fullmatch(reason))]
+        key = "; ".join(reasons)
+        if len(missing) == len(reasons) and len({match[2] for match in missing}) == 1:
+            key = f"database {missing[0][2]}"
+            absent.setdefault(key, {}).update(dict.fromkeys(match[1] for match in missing))
+        by_reason.setdefault(key, []).append(check.name)
+    for key, names in by_reason.items():
+        relations = ", ".join(absent.get(key, ()))
+        yield names, f"{key} does not have {relations}" if relations else key
 
 
 def _check(check: CheckResult, *, colour: bool, width: int) -> Iterator[str]:
