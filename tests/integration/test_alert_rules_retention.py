@@ -31,7 +31,7 @@ def test_an_hour_of_history_is_enough(file: Path) -> None:
         for rule in group.rules
         if isinstance(rule, AlertingRule)
     ]
-    for test, case in ((test, case) for test in tests.tests for case in test.alerts):
+    for test, case in ((one, case) for one in tests.tests for case in one.alerts):
         named = [rule for rule in rules if rule.name == case.alertname]
         firing = run(named, test, tests.evaluation_interval, until=case.eval_time)
         expected = [(one.labels, dict(one.annotations)) for one in case.expected]
