@@ -79,6 +79,11 @@ def files_below(folder: Path, suffix: str) -> Iterator[Path]:
 def locked_below(folder: Path) -> list[Path]:
     """Return `folder` and those below it that cannot be read, as far as they can be seen."""
     locked: list[Path] = []
-    for _ in os.walk(folder, onerror=lambda error: locked.append(Path(error.filename))):
+
+    def note(error: OSError) -> None:
+        if isinstance(error, PermissionError):  # and not that `folder` is none
+            locked.append(Path(error.filename))
+
+    for _ in os.walk(folder, onerror=note):
         pass
     return locked

@@ -41,6 +41,9 @@ class Secret:
             return self.file.read_text(encoding="utf-8").rstrip("\r\n")
         except OSError as error:
             raise PgwatchError(f"cannot read secret file {self.file}: {error.strerror}") from error
+        except UnicodeDecodeError:
+            # Not chained: it holds what was read.
+            raise PgwatchError(f"secret file {self.file} is not UTF-8 text") from None
 
     def __repr__(self) -> str:
         """Return where the secret comes from, never its text."""

@@ -6,6 +6,7 @@ from glob import glob
 from pathlib import Path
 
 from pgwatch.errors import InputError, Problem
+from pgwatch.files import locked_below, locked_folder, unreadable
 
 _FLYWAY = re.compile(r"^(?P<kind>[VRUB])(?P<version>[0-9._]*)__.*\.sql$")
 _NUMBER = re.compile(r"(\d+)")
@@ -17,15 +18,17 @@ def find_migrations(patterns: Sequence[str], *, named_in: str) -> tuple[Path, ..
     """Return the files that `patterns` (files, folders, globs) stand for, each once.
 
     The patterns keep their order; within one, files are ordered as their tool applies them. Raises
-    InputError, with `named_in` as its place, for a pattern that stands for nothing.
+    InputError, with `named_in` as its place, for a pattern that stands for nothing, or for a folder that
+    may not be read: a migration that nobody sees would count as none.
     """
     found: dict[Path, None] = {}
     problems = []
     for pattern in patterns:
         files = _expand(pattern)
-        if not files:
-            message = f"no migration file matches {pattern!r}"
-            problems.append(Problem(file=named_in, path="migrations", message=message))
+        messages = [unreadable(folder, PermissionError()) for folder in _locked(pattern)]
+        if not files and not messages:
+            messages = [f"no migration file matches {pattern!r}"]
+        problems += [Problem(file=named_in, path="migrations", message=one) for one in messages]
         found.update(dict.fromkeys(files))
     if problems:
         raise InputError(problems)
@@ -43,6 +46,13 @@ def _expand(pattern: str) -> list[Path]:
         path = Path(name)
         files += _in_folder(path) if path.is_dir() else [path]
     return sorted(dict.fromkeys(files), key=_order)
+
+
+def _locked(pattern: str) -> list[Path]:
+    if folder := locked_folder(Path(pattern)):
+        return [folder]
+    named = (Path(name) for name in glob(pattern, recursive=True))  # noqa: PTH207 - as above
+    return [folder for path in named for folder in locked_below(path)]
 
 
 def _in_folder(folder: Path) -> list[Path]:

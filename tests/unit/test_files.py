@@ -13,6 +13,7 @@ from pgwatch.config.choose import find_file
 from pgwatch.config.load import load_settings
 from pgwatch.errors import InputError
 from pgwatch.files import not_a_file, not_a_folder
+from pgwatch.migration.folder import find_migrations
 from pgwatch.queries.catalog import load_catalog
 from pgwatch.rules.load import load_rules
 
@@ -130,3 +131,18 @@ def test_a_file_is_no_folder_and_the_reverse(folder: Path) -> None:
     assert problems(folder, "alertmanager_config: .") == [
         f"pgwatch.yml:1:1: alertmanager_config: {folder} is a folder, not a file"
     ]
+
+
+def test_migrations_that_nobody_sees_are_not_none(folder: Path) -> None:
+    for name in ("1_open", "2_locked"):
+        (folder / "migrations" / name).mkdir(parents=True)
+        (folder / "migrations" / name / "migration.sql").touch()
+    locked = folder / "migrations/2_locked"
+    locked.chmod(0)
+    for pattern in (folder / "migrations", folder / "migrations/*", locked / "migration.sql"):
+        with unprivileged(), pytest.raises(InputError) as caught:
+            find_migrations([str(pattern)], named_in="command line")
+        assert str(caught.value) == (
+            f"command line: migrations: the folder {locked} may not be read: permission denied"
+        )
+    assert len(find_migrations([str(folder / "migrations")], named_in="command line")) == 2

@@ -1,8 +1,11 @@
 """Secrets are masked, and what is none stays readable."""
 
+from pathlib import Path
+
 import pytest
 
-from pgwatch.secret import redact
+from pgwatch.errors import PgwatchError
+from pgwatch.secret import Secret, redact
 
 
 @pytest.mark.parametrize(
@@ -23,3 +26,10 @@ from pgwatch.secret import redact
 )  # fmt: skip
 def test_redact(text: str, secrets: list[str], expected: str) -> None:
     assert redact(text, secrets) == expected
+
+
+def test_a_secret_file_that_is_no_text(tmp_path: Path) -> None:
+    file = tmp_path / "password"
+    file.write_bytes(b"\xff\xfe")
+    with pytest.raises(PgwatchError, match=r"password is not UTF-8 text$"):
+        Secret(file=file).reveal()
