@@ -135,6 +135,7 @@ def _queries() -> Collected:
         dropped={"duplicate": 1},
     )
     counted.observe_database_time(source, timedelta(0))
+    counted.observe_overruns(source, 1)
     return counted.collected("t", 0)
 
 

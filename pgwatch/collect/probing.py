@@ -3,6 +3,7 @@
 import asyncio
 import logging
 import time
+from collections import Counter
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
@@ -64,7 +65,7 @@ class Prober:
 
     def __init__(self, probes: tuple[Probe, ...], sink: Callable[[QueryRun], None]) -> None:
         self.probes = probes
-        self.overruns = 0
+        self.overruns: Counter[Source] = Counter()
         self._sink = sink
         self._due: asyncio.Queue[Probe] = asyncio.Queue()
         self._running: set[Source] = set()
@@ -75,7 +76,7 @@ class Prober:
     def offer(self, probe: Probe) -> None:
         """Take `probe` as due now."""
         if probe.source in self._running:
-            self.overruns += 1
+            self.overruns[probe.source] += 1
             return
         self._running.add(probe.source)
         self._due.put_nowait(probe)

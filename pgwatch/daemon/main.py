@@ -129,6 +129,7 @@ class Daemon:
                 self._measuring.begin_anew()
                 self._parts.polling.clock_set_back(now)
                 tidied = pruned = datetime.min.replace(tzinfo=UTC)
+            self._measuring.take_overruns(self._parts.polling.overruns())
             self._measuring.publish_counts(now_ms)
             if now - tidied > _TIDY_INTERVAL:
                 self._measuring.repeat_answers(now_ms)

@@ -2,7 +2,7 @@
 
 import logging
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import timedelta
 
 from pgwatch.collect.outcome import Answered, NotApplicable, QueryRun
@@ -120,6 +120,12 @@ class Measuring:
             self.store.clear()
         self._stands.clear()
         self._recorded.clear()
+
+    def take_overruns(self, overruns: Mapping[Source, int]) -> None:
+        """Take over how often each source was due and skipped."""
+        for source, total in overruns.items():
+            if self.counts.observe_overruns(source, total):
+                self._unpublished.add(source.target)
 
     def publish_counts(self, now_ms: int) -> None:
         """Bring our own counts of the targets that ran something to the pages and the history."""

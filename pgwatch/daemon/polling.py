@@ -1,6 +1,7 @@
 """The workers and probes under the configuration in force; a reload touches only what it changes."""
 
 import asyncio
+from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, fields
 from datetime import UTC, datetime
@@ -33,6 +34,7 @@ class Polling:
         self._sink = sink
         self._tasks = tasks
         self._running: dict[str, _Running] = {}  # by target
+        self._prober: Prober | None = None
         self._probing: asyncio.Task[None] | None = None
         self._queries: frozenset[tuple[str, str]] = frozenset()  # target and query, and probes
         self._schedule = Schedule()
@@ -77,6 +79,13 @@ class Polling:
         workers = {f"the worker of {name}": one.task for name, one in self._running.items()}
         return {**workers, "probing": self._probing}
 
+    def overruns(self) -> Counter[Source]:
+        """Return how often what was due was skipped, because its previous run had not ended."""
+        total = Counter(self._prober.overruns if self._prober else ())
+        for worker in self.workers:
+            total.update(worker.overruns)
+        return Counter({source: count for source, count in total.items() if self.watches(source)})
+
     def clock_set_back(self, now: datetime) -> None:
         """Do not wait until the clock, which was set back, has caught up."""
         self._schedule.clock_set_back(now)
@@ -118,7 +127,7 @@ class Polling:
         for probe in self.probes:
             self._schedule.drop(_owner(probe))
         self.probes, prober, now = probes, Prober(probes, self._sink), datetime.now(UTC)
-        self._probing = self._tasks.create_task(prober.run())
+        self._prober, self._probing = prober, self._tasks.create_task(prober.run())
         for probe in probes:
             offer = partial(prober.offer, probe)
             self._schedule.every(probe.interval, offer, owner=_owner(probe), now=now)

@@ -41,7 +41,12 @@ _DATABASE_SECONDS = Family(
     MetricType.COUNTER,
     "Time that our own queries kept the server busy",
 )
-_FAMILIES = (_DATABASE_SECONDS, _DURATION, _LAST_SUCCESS, _OUTCOMES, _DROPPED)
+_OVERRUNS = Family(
+    "pgwatch_query_overruns_total",
+    MetricType.COUNTER,
+    "Times that the query was due while its previous run had not ended, and was skipped",
+)
+_FAMILIES = (_DATABASE_SECONDS, _DURATION, _LAST_SUCCESS, _OUTCOMES, _OVERRUNS, _DROPPED)
 
 _Key = tuple[str, str, tuple[tuple[str, str], ...]]  # family, query, further labels
 
@@ -77,6 +82,13 @@ class QueryMetrics:
     def observe_database_time(self, source: Source, elapsed: timedelta) -> None:
         """Count time that a query of ours ran on the server, as the server or else we measured it."""
         self._add(source, _DATABASE_SECONDS, elapsed.total_seconds())
+
+    def observe_overruns(self, source: Source, total: int) -> bool:
+        """Set how often `source` was skipped since its worker began; returns whether that is new."""
+        key = _key(source, _OVERRUNS, {})
+        changed = self._numbers.get(source.target, {}).get(key) != total
+        self._set(source, _OVERRUNS, total)
+        return changed
 
     def collected(self, target: str, time_ms: int) -> Collected:
         """Return the series of `target` as an answer of the source `pgwatch/queries`."""

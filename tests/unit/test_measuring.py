@@ -160,6 +160,22 @@ def test_our_own_counts_are_an_answer_too_and_not_a_row_each_second() -> None:
     assert found(taken, runs, 60) == [60.0]
 
 
+def test_skipped_runs_are_on_the_pages_by_query() -> None:
+    taking = measuring()
+    taking.take(answered(0))
+    taking.take_overruns({SOURCE: 2})
+    taking.publish_counts(ms(1))
+    page = taking.exposition.page()
+    assert page is not None
+    series = b'pgwatch_query_overruns_total{datname="app",query="core/slow",target="db"} '
+    assert series + b"2.0\n" in page.body
+    taking.take_overruns({SOURCE: 5})
+    taking.publish_counts(ms(2))
+    page = taking.exposition.page()
+    assert page is not None
+    assert series + b"5.0\n" in page.body
+
+
 def test_what_is_not_watched_any_more_leaves_nothing_behind() -> None:
     taken = measuring()
     gone, dropped = Source("old", "core/a"), Source("db", "core/slow", "dropped")
