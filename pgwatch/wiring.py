@@ -232,7 +232,7 @@ def _migration_plan(
     patterns = migration_patterns(inputs, named)
     if not patterns or not checks:
         return None
-    from pgwatch.migration.folder import find_migrations  # noqa: PLC0415
+    from pgwatch.migration.folder import find_migrations  # noqa: PLC0415 - brings the SQL grammar
     from pgwatch.migration.verify import read_migrations  # noqa: PLC0415 - brings the SQL grammar
 
     place = "command line" if named else str(inputs.file or "configuration")
@@ -310,7 +310,7 @@ class House:
 def assemble(inputs: Inputs) -> House:
     """Return what `inputs` configure; raises InputError with what is wrong with any file it names."""
     from pgwatch.config.schema import Settings  # noqa: PLC0415 - the gate does without pydantic
-    from pgwatch.config.state import default_state_path  # noqa: PLC0415
+    from pgwatch.config.state import default_state_path  # noqa: PLC0415 - only the daemon needs it
 
     settings = inputs.settings or Settings()
     http = http_probes(settings)
@@ -345,8 +345,8 @@ def _refuse_equal_names(watched: Iterable[Target | Probe]) -> None:
 
 
 def _routing(settings: "Settings") -> "Routing":
-    from pgwatch.config.alertmanager import load_alertmanager  # noqa: PLC0415
-    from pgwatch.notify.route import log_only  # noqa: PLC0415
+    from pgwatch.config.alertmanager import load_alertmanager  # noqa: PLC0415 - brings pydantic
+    from pgwatch.notify.route import log_only  # noqa: PLC0415 - only the daemon needs it
 
     if settings.alertmanager_config is None:
         return log_only()

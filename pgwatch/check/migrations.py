@@ -90,7 +90,7 @@ async def check_migrations(
 
 async def _verify(plan: MigrationPlan, target: Target, database: str) -> "Verification | str":
     from pgwatch.migration.parse import UnparsableError  # noqa: PLC0415 - brings the SQL grammar
-    from pgwatch.migration.verify import verify  # noqa: PLC0415
+    from pgwatch.migration.verify import verify  # noqa: PLC0415 - brings the SQL grammar
 
     try:
         session, _ = await open_session(target, database)

@@ -100,9 +100,9 @@ def _found(config: Path | None) -> dict[str, Any]:
         message = f"there is none ({places}); name one, or `pgwatch config init` writes a sample"
         raise InputError([Problem(file="--config", message=message)])
     # Not at the top: the other actions need none of what this brings.
-    from pgwatch.rules.label_values import unknown_values  # noqa: PLC0415
-    from pgwatch.rules.reach import short_of_history  # noqa: PLC0415
-    from pgwatch.wiring import catalog_of, rule_groups  # noqa: PLC0415
+    from pgwatch.rules.label_values import unknown_values  # noqa: PLC0415 - only `config check` needs it
+    from pgwatch.rules.reach import short_of_history  # noqa: PLC0415 - only `config check` needs it
+    from pgwatch.wiring import catalog_of, rule_groups  # noqa: PLC0415 - only `config check` needs it
 
     inputs = Inputs(targets=targets_of_settings(settings), settings=settings, file=file, tree=tree)
     catalog, groups, routing = _read_by(catalog_of, rule_groups, _routing, inputs=inputs)

@@ -103,7 +103,14 @@ def _diagnoses(polled: Polled, queries: Mapping[str, Query]) -> Iterator[Diagnos
 
 
 def _diagnosis(run: QueryRun, query: Query) -> Diagnosis:
-    def so(state: str, reason: str, **more: object) -> Diagnosis:
+    def so(
+        state: str,
+        reason: str,
+        *,
+        fix: str = "",
+        milliseconds: float | None = None,
+        series: int | None = None,
+    ) -> Diagnosis:
         return Diagnosis(
             target=run.source.target,
             database=run.source.database,
@@ -111,7 +118,9 @@ def _diagnosis(run: QueryRun, query: Query) -> Diagnosis:
             state=state,
             reason=reason,
             interval_seconds=query.interval.total_seconds(),
-            **more,  # type: ignore[arg-type]  # the optional fields, spelled out below
+            fix=fix,
+            milliseconds=milliseconds,
+            series=series,
         )
 
     match run.outcome:

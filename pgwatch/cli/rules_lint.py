@@ -111,7 +111,7 @@ def read_metrics(file: Path) -> Knowledge:
 
 
 def _of_page(text: str, file: Path) -> Knowledge:
-    from prometheus_client.parser import text_string_to_metric_families  # noqa: PLC0415
+    from prometheus_client.parser import text_string_to_metric_families  # noqa: PLC0415 - slow to import
 
     try:
         families = list(text_string_to_metric_families(text))
