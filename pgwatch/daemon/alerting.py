@@ -274,6 +274,8 @@ class Alerting:
             for rule in {**saved, **kept}:
                 changes.save_alerts(rule, kept.get(rule, ()))
         self.alerts = kept
+        if decisions.enqueue:
+            self._on_enqueued()
         return decisions.state
 
     def _end_series(self, previous: "Alerting", now: datetime) -> None:
