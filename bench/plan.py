@@ -1,14 +1,12 @@
 """The SQL that the gate sends to a server, for a script that does nothing else with it."""
 
 import asyncio
-from datetime import timedelta
 
-from pgwatch.cli.check import DEFAULT_PHASES
 from pgwatch.config.choose import choose_inputs
+from pgwatch.gate import GateOptions, check_plan
 from pgwatch.queries.query import Runnable, plan
 from pgwatch.targets.connect import open_session
 from pgwatch.targets.server_info import Asked
-from pgwatch.wiring import check_plan
 
 
 def gate_statements(url: str) -> list[str]:
@@ -17,15 +15,7 @@ def gate_statements(url: str) -> list[str]:
 
 
 async def _statements(url: str) -> list[str]:
-    (subject,) = check_plan(
-        choose_inputs(dsns=[url]),
-        phases=DEFAULT_PHASES,
-        only=(),
-        skip=(),
-        timeout=timedelta(seconds=60),
-        strict=False,
-        fail_on_warn=False,
-    ).subjects
+    (subject,) = check_plan(choose_inputs(dsns=[url]), GateOptions()).subjects
     relations = frozenset(name for q in subject.queries for name in q.requires.relations)
     session, info = await open_session(subject.target, asked=Asked(relations=relations))
     await session.close()

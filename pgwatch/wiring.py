@@ -1,17 +1,16 @@
-"""Settings → objects: the only assembler. Nothing here decides or waits."""
+"""Settings → objects, for whoever assembles: the daemon here, the gate in `pgwatch.gate`."""
 
 import re
 from collections import Counter
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pgwatch.check.migrations import MIGRATION_CHECKS, MigrationPlan, chosen_checks
-from pgwatch.check.run import CheckPlan, Subject
-from pgwatch.check.spec import CheckSpec, Producers, check_specs
+from pgwatch.check.extra import BY_NAME
+from pgwatch.check.spec import Producers
 from pgwatch.config.choose import Inputs
 from pgwatch.errors import InputError, Problem
 from pgwatch.probes.probe import Probe
@@ -19,7 +18,7 @@ from pgwatch.queries.catalog import Catalog, load_catalog
 from pgwatch.queries.query import Query
 from pgwatch.rules.accepted import Accepted
 from pgwatch.rules.load import load_rules
-from pgwatch.rules.rule import Phase, RuleGroup
+from pgwatch.rules.rule import RuleGroup
 from pgwatch.rules.threshold import in_configuration
 from pgwatch.share import share
 from pgwatch.targets.target import HostSource, Target
@@ -90,11 +89,11 @@ def rule_groups(inputs: Inputs | None) -> tuple[RuleGroup, ...]:
         builtin=share("alerts") if rules.builtin else None,
         disable=rules.disable,
         thresholds=rules.set,
-        # A finding of a migration check can be ignored too, and its name is no rule's.
+        # A finding of a check that no rule makes can be ignored too.
         also_named={
             ("ignore", index, "check"): one.check
             for index, one in enumerate(settings.ignore)
-            if one.check not in MIGRATION_CHECKS
+            if one.check not in BY_NAME
         },
         place=inputs.tree.problem if inputs and inputs.tree else in_configuration,
         default_interval=settings.evaluation_interval,
@@ -172,127 +171,6 @@ def producers_of(
     return Producers(by_metric, groups, missing=missing)
 
 
-def checks_of(
-    inputs: Inputs | None,
-    phases: Collection[Phase],
-    only: Sequence[str],
-    skip: Sequence[str],
-    others: Collection[str] = (),
-) -> tuple[CheckSpec, ...]:
-    """Return the checks that the gate would run; raises InputError if a name or pattern fits none."""
-    return _specs(rule_groups(inputs), phases, only, skip, others)
-
-
-def _specs(
-    groups: Sequence[RuleGroup],
-    phases: Collection[Phase],
-    only: Sequence[str],
-    skip: Sequence[str],
-    others: Collection[str] = (),  # names of checks that are no rules
-) -> tuple[CheckSpec, ...]:
-    everything = [spec.name for spec in check_specs(groups, phases=list(Phase))] + list(others)
-    problems = [
-        Problem(
-            file="command line",
-            path=option,
-            message=f"no check is called {pattern!r} (pgwatch check --list shows them)",
-        )
-        for option, patterns in (("--only", only), ("--skip", skip))
-        for pattern in patterns
-        if not any(fnmatchcase(name, pattern) for name in everything)
-    ]
-    if problems:
-        raise InputError(problems)
-    return check_specs(groups, phases=phases, only=only, skip=skip)
-
-
-def _nothing_left(
-    phases: Collection[Phase], only: Sequence[str], skip: Sequence[str], unnamed: Sequence[str]
-) -> str:
-    """Return why no check is left; `unnamed` are those that there would be with migrations."""
-    options = [name for name, given in (("--only", only), ("--skip", skip)) if given]
-    verb = {0: "there is", 1: "leaves"}.get(len(options), "leave")
-    of = f"{'phase' if len(phases) == 1 else 'the phases'} {', '.join(phases)}"
-    message = f"{' and '.join(options)} {verb} no check of {of}".strip()
-    if unnamed:
-        message += f"; --migrations brings {', '.join(unnamed)}"
-    return f"{message} (pgwatch check --list shows what there is)"
-
-
-def migration_patterns(inputs: Inputs | None, named: Sequence[str]) -> tuple[str, ...]:
-    """Return what stands for migrations: on the command line (`named`), else in the file."""
-    settings = inputs.settings if inputs else None
-    return tuple(named or map(str, settings.migrations if settings else ()))
-
-
-def _migration_plan(
-    inputs: Inputs, named: Sequence[str], checks: tuple[str, ...]
-) -> MigrationPlan | None:
-    """Return what is verified by `checks`; raises InputError where a file is not there."""
-    patterns = migration_patterns(inputs, named)
-    if not patterns or not checks:
-        return None
-    from pgwatch.migration.folder import find_migrations  # noqa: PLC0415 - brings the SQL grammar
-    from pgwatch.migration.verify import read_migrations  # noqa: PLC0415 - brings the SQL grammar
-
-    place = "command line" if named else str(inputs.file or "configuration")
-    declarations = read_migrations(find_migrations(patterns, named_in=place))
-    return MigrationPlan(
-        declarations=declarations, checks=checks, accepted=accepted_findings(inputs)
-    )
-
-
-def check_plan(
-    inputs: Inputs,
-    *,
-    phases: Collection[Phase],
-    only: Sequence[str],
-    skip: Sequence[str],
-    timeout: timedelta,
-    strict: bool,
-    fail_on_warn: bool,
-    migrations: Sequence[str] = (),
-) -> CheckPlan:
-    """Return the plan of one run of the gate: only the queries that feed a chosen check are run.
-
-    Raises InputError if no check is left: a gate that looks at nothing must not say yes.
-    """
-    catalog, groups = catalog_of(inputs), rule_groups(inputs)
-    http = http_probes(inputs.settings, at_most=timeout)
-    _refuse_equal_names([*inputs.targets, *http])
-    producers = producers_of(catalog, groups, http)
-    known = MIGRATION_CHECKS if migration_patterns(inputs, migrations) else ()
-    specs = _specs(groups, phases, only, skip, known)
-    verified = _migration_plan(inputs, migrations, chosen_checks(phases, only, skip))
-    if not specs and verified is None:
-        unnamed = () if known else chosen_checks(phases, only, skip)
-        message = _nothing_left(phases, only, skip, unnamed)
-        raise InputError([Problem(file="command line", message=message)])
-    wanted = frozenset[str]().union(
-        *(producers.of(rule) for spec in specs if not spec.needs_history for rule in spec.rules)
-    )
-    subjects = [
-        Subject(
-            target=target,
-            queries=[query for query in queries_of(target, catalog) if query.name in wanted],
-            probes=[probe for probe in host_probes(target) if probe.source.query in wanted],
-        )
-        for target in inputs.targets
-    ]
-    return CheckPlan(
-        subjects=subjects,
-        http_probes=[probe for probe in http if probe.source.query in wanted],
-        specs=specs,
-        groups=groups,
-        producers=producers,
-        accepted=accepted_findings(inputs),
-        timeout=timeout,
-        strict=strict,
-        fail_on_warn=fail_on_warn,
-        migrations=verified,
-    )
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class House:
     """What the daemon runs under one configuration."""
@@ -314,7 +192,7 @@ def assemble(inputs: Inputs) -> House:
 
     settings = inputs.settings or Settings()
     http = http_probes(settings)
-    _refuse_equal_names([*inputs.targets, *http])
+    refuse_equal_names([*inputs.targets, *http])
     catalog, groups = catalog_of(inputs), rule_groups(inputs)
     hosts = [probe for target in inputs.targets for probe in host_probes(target)]
     return House(
@@ -329,7 +207,7 @@ def assemble(inputs: Inputs) -> House:
     )
 
 
-def _refuse_equal_names(watched: Iterable[Target | Probe]) -> None:
+def refuse_equal_names(watched: Iterable[Target | Probe]) -> None:
     """Raise InputError where a connection string and the file name two things alike."""
     names = Counter(one.name if isinstance(one, Target) else one.source.target for one in watched)
     problems = [

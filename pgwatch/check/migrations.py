@@ -1,23 +1,21 @@
 """The gate's checks of migrations: what they declare, beside what a target's database has."""
 
-import asyncio
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
-from fnmatch import fnmatchcase
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from pgwatch.check.extra import BY_NAME, Visit
 from pgwatch.check.verdict import CheckResult, Finding, Verdict
 from pgwatch.migration.compare import Aspect, Fault, Problem
 from pgwatch.migration.cures import cure_of
 from pgwatch.rules.accepted import Accepted, accepted_by
-from pgwatch.rules.rule import Phase, Severity
+from pgwatch.rules.rule import Phase
 from pgwatch.targets.connect import ConnectError, open_session
 from pgwatch.targets.session import RefusedError, SessionBrokenError, SilentServerError
 from pgwatch.targets.target import Target
-from pgwatch.units import format_duration
 
 if TYPE_CHECKING:
     from pgwatch.migration.objects import Declarations
@@ -28,67 +26,43 @@ _ASPECTS = {
     Phase.TYPES: Aspect.TYPES,
     Phase.CONSTRAINTS: Aspect.CONSTRAINTS,
 }
-MIGRATION_CHECKS = {f"migration_{phase}": phase for phase in _ASPECTS}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class MigrationPlan:
-    """What is verified, and which of the checks are wanted."""
+class MigrationChecks:
+    """Verifies what migrations declare, on the DSN's own database."""
 
     declarations: "Declarations"
-    checks: tuple[str, ...]  # of MIGRATION_CHECKS
+    names: tuple[str, ...]  # of migration_structure, _types and _constraints, those wanted
     accepted: Sequence[Accepted] = ()
 
-
-def chosen_checks(
-    phases: Iterable[Phase], only: Sequence[str], skip: Sequence[str]
-) -> tuple[str, ...]:
-    """Return the migration checks of `phases` that `only` and `skip` (names or patterns) leave."""
-    phases = tuple(phases)
-    return tuple(
-        name
-        for name, phase in MIGRATION_CHECKS.items()
-        if phase in phases
-        and (not only or any(fnmatchcase(name, pattern) for pattern in only))
-        and not any(fnmatchcase(name, pattern) for pattern in skip)
-    )
-
-
-async def check_migrations(
-    plan: MigrationPlan, target: Target, *, database: str, limit: timedelta, now: datetime
-) -> list[CheckResult]:
-    """Verify the migrations on `database` of `target`; returns within `limit` and a second or two.
-
-    What kept it from looking is the reason why all its checks are unknown.
-    """
-    started = time.perf_counter()
-    found: Verification | str
-    try:
-        async with asyncio.timeout(limit.total_seconds()):
-            found = await _verify(plan, target, database)
-    except TimeoutError:
-        found = f"the time for the whole pass, {format_duration(limit)} of it left, was over"
-    elapsed = time.perf_counter() - started
-    results = []
-    for name in plan.checks:
-        verdict, reason, findings = _judged(name, found, plan.accepted, now)
-        results.append(
-            CheckResult(
-                name=name,
-                target=target.name,
-                database=database,
-                phase=MIGRATION_CHECKS[name],
-                severity=Severity.CRITICAL,
-                verdict=verdict,
-                reason=reason,
-                findings=findings,
-                duration_seconds=elapsed,
+    async def run(self, visit: Visit) -> list[CheckResult]:
+        """Verify the migrations; what kept us from looking is the reason why all are unknown."""
+        started = time.perf_counter()
+        found = await _verify(self.declarations, visit.target, visit.database)
+        elapsed = time.perf_counter() - started
+        results = []
+        for name in self.names:
+            verdict, reason, findings = _judged(name, found, self.accepted, visit.now)
+            results.append(
+                CheckResult(
+                    name=name,
+                    target=visit.target.name,
+                    database=visit.database,
+                    phase=BY_NAME[name].phase,
+                    severity=BY_NAME[name].severity,
+                    verdict=verdict,
+                    reason=reason,
+                    findings=findings,
+                    duration_seconds=elapsed,
+                )
             )
-        )
-    return results
+        return results
 
 
-async def _verify(plan: MigrationPlan, target: Target, database: str) -> "Verification | str":
+async def _verify(
+    declarations: "Declarations", target: Target, database: str
+) -> "Verification | str":
     from pgwatch.migration.parse import UnparsableError  # noqa: PLC0415 - brings the SQL grammar
     from pgwatch.migration.verify import verify  # noqa: PLC0415 - brings the SQL grammar
 
@@ -97,7 +71,7 @@ async def _verify(plan: MigrationPlan, target: Target, database: str) -> "Verifi
     except ConnectError as error:
         return f"no session: {error}"
     try:
-        return await verify(session, plan.declarations)
+        return await verify(session, declarations)
     except (RefusedError, SessionBrokenError, SilentServerError, UnparsableError) as error:
         return f"the catalogue could not be read: {error}"
     finally:
@@ -109,7 +83,7 @@ def _judged(
 ) -> tuple[Verdict, str, tuple[Finding, ...]]:
     if isinstance(found, str):
         return Verdict.UNKNOWN, found, ()
-    aspect = _ASPECTS[MIGRATION_CHECKS[name]]
+    aspect = _ASPECTS[BY_NAME[name].phase]
     findings = [_finding(problem) for problem in found.problems if problem.aspect is aspect]
     counted = tuple(f for f in findings if not accepted_by(accepted, name, f.labels, now))
     verdict, reason = _verdict(counted, accepted=len(findings) - len(counted))

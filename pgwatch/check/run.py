@@ -7,8 +7,8 @@ from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 
+from pgwatch.check.extra import ExtraCheck, Visit, run_extra
 from pgwatch.check.judge import Seen, judge
-from pgwatch.check.migrations import MigrationPlan, check_migrations
 from pgwatch.check.spec import CheckSpec, Producers, metric_names
 from pgwatch.check.verdict import (
     CheckResult,
@@ -59,13 +59,14 @@ class CheckPlan:
     timeout: timedelta = timedelta(seconds=60)
     strict: bool = False
     fail_on_warn: bool = False
-    migrations: MigrationPlan | None = None  # what is verified beside the rules
+    extra: Sequence[ExtraCheck] = ()  # what no rule tells, in this order
 
 
 async def run_check(plan: CheckPlan, on_progress: Progress = lambda *_: None) -> Report:
     """Run the gate once; returns within `plan.timeout` and a few seconds, whatever the servers do."""
     started, clock = datetime.now(UTC), time.perf_counter()
-    count = _Count(on_progress, sum(1 + len(s.queries) for s in plan.subjects))
+    extras = sum(len(extra.names) for extra in plan.extra)
+    count = _Count(on_progress, sum(1 + len(s.queries) + extras for s in plan.subjects))
     measured, probed = await asyncio.gather(
         asyncio.gather(*(_measure(subject, plan, count) for subject in plan.subjects)),
         asyncio.gather(*(_probe(probe, plan.timeout) for probe in plan.http_probes)),
@@ -96,8 +97,17 @@ class _Count:
         self._ended = 0
 
     def __call__(self, run: QueryRun) -> None:
-        self._ended += 1
-        self._on_progress(run.source.query, self._ended, max(self._total, self._ended))
+        self.ended([run.source.query])
+
+    def ended(self, names: Sequence[str]) -> None:
+        """Count what has ended."""
+        self._ended += len(names)
+        if names:
+            self.say(names[-1])
+
+    def say(self, text: str) -> None:
+        """Tell what is going on, without any more of it being done."""
+        self._on_progress(text, self._ended, max(self._total, self._ended))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -120,19 +130,18 @@ async def _measure(subject: Subject, plan: CheckPlan, count: _Count) -> _Measure
     runs = [_lost_or_as_it_is(run) for one in polled for run in one.runs] + list(probed)
     database = polled[0].database if len(polled) == 1 else ""
     checks = _judge(plan, runs, target=subject.target.name, database=database)
-    if plan.migrations is not None:
-        left = plan.timeout - timedelta(seconds=time.monotonic() - started)
-        checks += await _migrations(plan.migrations, polled[0], subject.target, left)
+    # One after another and after the polling: the cap of connections holds.
+    for extra in plan.extra:
+        visit = Visit(
+            target=subject.target,
+            polled=polled,
+            limit=plan.timeout - timedelta(seconds=time.monotonic() - started),
+            now=datetime.now(UTC),
+            say=count.say,
+        )
+        checks += await run_extra(extra, visit)
+        count.ended(extra.names)
     return _Measured(targets=targets, checks=checks)
-
-
-async def _migrations(
-    plan: MigrationPlan, polled: Polled, target: Target, left: timedelta
-) -> list[CheckResult]:
-    """Verify migrations on the DSN's own database, after the polling: the cap of connections holds."""
-    return await check_migrations(
-        plan, target, database=polled.database, limit=left, now=datetime.now(UTC)
-    )
 
 
 async def _probe(probe: Probe, at_most: timedelta) -> QueryRun:

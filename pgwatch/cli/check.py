@@ -8,25 +8,19 @@ import os
 import shutil
 import signal
 import sys
-from collections.abc import Sequence
 from datetime import timedelta
 from pathlib import Path
 
-from pgwatch.check.migrations import MIGRATION_CHECKS, chosen_checks
 from pgwatch.check.report import json as json_report
 from pgwatch.check.report import text as text_report
 from pgwatch.check.run import CheckPlan, run_check
-from pgwatch.check.spec import CheckSpec
 from pgwatch.check.verdict import EXIT_PASS, EXIT_UNMEASURED, Report
 from pgwatch.cli.inputs import add_target_options, read_inputs
 from pgwatch.cli.settings import settings_inputs
 from pgwatch.errors import InputError, Problem
-from pgwatch.rules.rule import Phase, Severity
+from pgwatch.gate import DEFAULT_PHASES, Chosen, GateOptions, check_plan, checks_of
+from pgwatch.rules.rule import Phase
 from pgwatch.units import parse_duration
-from pgwatch.wiring import check_plan, checks_of, migration_patterns
-
-# `pre` only by name: after a deploy it would predict failures of what is already there.
-DEFAULT_PHASES = (Phase.STRUCTURE, Phase.TYPES, Phase.CONSTRAINTS, Phase.POST)
 
 LOG_LEVEL = "error"  # what degrades a run stands in its report
 EXIT_CRASHED = EXIT_UNMEASURED  # never 1: that is the gate's no
@@ -95,21 +89,25 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Run the gate, or list its checks."""
-    phases = [Phase(name) for name in arguments.phase] or list(DEFAULT_PHASES)
+    options = _options(arguments)
     if arguments.list:
-        inputs = settings_inputs(arguments)
-        verified = migration_patterns(inputs, arguments.migrations)
-        only, skip = arguments.only, arguments.skip
-        specs = checks_of(inputs, phases, only, skip, MIGRATION_CHECKS if verified else ())
-        _list(specs, chosen_checks(phases, only, skip) if verified else (), as_json=arguments.json)
+        _list(checks_of(settings_inputs(arguments), options), as_json=arguments.json)
         return EXIT_PASS
     if not arguments.once:
         message = "name --once: one run, one verdict (or --list to see the checks)"
         raise InputError([Problem(file="command line", message=message)])
-    inputs = read_inputs(arguments)
-    plan = check_plan(
-        inputs,
-        phases=phases,
+    plan = check_plan(read_inputs(arguments), options)
+    _writable(arguments.output)
+    # A pipeline that gives up sends SIGTERM: end as for an interrupt, so that the server hears of it too.
+    signal.signal(signal.SIGTERM, lambda *_: signal.raise_signal(signal.SIGINT))
+    report = asyncio.run(_run(plan))
+    _write(report, arguments)
+    return report.exit_code
+
+
+def _options(arguments: argparse.Namespace) -> GateOptions:
+    return GateOptions(
+        phases=[Phase(name) for name in arguments.phase] or DEFAULT_PHASES,
         only=arguments.only,
         skip=arguments.skip,
         migrations=arguments.migrations,
@@ -117,12 +115,6 @@ def run(arguments: argparse.Namespace) -> int:
         strict=arguments.strict,
         fail_on_warn=arguments.fail_on == "warn",
     )
-    _writable(arguments.output)
-    # A pipeline that gives up sends SIGTERM: end as for an interrupt, so that the server hears of it too.
-    signal.signal(signal.SIGTERM, lambda *_: signal.raise_signal(signal.SIGINT))
-    report = asyncio.run(_run(plan))
-    _write(report, arguments)
-    return report.exit_code
 
 
 async def _run(plan: CheckPlan) -> Report:
@@ -174,7 +166,7 @@ def _unwritable(output: Path, error: OSError) -> Problem:
     return Problem(file="command line", path="--output", message=f"{output}: {message}")
 
 
-def _list(specs: Sequence[CheckSpec], verified: Sequence[str], *, as_json: bool) -> None:
+def _list(found: Chosen, *, as_json: bool) -> None:
     rows = [
         {
             "name": spec.name,
@@ -182,16 +174,16 @@ def _list(specs: Sequence[CheckSpec], verified: Sequence[str], *, as_json: bool)
             "severity": str(spec.severity),
             "needs_history": spec.needs_history,
         }
-        for spec in specs
+        for spec in found.specs
     ]
     rows += [
         {
-            "name": name,
-            "phase": str(MIGRATION_CHECKS[name]),
-            "severity": str(Severity.CRITICAL),
+            "name": spec.name,
+            "phase": str(spec.phase),
+            "severity": str(spec.severity),
             "needs_history": False,
         }
-        for name in verified
+        for spec in found.extra
     ]
     if as_json:
         print(json.dumps(rows, indent=2, ensure_ascii=False))

@@ -1,0 +1,188 @@
+"""Settings and options → one run of the gate: the assembler of `pgwatch check`. Nothing here waits."""
+
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from difflib import get_close_matches
+from fnmatch import fnmatchcase
+
+from pgwatch.check.extra import EXTRA_SPECS, ExtraCheck, ExtraSpec, chosen
+from pgwatch.check.migrations import MigrationChecks
+from pgwatch.check.run import CheckPlan, Subject
+from pgwatch.check.spec import CheckSpec, check_specs
+from pgwatch.config.choose import Inputs
+from pgwatch.errors import InputError, Problem
+from pgwatch.rules.rule import Phase, RuleGroup
+from pgwatch.wiring import (
+    accepted_findings,
+    catalog_of,
+    host_probes,
+    http_probes,
+    producers_of,
+    queries_of,
+    refuse_equal_names,
+    rule_groups,
+)
+
+# `pre` only by name: after a deploy it would predict failures of what is already there.
+DEFAULT_PHASES = (Phase.STRUCTURE, Phase.TYPES, Phase.CONSTRAINTS, Phase.POST)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GateOptions:
+    """What the command line wants of a run."""
+
+    phases: Collection[Phase] = DEFAULT_PHASES
+    only: Sequence[str] = ()  # names of checks, or patterns
+    skip: Sequence[str] = ()
+    migrations: Sequence[str] = ()  # files, folders, patterns; instead of the configured ones
+    timeout: timedelta = timedelta(seconds=60)  # of the whole run
+    strict: bool = False
+    fail_on_warn: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Chosen:
+    """The checks that a run would make."""
+
+    specs: tuple[CheckSpec, ...]  # of rules
+    extra: tuple[ExtraSpec, ...]
+
+
+def checks_of(inputs: Inputs | None, options: GateOptions) -> Chosen:
+    """Return the checks that the gate would run; raises InputError if a name or pattern fits none."""
+    return _choose(rule_groups(inputs), inputs, options)
+
+
+def check_plan(inputs: Inputs, options: GateOptions) -> CheckPlan:
+    """Return the plan of one run of the gate: only the queries that feed a chosen check are run.
+
+    Raises InputError if no check is left: a gate that looks at nothing must not say yes.
+    """
+    catalog, groups = catalog_of(inputs), rule_groups(inputs)
+    http = http_probes(inputs.settings, at_most=options.timeout)
+    refuse_equal_names([*inputs.targets, *http])
+    producers = producers_of(catalog, groups, http)
+    found = _choose(groups, inputs, options)
+    if not found.specs and not found.extra:
+        raise InputError([Problem(file="command line", message=_nothing_left(inputs, options))])
+    extra = _extra_checks(inputs, options, tuple(spec.name for spec in found.extra))
+    wanted = frozenset[str]().union(
+        *(
+            producers.of(rule)
+            for spec in found.specs
+            if not spec.needs_history
+            for rule in spec.rules
+        )
+    )
+    subjects = [
+        Subject(
+            target=target,
+            queries=[query for query in queries_of(target, catalog) if query.name in wanted],
+            probes=[probe for probe in host_probes(target) if probe.source.query in wanted],
+        )
+        for target in inputs.targets
+    ]
+    return CheckPlan(
+        subjects=subjects,
+        http_probes=[probe for probe in http if probe.source.query in wanted],
+        specs=found.specs,
+        groups=groups,
+        producers=producers,
+        accepted=accepted_findings(inputs),
+        timeout=options.timeout,
+        strict=options.strict,
+        fail_on_warn=options.fail_on_warn,
+        extra=extra,
+    )
+
+
+def migration_patterns(inputs: Inputs | None, named: Sequence[str]) -> tuple[str, ...]:
+    """Return what stands for migrations: on the command line (`named`), else in the file."""
+    settings = inputs.settings if inputs else None
+    return tuple(named or map(str, settings.migrations if settings else ()))
+
+
+# The rooms: each has its rows in `EXTRA_SPECS`, one line in `_given`, one in `_extra_checks`.
+
+
+def _given(inputs: Inputs | None, options: GateOptions) -> frozenset[str]:
+    """Return which of the options are given, or stand in the file, that bring checks of their own."""
+    given = {
+        "--migrations": bool(migration_patterns(inputs, options.migrations)),
+    }
+    return frozenset(option for option, here in given.items() if here)
+
+
+def _extra_checks(
+    inputs: Inputs, options: GateOptions, names: tuple[str, ...]
+) -> tuple[ExtraCheck, ...]:
+    """Return what runs the checks `names`; raises InputError where a file is not there."""
+    rooms: tuple[ExtraCheck | None, ...] = (_migration_checks(inputs, options, names),)
+    return tuple(room for room in rooms if room is not None)
+
+
+def _migration_checks(
+    inputs: Inputs, options: GateOptions, names: tuple[str, ...]
+) -> MigrationChecks | None:
+    own = ("migration_structure", "migration_types", "migration_constraints")
+    wanted = tuple(name for name in names if name in own)
+    if not wanted:
+        return None
+    from pgwatch.migration.folder import find_migrations  # noqa: PLC0415 - brings the SQL grammar
+    from pgwatch.migration.verify import read_migrations  # noqa: PLC0415 - brings the SQL grammar
+
+    patterns = migration_patterns(inputs, options.migrations)
+    place = "command line" if options.migrations else str(inputs.file or "configuration")
+    declarations = read_migrations(find_migrations(patterns, named_in=place))
+    return MigrationChecks(
+        declarations=declarations, names=wanted, accepted=accepted_findings(inputs)
+    )
+
+
+def _choose(groups: Sequence[RuleGroup], inputs: Inputs | None, options: GateOptions) -> Chosen:
+    given = _given(inputs, options)
+    here = [spec for spec in EXTRA_SPECS if spec.needs in given]
+    names = [spec.name for spec in check_specs(groups, phases=list(Phase))]
+    names += [spec.name for spec in here]
+    problems = [
+        Problem(file="command line", path=option, message=_unknown(pattern, names))
+        for option, patterns in (("--only", options.only), ("--skip", options.skip))
+        for pattern in patterns
+        if not any(fnmatchcase(name, pattern) for name in names)
+    ]
+    if problems:
+        raise InputError(problems)
+    return Chosen(
+        specs=check_specs(groups, phases=options.phases, only=options.only, skip=options.skip),
+        extra=chosen(here, options.phases, options.only, options.skip),
+    )
+
+
+def _unknown(pattern: str, names: Iterable[str]) -> str:
+    """Return what to say of a name or pattern that fits none of the checks `names`."""
+    absent = [spec for spec in EXTRA_SPECS if fnmatchcase(spec.name, pattern)]
+    if absent:
+        needs = " or ".join(dict.fromkeys(spec.needs for spec in absent))
+        return f"{pattern!r} is there only with {needs}"
+    known = {name.lower(): name for name in (*names, *(spec.name for spec in EXTRA_SPECS))}
+    close = get_close_matches(pattern.lower(), known, n=1)
+    hint = f": did you mean {known[close[0]]}?" if close else ""
+    return f"no check is called {pattern!r}{hint} (pgwatch check --list shows them)"
+
+
+def _nothing_left(inputs: Inputs, options: GateOptions) -> str:
+    """Return why no check is left, and which options would bring some."""
+    phases, only, skip = options.phases, options.only, options.skip
+    named = [name for name, given in (("--only", only), ("--skip", skip)) if given]
+    verb = {0: "there is", 1: "leaves"}.get(len(named), "leave")
+    of = f"{'phase' if len(phases) == 1 else 'the phases'} {', '.join(phases)}"
+    message = f"{' and '.join(named)} {verb} no check of {of}".strip()
+    given = _given(inputs, options)
+    absent = [spec for spec in EXTRA_SPECS if spec.needs not in given]
+    by_option: dict[str, list[str]] = {}
+    for spec in chosen(absent, phases, only, skip):
+        by_option.setdefault(spec.needs, []).append(spec.name)
+    for option, names in by_option.items():
+        message += f"; {option} brings {', '.join(names)}"
+    return f"{message} (pgwatch check --list shows what there is)"
