@@ -1,0 +1,1 @@
+"""What a migration would meet, told before it runs; read only."""
