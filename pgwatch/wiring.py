@@ -56,7 +56,7 @@ def catalog_of(inputs: Inputs | None) -> Catalog:
         metric: tuple(queries[query.name] for query in of_metric)
         for metric, of_metric in catalog.by_metric.items()
     }
-    return Catalog(queries=queries, by_metric=by_metric)
+    return replace(catalog, queries=queries, by_metric=by_metric)
 
 
 def _at(query: Query, intervals: Mapping[str, timedelta]) -> Query:

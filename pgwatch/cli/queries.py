@@ -45,22 +45,30 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _list(arguments: argparse.Namespace) -> int:
-    queries = _catalog(arguments).queries.values()
+    catalog = _catalog(arguments)
+    queries = sorted(
+        (*catalog.queries.values(), *catalog.benchmarks.values()), key=lambda query: query.name
+    )
     if arguments.json:
         print(json.dumps([_row(query) for query in queries], indent=2))
         return 0
     width = max(len(query.name) for query in queries)
     for query in queries:
-        interval = format_duration(query.interval)
-        print(f"{query.name:<{width}}  {interval:>5}  {query.scope:<8}  {query.help}")
+        interval = "-" if query.benchmark else format_duration(query.interval)
+        kind = "timed" if query.benchmark else query.scope
+        print(f"{query.name:<{width}}  {interval:>5}  {kind:<8}  {query.help}")
     return 0
 
 
 def _row(query: Query) -> dict[str, object]:
+    timed = query.benchmark
     return {
         "name": query.name,
         "help": query.help,
-        "interval_seconds": query.interval.total_seconds(),
+        "kind": "benchmark" if timed else "metrics",
+        "limit_seconds": timed.limit.total_seconds() if timed else None,
+        "runs": timed.runs if timed else None,
+        "interval_seconds": None if timed else query.interval.total_seconds(),
         "timeout_seconds": query.timeout.total_seconds(),
         "scope": str(query.scope),
         "role": str(query.role) if query.role else "any",
@@ -83,6 +91,9 @@ def _show(arguments: argparse.Namespace) -> int:
 def _run(arguments: argparse.Namespace) -> int:
     inputs = read_inputs(arguments)
     query = _find(catalog_of(inputs), arguments.query)
+    if query.benchmark is not None:
+        message = f"{query.name} is a benchmark: pgwatch check --once --only benchmarks times it"
+        raise InputError([Problem(file="command line", message=message)])
     polled = asyncio.run(_poll(inputs, query))
     rows: list[dict[str, object]] = []
     well = True
@@ -141,8 +152,9 @@ def _catalog(arguments: argparse.Namespace) -> Catalog:
 
 
 def _find(catalog: Catalog, name: str) -> Query:
-    if (query := catalog.queries.get(name)) is not None:
+    known = {**catalog.queries, **catalog.benchmarks}
+    if (query := known.get(name)) is not None:
         return query
-    alike: Sequence[str] = [known for known in catalog.queries if known.endswith(f"/{name}")]
+    alike: Sequence[str] = [one for one in known if one.endswith(f"/{name}")]
     hint = f"; did you mean {alike[0]}?" if alike else " (pgwatch queries list shows them)"
     raise InputError([Problem(file="command line", message=f"there is no query {name!r}{hint}")])

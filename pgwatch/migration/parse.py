@@ -4,6 +4,7 @@ import json
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from importlib.metadata import version
 from typing import Any
 
 from google.protobuf.message import DecodeError
@@ -12,10 +13,12 @@ from postgast.deparse import deparse
 from postgast.errors import PgQueryError, check_error
 from postgast.native import lib
 from postgast.parse import parse
+from postgast.scan import scan
 
 from pgwatch.errors import PgwatchError
 
 pb = pg_query_pb2  # its enumerations, for those who read the trees
+GRAMMAR = f"postgast {version('postgast')}"  # fingerprints may differ in another version of it
 Node = Any  # a message of libpg_query's protobuf: which one is decided by WhichOneof at run time
 
 
@@ -83,18 +86,59 @@ def parse_type(text: str) -> Node:
     return cast.type_name
 
 
+_PLAIN = re.compile(r"[a-z_][a-z0-9_$]*")
+_IDENTIFIERS = (pb.NO_KEYWORD, pb.UNRESERVED_KEYWORD)  # words that name anything without quotes
+
+
+@cache
+def identifier(name: str) -> str:
+    """Return a name as SQL needs it written, quoted only where that is necessary."""
+    if _PLAIN.fullmatch(name) and scan(name).tokens[0].keyword_kind in _IDENTIFIERS:
+        return name
+    return '"' + name.replace('"', '""') + '"'
+
+
+def renamed_column(sql: str, old: str, new: str) -> str:
+    """Return an expression in which the column `old` is called `new`; literals stay as they are."""
+    text = sql.encode()
+    tokens = [(one.start, one.end) for one in scan(sql).tokens]
+    words = [text[start:end].decode() for start, end in tokens]
+    meant = {old, '"' + old.replace('"', '""') + '"'}
+    for index in range(len(words) - 1, -1, -1):
+        follows = words[index + 1] if index + 1 < len(words) else ""
+        if words[index] in meant and follows != "(" and (not index or words[index - 1] != "::"):
+            start, end = tokens[index]
+            text = text[:start] + identifier(new).encode() + text[end:]
+    return text.decode()
+
+
 def type_text(name: Node, *, modifiers: bool = True) -> str:
     """Return a type's name as PostgreSQL's grammar understands it: `int` and `integer` are int4.
 
     Schemas `pg_catalog` and `public` are left out; `modifiers=False` leaves out lengths, too.
     """
-    parts = [part for part in strings(name.names) if part not in ("pg_catalog", "public")]
-    text = ("SETOF " if name.setof else "") + ".".join(parts)
+    names = strings(name.names)
+    if names == ("pg_catalog", "interval") and modifiers and name.typmods:
+        return _interval_text(name)
+    # What the grammar itself puts into pg_catalog has a keyword for a name: it needs no quotes.
+    spelled = names[0] == "pg_catalog" and names[-1] != "char"
+    parts = [part for part in names if part not in ("pg_catalog", "public")]
+    text = ".".join(part if spelled else identifier(part) for part in parts)
+    if name.setof:
+        text = f"SETOF {text}"
     if name.pct_type:
         text += "%TYPE"
     if modifiers and name.typmods:
         text += f"({','.join(expression_text(modifier) for modifier in name.typmods)})"
     return text + "[]" * bool(name.array_bounds)
+
+
+def _interval_text(name: Node) -> str:
+    """Return an interval with its fields, which the tree holds as a mask: `interval day to second(3)`."""
+    cast = pb.Node()
+    cast.type_cast.type_name.CopyFrom(name)
+    cast.type_cast.arg.a_const.isnull = True
+    return expression_text(cast).removeprefix("NULL::")
 
 
 @dataclass(frozen=True, slots=True)
@@ -195,3 +239,35 @@ def _dynamic(node: dict[str, Any], condition: str) -> Iterator[BlockStatement]:
 def _query(holder: dict[str, Any]) -> str:
     query: str = holder.get("PLpgSQL_expr", {}).get("query", "")
     return query
+
+
+def fingerprint(text: str) -> str:
+    """Return a digest of what `text` says, whatever its constants and spelling; raises UnparsableError.
+
+    Stable across servers' versions; not across `GRAMMAR`.
+    """
+    result = lib.pg_query_fingerprint(text.encode("utf-8", "replace"))
+    try:
+        check_error(result)
+        digest: str = result.fingerprint_str.decode()
+        return digest  # noqa: TRY300 - typed here, as the library's stubs cannot be read
+    except PgQueryError as error:
+        raise UnparsableError(str(error).strip()) from None
+    finally:
+        lib.pg_query_free_fingerprint_result(result)
+
+
+def normalised(text: str) -> str:
+    """Return `text` with each constant replaced by `$n`, also in utility statements.
+
+    Raises UnparsableError.
+    """
+    result = lib.pg_query_normalize(text.encode("utf-8", "replace"))
+    try:
+        check_error(result)
+        plain: str = result.normalized_query.decode()
+        return plain  # noqa: TRY300 - as above
+    except PgQueryError as error:
+        raise UnparsableError(str(error).strip()) from None
+    finally:
+        lib.pg_query_free_normalize_result(result)

@@ -2,7 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from pgwatch.errors import InputError, Problem
@@ -18,6 +18,8 @@ class Catalog:
 
     queries: Mapping[str, Query]  # by name, such as core/activity
     by_metric: Mapping[str, tuple[Query, ...]]  # metric name → the queries that bring it
+    benchmarks: Mapping[str, Query] = field(default_factory=dict)
+    # by name; they are timed by the gate and never polled
 
     @property
     def settings(self) -> frozenset[str]:
@@ -31,12 +33,21 @@ class Catalog:
 
         Raises InputError on a pack that no folder has.
         """
-        known = {query.pack for query in self.queries.values()}
+        wanted = self._known(packs)
+        return tuple(query for query in self.queries.values() if query.pack in wanted)
+
+    def benchmarks_of(self, packs: Iterable[str]) -> tuple[Query, ...]:
+        """Return the benchmarks of `packs`, as `of_packs` the queries."""
+        wanted = self._known(packs)
+        return tuple(query for query in self.benchmarks.values() if query.pack in wanted)
+
+    def _known(self, packs: Iterable[str]) -> set[str]:
+        known = {query.pack for query in (*self.queries.values(), *self.benchmarks.values())}
         wanted = set(packs) or known
         if unknown := sorted(wanted - known):
             message = f"unknown pack {', '.join(unknown)}; there are {', '.join(sorted(known))}"
             raise InputError([Problem(file="packs", message=message)])
-        return tuple(query for query in self.queries.values() if query.pack in wanted)
+        return wanted
 
 
 def load_catalog(folders: Sequence[Path]) -> Catalog:
@@ -67,7 +78,11 @@ def load_catalog(folders: Sequence[Path]) -> Catalog:
     for query in queries.values():
         for metric in query.metrics:
             by_metric[metric.family.name] += (query,)
-    return Catalog(queries=queries, by_metric=dict(by_metric))
+    return Catalog(
+        queries={name: query for name, query in queries.items() if query.benchmark is None},
+        by_metric=dict(by_metric),
+        benchmarks={name: query for name, query in queries.items() if query.benchmark is not None},
+    )
 
 
 def _files(folder: Path, problems: list[Problem]) -> list[Path]:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from pgwatch.errors import InputError, Problem
-from pgwatch.queries.query import Extension, Metric, Query, Requires, Scope, Variant
+from pgwatch.queries.query import Benchmark, Extension, Metric, Query, Requires, Scope, Variant
 from pgwatch.queries.version import ANY_VERSION, VersionRange, parse_range
 from pgwatch.samples.sample import Family, MetricType
 from pgwatch.targets.target import Role
@@ -16,7 +16,22 @@ from pgwatch.units import format_duration, parse_duration
 from pgwatch.yamlfile import Document, load
 from pgwatch.yamlfile import Path as Place
 
-_KEYS = ("help", "interval", "timeout", "scope", "role", "requires", "max_series", "metrics")
+_KEYS = (
+    "help",
+    "kind",
+    "interval",
+    "timeout",
+    "scope",
+    "role",
+    "requires",
+    "max_series",
+    "metrics",
+    "limit",
+    "runs",
+)
+_OF_METRICS = ("interval", "scope", "max_series", "metrics")  # keys that a benchmark cannot have
+_OF_BENCHMARKS = ("limit", "runs")
+_MAX_RUNS = 1000
 _REQUIRES_KEYS = ("version", "extension", "relation", "privilege", "setting")
 _METRIC_KEYS = ("type", "value", "labels", "help")
 _METRIC_NAME = re.compile(r"[a-zA-Z_:][a-zA-Z0-9_:]*", re.ASCII)
@@ -75,6 +90,11 @@ def _statements(body: str, line: int, reader: "_Reader") -> tuple[str, tuple[Var
     return default, tuple(variants)
 
 
+class _Kind(Enum):
+    METRICS = "metrics"
+    BENCHMARK = "benchmark"
+
+
 class _Reader:
     """Takes the header apart and collects what is wrong with it."""
 
@@ -97,6 +117,9 @@ class _Reader:
 
     def query(self, *, name: str, path: Path, sql: str, variants: tuple[Variant, ...]) -> Query:
         header = self.mapping(self.document.value, (), _KEYS)
+        if self.choice(header, "kind", _Kind) is _Kind.BENCHMARK:
+            return self.benchmark(header, name=name, path=path, sql=sql, variants=variants)
+        self.refuse(header, _OF_BENCHMARKS, "belongs to kind: benchmark only")
         interval = self.duration(header, "interval", timedelta(seconds=60))
         timeout = self.duration(header, "timeout", timedelta(seconds=5))
         if timeout >= interval:
@@ -118,6 +141,47 @@ class _Reader:
             variants=variants,
             path=path,
         )
+
+    def benchmark(
+        self,
+        header: Mapping[str, Any],
+        *,
+        name: str,
+        path: Path,
+        sql: str,
+        variants: tuple[Variant, ...],
+    ) -> Query:
+        self.refuse(header, _OF_METRICS, "means nothing in a benchmark: it is timed, not polled")
+        if "limit" not in header:
+            self.add(("limit",), "is missing: the time that 95 % of the runs must keep")
+        limit = self.duration(header, "limit", timedelta(seconds=1))
+        timeout = self.duration(header, "timeout", max(timedelta(seconds=5), 2 * limit))
+        if timeout <= limit:
+            self.add(("timeout",), f"must be longer than the limit of {format_duration(limit)}")
+        runs = self.positive(header, "runs", 10)
+        if runs > _MAX_RUNS:
+            self.add(("runs",), f"at most {_MAX_RUNS}")
+        return Query(
+            name=name,
+            pack=name.rpartition("/")[0],
+            help=self.text(header, (), "help"),
+            interval=timedelta.max,
+            timeout=timeout,
+            scope=Scope.DATABASE,
+            role=self.choice(header, "role", Role, also=_ANY_ROLE),
+            requires=self.requires(header.get("requires", {})),
+            max_series=1,
+            metrics=(),
+            sql=sql,
+            variants=variants,
+            path=path,
+            benchmark=Benchmark(limit=limit, runs=runs),
+        )
+
+    def refuse(self, header: Mapping[str, Any], keys: tuple[str, ...], why: str) -> None:
+        for key in keys:
+            if key in header:
+                self.add((key,), why)
 
     def requires(self, value: Any) -> Requires:
         place = ("requires",)

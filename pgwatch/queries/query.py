@@ -56,6 +56,14 @@ class Variant:
     sql: str
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Benchmark:
+    """What a query of `kind: benchmark` is judged by: it is timed by the gate, and brings no metrics."""
+
+    limit: timedelta  # that 95 % of the runs must keep
+    runs: int
+
+
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Query:
     """One query file; compared by identity, since a catalogue holds each once."""
@@ -73,6 +81,7 @@ class Query:
     sql: str  # the default
     variants: tuple[Variant, ...]  # the first whose range holds replaces the default
     path: Path
+    benchmark: Benchmark | None = None  # None: its rows are metrics
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -101,7 +101,7 @@ SELECT 2;
         "n.sql:5:1: scope: 'server' is not one of database, cluster",
         "n.sql:6:1: role: 'leader' is not one of primary, standby, any",
         "n.sql:7:1: max_series: expected a whole number from 1",
-        "n.sql:8:1: colour: unknown key; one of help, interval,",
+        "n.sql:8:1: colour: unknown key; one of help, kind, interval,",
         "n.sql:9:12: requires.version: 'new' is not a version range",
         "n.sql:9:26: requires.privileges: unknown key; one of version,",
         'n.sql:9:60: requires.setting.jit: write the value in quotes, such as "on"',
@@ -157,3 +157,35 @@ SELECT 2;
 def test_a_mistake(text: str, expected: str) -> None:
     told = problems(text)
     assert any(line.startswith(expected) for line in told), told
+
+
+BENCHMARK = "/*\nhelp: Fast\nkind: benchmark\nlimit: 200ms\n{more}*/\nSELECT 1;\n"
+
+
+def test_benchmark_is_timed_and_brings_no_metrics() -> None:
+    query = parse(BENCHMARK.format(more=""))
+    assert query.benchmark is not None
+    assert (query.benchmark.limit, query.benchmark.runs) == (timedelta(milliseconds=200), 10)
+    assert (query.metrics, query.timeout) == ((), timedelta(seconds=5))
+    slow = parse(BENCHMARK.replace("200ms", "20s").format(more="runs: 3\n"))
+    assert slow.benchmark is not None
+    assert (slow.benchmark.runs, slow.timeout) == (3, timedelta(seconds=40))
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        (BENCHMARK.replace("limit: 200ms\n", ""), "n.sql:2:1: limit: is missing"),
+        (BENCHMARK.replace("{more}", "timeout: 100ms\n"), "n.sql:5:1: timeout: must be longer"),
+        (BENCHMARK.replace("{more}", "interval: 5m\n"), "n.sql:5:1: interval: means nothing in a"),
+        (BENCHMARK.replace("{more}", "runs: 0\n"), "n.sql:5:1: runs: expected a whole number"),
+        (BENCHMARK.replace("{more}", "runs: 5000\n"), "n.sql:5:1: runs: at most 1000"),
+        (BENCHMARK.replace("benchmark", "timing"), "n.sql:3:1: kind: 'timing' is not one of"),
+        (
+            "/*\nhelp: h\nlimit: 1s\nmetrics: {m: {type: gauge, value: n, help: h}}\n*/\nSELECT 1;",
+            "n.sql:3:1: limit: belongs to kind: benchmark only",
+        ),
+    ],
+)
+def test_mistakes_of_a_benchmark(text: str, expected: str) -> None:
+    assert any(line.startswith(expected) for line in problems(text.replace("{more}", "")))
