@@ -122,6 +122,8 @@ def _statement(sql: str) -> Node:
 
 def _column(schema: str, table: str, name: str, definition: str, facts: dict[str, Any]) -> Read:
     default = facts["default"]
+    if default and default.startswith("NULL::"):  # as a length leaves it of DEFAULT NULL
+        default = None
     generated = bool(facts["generated"].strip())
     identity = {"a": "always", "d": "by default"}.get(facts["identity"].strip(), "none")
     values: dict[str, Value] = {

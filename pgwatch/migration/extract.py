@@ -90,6 +90,9 @@ def constraint_values(node: Node, *, schema: str, table: str) -> dict[str, Value
         values["kind"] = "exclude"
         values["elements"] = tuple(_exclusion(item.list.items) for item in node.exclusions)
         values["method"] = node.access_method or "btree"
+        elements = [item.list.items[0].index_elem for item in node.exclusions]
+        values |= _index_expressions(elements, schema=schema, table=table)
+        values["predicate"] = _predicate(node.where_clause, schema=schema, table=table)
         return values
     values["kind"] = "primary key" if kind == pb.CONSTR_PRIMARY else "unique"
     if node.keys:
@@ -102,8 +105,23 @@ def constraint_values(node: Node, *, schema: str, table: str) -> dict[str, Value
 
 def _exclusion(items: list[Node]) -> str:
     element, operator = items[0].index_elem, items[1].list.items
-    what = element.name or expression_text(element.expr)
-    return f"{what} WITH {strings(operator)[-1]}"
+    return f"{_index_column(element)} WITH {strings(operator)[-1]}"
+
+
+def _index_expressions(
+    elements: Iterable[Node], *, schema: str, table: str
+) -> dict[str, Expression]:
+    return {
+        f"expression {number}": Expression(expression_text(one.expr), schema=schema, table=table)
+        for number, one in enumerate(elements, 1)
+        if not one.name
+    }
+
+
+def _predicate(node: Node, *, schema: str, table: str) -> Value:
+    if not node.WhichOneof("node"):
+        return "none"
+    return Expression(expression_text(node), schema=schema, table=table)
 
 
 def index_values(node: Node, *, schema: str, table: str) -> dict[str, Value]:
@@ -117,20 +135,14 @@ def index_values(node: Node, *, schema: str, table: str) -> dict[str, Value]:
     }
     if node.unique:
         values["nulls"] = "not distinct" if node.nulls_not_distinct else "distinct"
-    for number, item in enumerate(node.index_params, 1):
-        element = item.index_elem
-        if not element.name:
-            text = expression_text(element.expr)
-            values[f"expression {number}"] = Expression(text, schema=schema, table=table)
+    elements = [item.index_elem for item in node.index_params]
+    values |= _index_expressions(elements, schema=schema, table=table)
+    for number, element in enumerate(elements, 1):
         if element.opclass:
             values[f"operator class {number}"] = strings(element.opclass)[-1]
         else:
             values[f"default operator class {number}"] = "yes"
-    if node.HasField("where_clause"):
-        text = expression_text(node.where_clause)
-        values["predicate"] = Expression(text, schema=schema, table=table)
-    else:
-        values["predicate"] = "none"
+    values["predicate"] = _predicate(node.where_clause, schema=schema, table=table)
     return values
 
 

@@ -13,13 +13,15 @@ from pgwatch.migration.objects import (
     Kind,
     Place,
     Query,
+    TypeName,
     Unverifiable,
     Value,
     Values,
 )
+from pgwatch.migration.parse import identifier, renamed_column
 
 _OF_TABLE = frozenset({Kind.COLUMN, Kind.CONSTRAINT, Kind.TRIGGER, Kind.POLICY})
-_PLAIN = re.compile(r"[a-z_][a-z0-9_]*")
+_TYPES = (Kind.TYPE, Kind.DOMAIN, Kind.TABLE, Kind.VIEW, Kind.MATERIALIZED_VIEW)
 _NAME_BYTES = 63  # NAMEDATALEN - 1
 
 
@@ -208,6 +210,12 @@ def _moved(key: Key, known: Declared, old: Key, new: Key) -> Declared:
     """Return `known` as it is after `old` has become `new`."""
     if old.kind is Kind.COLUMN:
         return _with_column(key, known, old, new)
+    if old.kind is Kind.SCHEMA:
+        inside = key.schema == old.name
+        return replace(known, key=replace(key, schema=new.name)) if inside else known
+    if old.kind in _TYPES:
+        known = _with_type(known, _type_name(old), _type_name(new))
+        key = known.key
     of_it = key.schema == old.schema and (
         key.table == old.name if key.kind in _OF_TABLE else _table_of(known) == old.name
     )
@@ -221,6 +229,48 @@ def _moved(key: Key, known: Declared, old: Key, new: Key) -> Declared:
     if reference is not None and str(reference.value) == str(old):
         return _with_values(known, lambda value: str(new) if value == str(old) else value)
     return known
+
+
+def _type_name(key: Key) -> str:
+    """Return how `type_text` writes a type."""
+    schema = "" if key.schema == "public" else f"{identifier(key.schema)}."
+    return schema + identifier(key.name)
+
+
+def _with_type(known: Declared, old: str, new: str) -> Declared:
+    """Return `known` after the type `old` got another name: of columns, arguments and casts."""
+    if old not in known.key.name and not any(old in str(f.value) for f in known.facets.values()):
+        return known
+    word = re.escape(old)
+    whole = re.compile(rf"(?<![\w\".]){word}(?=(?:\[\])*(?:[,)]|$))")
+    cast = re.compile(rf"(?<=::){word}(?![\w\".])")
+
+    def renamed(value: Value) -> Value:
+        if isinstance(value, TypeName):
+            return TypeName(whole.sub(lambda _: new, value.sql))
+        if isinstance(value, Expression):
+            sql, of = (cast.sub(lambda _: new, value.sql), whole.sub(lambda _: new, value.cast))
+            return replace(value, sql=sql, cast=of)
+        return value
+
+    key = known.key
+    if key.kind is not Kind.FUNCTION:
+        return _with_values(known, renamed)
+    name, bracket, arguments = key.name.partition("(")
+    moved = replace(key, name=name + bracket + whole.sub(lambda _: new, arguments))
+    facets = {
+        name: replace(facet, value=_signature(facet.value, whole, new))
+        for name, facet in known.facets.items()
+        if name in ("arguments", "returns")
+    }
+    known = replace(known, key=moved, facets={**known.facets, **facets})
+    return _with_values(known, renamed)
+
+
+def _signature(value: Value, whole: re.Pattern[str], new: str) -> Value:
+    if isinstance(value, tuple):
+        return tuple(whole.sub(lambda _: new, part) for part in value)
+    return whole.sub(lambda _: new, value) if isinstance(value, str) else value
 
 
 def _in_table(value: Value, table: Key) -> Value:
@@ -245,15 +295,15 @@ def _with_column(key: Key, known: Declared, old: Key, new: Key) -> Declared:
         if isinstance(value, tuple):
             return tuple(_word(part, old.name, new.name) for part in value)
         if isinstance(value, Expression):
-            return replace(value, sql=_word(value.sql, old.name, new.name))
+            return replace(value, sql=renamed_column(value.sql, old.name, new.name))
         return value
 
     return _with_values(replace(known, columns=columns), renamed)
 
 
 def _word(text: str, old: str, new: str) -> str:
-    quoted = new if _PLAIN.fullmatch(new) else f'"{new}"'
-    return re.sub(rf"(?<![\w\"']){re.escape(old)}(?![\w\"'])", lambda _: quoted, text)
+    """Return a column as an index or a constraint lists it, maybe with `DESC`."""
+    return re.sub(rf"^{re.escape(old)}(?= DESC| NULLS|$)", lambda _: new, text)
 
 
 def _with_values(known: Declared, change: "Callable[[Value], Value]") -> Declared:

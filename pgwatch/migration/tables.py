@@ -74,13 +74,15 @@ def _copy_columns(state: State, key: Key, node: Node) -> None:
 def add_column(state: State, table: Key, node: Node) -> None:
     """Declare a column with everything its definition says, constraints included."""
     key = Key(Kind.COLUMN, table.schema, node.colname, table.name)
-    text = type_text(node.type_name)
-    values: dict[str, Value] = {"nullable": "yes", "default": "none"}
-    if text in SERIALS:
-        text = SERIALS[text]
-        values |= {"serial": "yes", "nullable": "no"}
-        del values["default"]
-    values["type"] = TypeName(text)
+    values: dict[str, Value] = {}
+    if node.HasField("type_name"):  # a partition's columns have their parent's
+        text = type_text(node.type_name)
+        values = {"nullable": "yes", "default": "none"}
+        if text in SERIALS:
+            text = SERIALS[text]
+            values |= {"serial": "yes", "nullable": "no"}
+            del values["default"]
+        values["type"] = TypeName(text)
     if node.HasField("coll_clause"):
         values["collation"] = strings(node.coll_clause.collname)[-1]
     own = [item.constraint for item in node.constraints]
@@ -121,9 +123,11 @@ def _identity(when: str) -> str:
 
 
 def default_value(node: Node) -> Value:
-    """Return a default; DEFAULT NULL is the same as none, and kept as none by the server."""
-    kind, constant = opened(node)
-    if kind == "a_const" and constant.isnull:
+    """Return a default; DEFAULT NULL, whatever its type, is the same as none."""
+    kind, value = opened(node)
+    while kind == "type_cast":
+        kind, value = opened(value.arg)
+    if kind == "a_const" and value.isnull:
         return "none"
     return Expression(expression_text(node))
 
