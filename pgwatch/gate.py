@@ -22,6 +22,7 @@ from pgwatch.wiring import (
     queries_of,
     refuse_equal_names,
     rule_groups,
+    surroundings_of,
 )
 
 # `pre` only by name: after a deploy it would predict failures of what is already there.
@@ -93,6 +94,7 @@ def check_plan(inputs: Inputs, options: GateOptions) -> CheckPlan:
         timeout=options.timeout,
         strict=options.strict,
         fail_on_warn=options.fail_on_warn,
+        surroundings=surroundings_of(inputs.settings),
         extra=extra,
     )
 

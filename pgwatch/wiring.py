@@ -1,6 +1,7 @@
 """Settings → objects, for whoever assembles: the daemon here, the gate in `pgwatch.gate`."""
 
 import re
+import socket
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -19,6 +20,7 @@ from pgwatch.queries.query import Query
 from pgwatch.rules.accepted import Accepted
 from pgwatch.rules.load import load_rules
 from pgwatch.rules.rule import RuleGroup
+from pgwatch.rules.template import Surroundings
 from pgwatch.rules.threshold import in_configuration
 from pgwatch.share import share
 from pgwatch.targets.target import HostSource, Target
@@ -180,6 +182,7 @@ class House:
     groups: tuple[RuleGroup, ...]
     accepted: tuple[Accepted, ...]
     routing: "Routing"
+    surroundings: Surroundings  # what templates of rules may say about this pgwatch
     listen: "ListenAddress"
     state_path: Path
     retention: timedelta
@@ -195,12 +198,14 @@ def assemble(inputs: Inputs) -> House:
     refuse_equal_names([*inputs.targets, *http])
     catalog, groups = catalog_of(inputs), rule_groups(inputs)
     hosts = [probe for target in inputs.targets for probe in host_probes(target)]
+    surroundings = surroundings_of(settings)
     return House(
         targets=tuple((target, queries_of(target, catalog)) for target in inputs.targets),
         probes=(*hosts, *http),
         groups=groups,
         accepted=accepted_findings(inputs),
-        routing=_routing(settings),
+        routing=replace(_routing(settings), external_url=surroundings.external_url),
+        surroundings=surroundings,
         listen=settings.web.listen,
         state_path=settings.state or default_state_path(),
         retention=settings.retention,
@@ -220,6 +225,20 @@ def refuse_equal_names(watched: Iterable[Target | Probe]) -> None:
     ]
     if problems:
         raise InputError(problems)
+
+
+def surroundings_of(settings: "Settings | None") -> Surroundings:
+    """Return what templates may say about this pgwatch, and receivers about where an alert is from."""
+    if settings is None:
+        return Surroundings()
+    external_url = settings.external_url or _own_url(settings.web.listen)
+    return Surroundings(external_url=external_url, external_labels=settings.external_labels)
+
+
+def _own_url(listen: "ListenAddress") -> str:
+    """Return where the pages are: by the host's name if they are on every address, as in Prometheus."""
+    host = socket.gethostname() if listen.host in ("", "0.0.0.0", "::") else listen.host  # noqa: S104
+    return f"http://{replace(listen, host=host)}"
 
 
 def _routing(settings: "Settings") -> "Routing":

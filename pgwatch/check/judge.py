@@ -26,9 +26,10 @@ from pgwatch.promql.ast import (
 from pgwatch.promql.engine import Engine
 from pgwatch.promql.errors import PromqlError
 from pgwatch.rules.accepted import Accepted, accepted_by
+from pgwatch.rules.evaluate import NOWHERE, evaluate
 from pgwatch.rules.evaluate import Finding as Found
-from pgwatch.rules.evaluate import evaluate
 from pgwatch.rules.rule import AlertingRule, Severity
+from pgwatch.rules.template import Surroundings
 from pgwatch.samples.labels import Labels
 
 NEEDS_HISTORY = "needs history, which one run does not have"
@@ -55,6 +56,7 @@ class Seen:
     now: datetime
     broken: Mapping[str, str] = field(default_factory=dict)
     # recorded metrics that are not there because their rule failed, and why
+    surroundings: Surroundings = NOWHERE  # for the templates of rules
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -118,7 +120,12 @@ def _tell(
     if (told := _without_looking(rule, fed, producers, mistakes)) is not None:
         return told
     try:
-        evaluation = evaluate(rule, seen.engine, round(seen.now.timestamp() * 1000))
+        evaluation = evaluate(
+            rule,
+            seen.engine,
+            round(seen.now.timestamp() * 1000),
+            surroundings=seen.surroundings,
+        )
     except PromqlError as error:
         return _Told(verdict=Verdict.UNKNOWN, reason=f"the rule could not be evaluated: {error}")
     counted, waived = _sorted_out(rule, evaluation.findings, accepted, seen.now)

@@ -28,8 +28,9 @@ from pgwatch.promql.engine import Engine
 from pgwatch.promql.errors import PromqlError
 from pgwatch.queries.query import Query
 from pgwatch.rules.accepted import Accepted
-from pgwatch.rules.evaluate import record
+from pgwatch.rules.evaluate import NOWHERE, record
 from pgwatch.rules.rule import RecordingRule, RuleGroup
+from pgwatch.rules.template import Surroundings
 from pgwatch.samples.store import Store
 from pgwatch.targets.target import Target
 from pgwatch.units import format_duration
@@ -59,6 +60,7 @@ class CheckPlan:
     timeout: timedelta = timedelta(seconds=60)
     strict: bool = False
     fail_on_warn: bool = False
+    surroundings: Surroundings = NOWHERE  # for the templates of rules
     extra: Sequence[ExtraCheck] = ()  # what no rule tells, in this order
 
 
@@ -85,6 +87,8 @@ async def run_check(plan: CheckPlan, on_progress: Progress = lambda *_: None) ->
         duration_seconds=time.perf_counter() - clock,
         verdict=verdict,
         exit_code=exit_code(verdict, fail_on_warn=plan.fail_on_warn),
+        strict=plan.strict,
+        fail_on_warn=plan.fail_on_warn,
     )
 
 
@@ -188,7 +192,13 @@ def _judge(
         if run.collected is not None:
             store.append(run.collected)
     engine = Engine(store)
-    seen = Seen(runs=by_source, engine=engine, now=now, broken=_record(plan, store, engine, now))
+    seen = Seen(
+        runs=by_source,
+        engine=engine,
+        now=now,
+        broken=_record(plan, store, engine, now),
+        surroundings=plan.surroundings,
+    )
     probes = {probe.source.query for probe in plan.http_probes}
     return [
         judge(

@@ -210,6 +210,13 @@ def _http_url(text: str) -> str:
     return text
 
 
+def _external_url(text: str) -> str:
+    url = urlsplit(_http_url(text))
+    if url.query or url.fragment:
+        raise ValueError("expected a URL without ? and #, such as https://pgwatch.example.org")
+    return text.rstrip("/")
+
+
 Duration = Annotated[timedelta, BeforeValidator(_duration), AfterValidator(_positive)]
 FilePath = Annotated[Path, BeforeValidator(_path)]
 ExistingFile = Annotated[FilePath, AfterValidator(_existing_file)]
@@ -227,4 +234,5 @@ Quantity = Annotated[str, BeforeValidator(_scalar)]
 Regex = Annotated[re.Pattern[str], PlainValidator(_regex)]
 Listen = Annotated[ListenAddress, PlainValidator(_listen)]
 HttpUrl = Annotated[str, AfterValidator(_http_url)]
+ExternalUrl = Annotated[str, AfterValidator(_external_url)]
 Name = Annotated[str, Field(min_length=1, max_length=200)]

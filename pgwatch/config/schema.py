@@ -15,6 +15,7 @@ from pgwatch.config.fields import (
     Duration,
     ExistingFile,
     ExistingFolder,
+    ExternalUrl,
     FileOrFolderPattern,
     FilePath,
     FilePattern,
@@ -160,6 +161,8 @@ class Settings(Section):
     evaluation_interval: Duration = timedelta(seconds=15)
     retention: Duration = timedelta(hours=1)
     alertmanager_config: ExistingFile | None = None
+    external_labels: dict[LabelName, str] = {}
+    external_url: ExternalUrl | None = None
     web: WebSettings = WebSettings()
     state: FilePath | None = None
     ignore: tuple[IgnoredFinding, ...] = ()

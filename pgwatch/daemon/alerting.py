@@ -13,6 +13,7 @@ from functools import partial
 from pgwatch.alerts.adopt import adopt
 from pgwatch.alerts.alert import Alert, AlertState
 from pgwatch.alerts.lifecycle import Change, ChangeKind, step, unwatched
+from pgwatch.alerts.outward import generator_url, outward
 from pgwatch.alerts.series import alert_series
 from pgwatch.daemon.alert_counts import alert_counts
 from pgwatch.daemon.health import late_groups
@@ -27,14 +28,17 @@ from pgwatch.promql.engine import Engine
 from pgwatch.promql.errors import PromqlError
 from pgwatch.rules.accepted import Accepted, accepted_by
 from pgwatch.rules.evaluate import (
+    NOWHERE,
     Evaluation,
     evaluate,
     record,
     rule_source,
 )
 from pgwatch.rules.rule import AlertingRule, RecordingRule, Rule, RuleGroup
+from pgwatch.rules.template import Surroundings
 from pgwatch.samples.sample import Source
-from pgwatch.state.store import Event, State
+from pgwatch.state.history import Event
+from pgwatch.state.store import State
 
 logger = logging.getLogger(__name__)
 
@@ -79,6 +83,7 @@ class Alerting:
         metrics: OwnMetrics,
         on_enqueued: Callable[[], None],
         now: datetime,
+        surroundings: Surroundings = NOWHERE,
         previous: "Alerting | None" = None,
     ) -> None:
         """Take over what is saved: alerts of rules that are gone are ended, groups keep their timers.
@@ -94,6 +99,7 @@ class Alerting:
         self._rules = {rule.id: rule for group in groups for rule in group.rules}
         self._routing = routing
         self._accepted = tuple(accepted)
+        self._surroundings = surroundings
         self._measuring = measuring
         self._engine = Engine(measuring.store)
         self._state = state
@@ -125,7 +131,7 @@ class Alerting:
         """
         begun = time.perf_counter()
         outcome = self._evaluate(group, at)
-        decisions = advance(self._routing, self._dispatch, outcome.alerts, at)
+        decisions = advance(self._routing, self._dispatch, self._outward(outcome.alerts), at)
         self._save(decisions, outcome, at)
         self._evaluated[group_key(group)] = at
         self._count_alerts(at)
@@ -200,13 +206,21 @@ class Alerting:
                     _ms(at),
                     query_offset_ms=_in_ms(group.query_offset),
                     limit=group.limit,
+                    surroundings=self._surroundings,
                 ),
                 at,
             )
         except PromqlError as failure:
             error = str(failure)
         silent |= self._unanswered.among(fed, looked_at_ms)
-        after = step(rule, previous, evaluation, now=at, silent=silent)
+        after = step(
+            rule,
+            previous,
+            evaluation,
+            now=at,
+            silent=silent,
+            generator_url=generator_url(self._surroundings.external_url, rule.query),
+        )
         outcome.alerts[rule.id] = after.alerts
         outcome.changes += after.changes
         # For our own rules and queries only: on /metrics it would collide with the ALERTS of a
@@ -263,7 +277,7 @@ class Alerting:
         seen = self._state.last_evaluation() if started else None
         if seen is not None and seen < now:
             alerts = {rule: unwatched(of_rule, seen) for rule, of_rule in alerts.items()}
-        everything = [alert for of_rule in alerts.values() for alert in of_rule]
+        everything = [one for of_rule in self._outward(alerts).values() for one in of_rule]
         restored = restore(self._routing, self._state.load_dispatch(), everything, now)
         gone = {rule: () for rule in alerts if rule not in self._rules}
         decisions = advance(self._routing, restored.state, gone, now)
@@ -277,6 +291,11 @@ class Alerting:
         if decisions.enqueue:
             self._on_enqueued()
         return decisions.state
+
+    def _outward(self, alerts: Mapping[str, Sequence[Alert]]) -> Mapping[str, Sequence[Alert]]:
+        """Return `alerts` as routes and receivers see them."""
+        external_labels = self._surroundings.external_labels
+        return outward(alerts, external_labels) if external_labels else alerts
 
     def _end_series(self, previous: "Alerting", now: datetime) -> None:
         """End what rules and groups that are gone have written."""

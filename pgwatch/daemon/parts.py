@@ -95,6 +95,7 @@ class Parts:
             metrics=self._metrics,
             on_enqueued=self._delivering.wake,
             now=datetime.now(UTC),
+            surroundings=house.surroundings,
             previous=self.alerting,
         )
         try:

@@ -14,6 +14,8 @@ from starlette.routing import Mount, Route
 from pgwatch.errors import PgwatchError
 from pgwatch.export.openmetrics import wants_openmetrics
 from pgwatch.export.prometheus import Page
+from pgwatch.web.api_adhoc import AdHoc
+from pgwatch.web.graph import graph
 from pgwatch.web.pages import status_page
 from pgwatch.web.prometheus_api import ApiSources, api_routes
 from pgwatch.web.view import StatusView
@@ -45,6 +47,7 @@ class Providers:
 
 def create_app(providers: Providers) -> Starlette:
     """Return the ASGI application over `providers`."""
+    adhoc = AdHoc()  # one for the API and the page: queries are asked one at a time
 
     async def metrics(request: Request) -> Response:
         target = request.path_params.get("target")
@@ -90,6 +93,9 @@ def create_app(providers: Providers) -> Starlette:
             return PlainTextResponse(message, status_code=500)
         return PlainTextResponse("reloaded\n")
 
+    async def asked(request: Request) -> Response:
+        return await graph(request, lambda: providers.api.store, adhoc)
+
     async def status(_: Request) -> Response:
         # The view is made on the event loop, which owns what it shows; a hundred targets take 60 ms
         # to render, for which no scrape should wait.
@@ -105,7 +111,11 @@ def create_app(providers: Providers) -> Starlette:
             Route("/-/healthy", healthy),
             Route("/-/ready", ready),
             Route("/-/reload", reload, methods=["POST", "PUT"]),
-            Mount("/api/v1", routes=api_routes(lambda: providers.api, lambda: providers.status())),  # noqa: PLW0108
+            Route("/graph", asked),
+            Mount(
+                "/api/v1",
+                routes=api_routes(lambda: providers.api, lambda: providers.status(), adhoc),  # noqa: PLW0108
+            ),
         ]
     )
 

@@ -58,7 +58,8 @@ def _header(view: StatusView) -> str:
         f'<header><h1>pgwatch</h1><span class="quiet">{escape(view.version)}</span>'
         f'<span class="quiet small">up for {_ago(view.now, view.started)}, '
         f"as of {view.now:%Y-%m-%d %H:%M:%S} UTC</span>{undelivered}"
-        '<nav class="small"><a href="metrics">metrics</a> · <a href="-/ready">ready</a></nav></header>'
+        '<nav class="small"><a href="graph">query</a> · <a href="metrics">metrics</a> · '
+        '<a href="-/ready">ready</a></nav></header>'
     )
 
 
@@ -92,12 +93,17 @@ def _alert(alert: AlertView, now: datetime) -> str:
         f'<article class="card alert {level}{pending}"><div class="row">'
         f'<span class="mark">{escape(alert.severity)}</span><strong>{escape(alert.name)}</strong>'
         f'<span class="quiet">{alert.state} for {_ago(now, alert.since)}</span>{no_data}'
-        f'<span class="end quiet small">value {_number(alert.value)}</span></div>'
+        f'<span class="end quiet small">{_value(alert)}</span></div>'
         + (f"<p>{lead}{escape(alert.summary)}</p>" if alert.summary else "")
         + (f'<p class="quiet small">{escape(alert.description)}</p>' if alert.description else "")
         + (f"<pre>{escape(alert.fix)}</pre>" if alert.fix else "")
         + f'<div class="labels">{labels}</div></article>'
     )
+
+
+def _value(alert: AlertView) -> str:
+    value = f"value {_number(alert.value)}"
+    return f'<a href="{escape(alert.query_url)}">{value}</a>' if alert.query_url else value
 
 
 def _targets(view: StatusView) -> str:

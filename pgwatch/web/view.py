@@ -96,6 +96,7 @@ class AlertView:
     value: float
     since: datetime
     no_data_since: datetime | None = None
+    query_url: str = ""  # where its expression is shown
 
 
 def alert_view(alert: Alert) -> AlertView:
@@ -112,6 +113,7 @@ def alert_view(alert: Alert) -> AlertView:
         value=alert.value,
         since=alert.fired_at or alert.active_at,
         no_data_since=alert.no_data_since,
+        query_url=alert.generator_url,
     )
 
 

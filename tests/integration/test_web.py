@@ -3,7 +3,7 @@
 import gzip
 import socket
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -14,9 +14,12 @@ import requests
 from pgwatch.errors import InputError, PgwatchError, Problem
 from pgwatch.export.own_metrics import OwnMetrics
 from pgwatch.export.prometheus import Exposition
+from pgwatch.rules.functions import table_link
 from pgwatch.samples.labels import Labels
 from pgwatch.samples.sample import Collected, Family, MetricType, Source
+from pgwatch.samples.store import Store
 from pgwatch.web.app import Providers, create_app
+from pgwatch.web.prometheus_api import ApiSources
 from pgwatch.web.server import WebServer
 from pgwatch.web.view import ProbeView, StatusView, TargetView
 from tests.integration.webserver import serving
@@ -243,3 +246,20 @@ def test_server_writes_no_access_log(
     written = capfd.readouterr()
     assert (written.out, written.err) == ("", "")
     assert not [record for record in caplog.records if record.name.startswith("uvicorn")]
+
+
+def test_the_link_of_an_alert_shows_its_expression(daemon: Daemon) -> None:
+    store = Store()
+    store.append(replace(up("<b>"), time_ms=round(datetime.now(UTC).timestamp() * 1000)))
+    with serving(replace(daemon.providers(), api=ApiSources(store=store))) as url:
+        link = url + table_link('pg_up{target!="x"} > 0')
+        shown = requests.get(link, timeout=5)
+        mistaken = requests.get(url + table_link("sum(("), timeout=5).text
+        empty = requests.get(url + table_link("absent_metric"), timeout=5).text
+        nothing = requests.get(f"{url}/graph", timeout=5)
+    assert "pg_up{target=&quot;&lt;b&gt;&quot;}" in shown.text
+    assert "form-action 'self'" in shown.headers["Content-Security-Policy"]
+    assert "1:6: parse error: " in mistaken
+    assert "no series" in empty
+    assert nothing.ok
+    assert "no series" not in nothing.text

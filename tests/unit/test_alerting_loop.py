@@ -25,6 +25,7 @@ from pgwatch.notify.route import Routing, log_only
 from pgwatch.promql.engine import Engine
 from pgwatch.rules.load import parse_rules
 from pgwatch.rules.rule import AlertingRule, RuleGroup
+from pgwatch.rules.template import Surroundings
 from pgwatch.samples.labels import METRIC_NAME, Labels
 from pgwatch.samples.sample import Collected, Family, MetricType, Source
 from pgwatch.samples.store import Store
@@ -63,6 +64,7 @@ class House:
         self.watched: Callable[[Source], bool] = lambda source: source.target in ("db", "other")
         self.alerting: Alerting | None = None
         self.wakes = 0
+        self.surroundings = Surroundings()
 
     def begin(self, *groups: RuleGroup, now: float = 0, routing: Routing | None = None) -> None:
         self.alerting = Alerting(
@@ -75,6 +77,7 @@ class House:
             metrics=self.metrics,
             on_enqueued=self._wake,
             now=at(now),
+            surroundings=self.surroundings,
             previous=self.alerting,
         )
 
@@ -185,6 +188,28 @@ def test_an_alert_fires_and_resolves_and_both_are_told(house: House) -> None:
     assert house.told == ["first notification", "all alerts resolved"]
     kinds = [event.kind for event in house.state.events()]
     assert kinds == ["alert_resolved", "alert_firing"]
+
+
+def test_external_labels_are_seen_outside_only(house: House) -> None:
+    house.surroundings = Surroundings(
+        external_url="https://pg.example", external_labels={"site": "berlin", "datname": "theirs"}
+    )
+    text = {"summary": "{{ $externalLabels.site }} {{ $externalURL }}"}
+    house.begin(group({**DEBT_RULE, "annotations": text}))  # type: ignore[dict-item]
+    house.sees(0, 1)
+    house.evaluate(0)
+    alert = house.alerts["Debt"]
+    assert alert.annotations == {"summary": "berlin https://pg.example"}
+    assert "site" not in alert.labels
+    assert alert.generator_url == "https://pg.example/graph?g0.expr=debt+%3E+0&g0.tab=1"
+    (queued,) = house.state.take(list(house.state.waiting()), at(1))
+    (told,) = queued.notification.alerts
+    assert dict(told.labels) == {**alert.labels, "site": "berlin"}  # what it has itself stays
+    assert told.generator_url == alert.generator_url
+    house.sees(15, None)
+    house.evaluate(15)
+    house.evaluate(100)
+    assert house.told == ["first notification", "all alerts resolved"]
 
 
 def test_no_data_is_not_resolved(house: House) -> None:

@@ -1,5 +1,6 @@
 """From settings to objects."""
 
+import socket
 from pathlib import Path
 
 import pytest
@@ -45,3 +46,30 @@ def test_names_on_the_command_line_and_in_the_file_must_differ(
     inputs = choose_inputs(dsns=[dsn], names=names, config=config)
     with pytest.raises(InputError, match="2 targets or probes are called"):
         assemble(inputs)
+
+
+@pytest.mark.parametrize(
+    ("settings", "url"),
+    [
+        ("external_url: https://pg.example/base/\n", "https://pg.example/base"),
+        ("", "http://127.0.0.1:9432"),
+        ("web: {listen: ':80'}\n", f"http://{socket.gethostname()}:80"),
+        ("web: {listen: '[::1]:80'}\n", "http://[::1]:80"),
+    ],
+    ids=["given", "default", "every address", "IPv6"],
+)
+def test_links_lead_to_where_the_pages_are(tmp_path: Path, settings: str, url: str) -> None:
+    config = written(
+        tmp_path, f"{settings}external_labels: {{site: a}}\ntargets: [{{dsn: 'host=x'}}]\n"
+    )
+    house = assemble(choose_inputs(config=config))
+    assert (house.surroundings.external_url, house.routing.external_url) == (url, url)
+    assert house.surroundings.external_labels == {"site": "a"}
+
+
+def test_an_external_url_is_the_place_of_the_pages(tmp_path: Path) -> None:
+    config = written(
+        tmp_path, "external_url: https://pg.example/?a=b\ntargets: [{dsn: 'host=x'}]\n"
+    )
+    with pytest.raises(InputError, match=r"without \? and #"):
+        choose_inputs(config=config)
