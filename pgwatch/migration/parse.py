@@ -29,13 +29,16 @@ class UnparsableError(PgwatchError):
 
 def parse_statements(text: str) -> list[tuple[str, Node]]:
     """Return the statements of `text` as (name of the node, node); raises UnparsableError."""
+    return [_opened(raw.stmt) for raw in _parsed(text).stmts]
+
+
+def _parsed(text: str) -> Node:
     try:
-        result = parse(text)
+        return parse(text)
     except PgQueryError as error:
         raise UnparsableError(str(error).strip()) from None
     except (DecodeError, UnicodeEncodeError, RecursionError):
         raise UnparsableError("the statement is nested too deeply to be read") from None
-    return [_opened(raw.stmt) for raw in result.stmts]
 
 
 def opened(node: Node) -> tuple[str, Node]:
@@ -170,6 +173,15 @@ def parse_block(text: str) -> list[BlockStatement]:
     A statement under an IF counts when the IF asks what exists, since then its target exists either
     way; under any other condition it is opaque, and so is EXECUTE of anything but a literal.
     """
+    return [one for tree in parse_plpgsql(text) for one in _walk(tree, "")]
+
+
+def parse_plpgsql(text: str) -> list[dict[str, Any]]:
+    """Return the tree of each PL/pgSQL body in a CREATE FUNCTION or DO; raises UnparsableError.
+
+    The names in it are those of PostgreSQL's plpgsql.h. Variables are `datums`, and what refers to the
+    first of them (a trigger's NEW) has no number.
+    """
     result = lib.pg_query_parse_plpgsql(text.encode())
     try:
         check_error(result)
@@ -181,10 +193,17 @@ def parse_block(text: str) -> list[BlockStatement]:
     # libpg_query 18 closes one brace too many for the variables of triggers.
     head, action, tail = native.partition('"action"')
     try:
-        trees = json.loads(_NO_DATUM.sub("{}", head) + action + tail)
+        trees: list[dict[str, Any]] = json.loads(_NO_DATUM.sub("{}", head) + action + tail)
     except ValueError as error:
         raise UnparsableError("the block's tree cannot be read") from error
-    return [one for tree in trees for one in _walk(tree.get("PLpgSQL_function", {}), "")]
+    return [tree.get("PLpgSQL_function", {}) for tree in trees]
+
+
+def statement_texts(text: str) -> list[str]:
+    """Return the statements of `text`, each as it is written; raises UnparsableError."""
+    whole = text.encode()
+    ends = [(raw.stmt_location, raw.stmt_len or len(whole)) for raw in _parsed(text).stmts]
+    return [whole[start : start + length].decode().strip() for start, length in ends]
 
 
 def _walk(tree: Any, condition: str) -> Iterator[BlockStatement]:
