@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 
+from pgwatch.alerts.evidence import Evidence
 from pgwatch.samples.labels import Labels
 from pgwatch.samples.sample import Source
 
@@ -25,7 +26,7 @@ class Alert:
     labels: Labels  # with alertname; the identity together with `rule`
     annotations: Mapping[str, str] = field(default_factory=dict)
     state: AlertState
-    value: float  # of the newest evaluation that had it; at recovery the last firing value
+    value: float  # of the newest evaluation that had it; after its end the last firing value
     active_at: datetime  # first evaluation that returned it
     fired_at: datetime | None = None
     keep_firing_since: datetime | None = None
@@ -35,6 +36,8 @@ class Alert:
     )
     sources: frozenset[Source] = frozenset()  # whose series fed the newest evaluation that had it
     generator_url: str = ""
+    value_at_recovery: float | None = None  # of what was compared, when it ended; None: not known
+    evidence: Evidence | None = None  # captured when it fired
 
     @property
     def fingerprint(self) -> str:

@@ -9,20 +9,27 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from pgwatch.alerts.alert import Alert, AlertState
-from pgwatch.notify.flush import Decision, flush
-from pgwatch.notify.group import Group, GroupId, LogEntry, LogKey, MemberId
+from pgwatch.notify.deploy import report_deploys
+from pgwatch.notify.flap import DEFAULT_LIMITS, Flap, FlapLimits, outdated
+from pgwatch.notify.flush import Decision, Flushed, Muting, digest_of, flush
+from pgwatch.notify.group import Group, GroupId, LogEntry, LogKey, MemberId, Quiet
 from pgwatch.notify.inhibit import Inhibitor
-from pgwatch.notify.notification import NotifiedAlert
-from pgwatch.notify.route import Route, Routing, find_routes
+from pgwatch.notify.interventions import Interventions, Silencer
+from pgwatch.notify.members import Flaps, Groups, calmed, join, leave
+from pgwatch.notify.route import Route, Routing, walk
 from pgwatch.samples.labels import Labels
+
+_NOBODY = Interventions()
+_QUIET_HOURS = "the time intervals of its route"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DispatchState:
-    """All groups and the notification log."""
+    """All groups, the notification log, and how often alerts ended lately."""
 
     groups: Mapping[GroupId, Group] = field(default_factory=dict)
     log: Mapping[LogKey, LogEntry] = field(default_factory=dict)
+    flaps: Mapping[MemberId, Flap] = field(default_factory=dict)
 
     def next_flush(self) -> datetime | None:
         """Return when the next group is due; None: there is no group."""
@@ -38,6 +45,17 @@ class Decisions:
     ended: tuple[GroupId, ...] = ()  # groups that are no more
     logged: Mapping[LogKey, LogEntry] = field(default_factory=dict)
     enqueue: tuple[Decision, ...] = ()
+    flapped: Mapping[MemberId, Flap] = field(default_factory=dict)  # counters that are new
+    calm: tuple[MemberId, ...] = ()  # counters that are no more
+    reported: Mapping[str, datetime] = field(default_factory=dict)
+    # silences: when the end of a deploy was told
+    released: tuple[Labels, ...] = ()  # alerts whose acknowledgement ended with them
+
+
+def next_look(state: DispatchState, interventions: Interventions, now: datetime) -> datetime | None:
+    """Return when `advance` must be called next though no alert changes; None: not before one does."""
+    times = (state.next_flush(), interventions.next_change(now))
+    return min((time for time in times if time is not None), default=None)
 
 
 def advance(
@@ -45,36 +63,51 @@ def advance(
     state: DispatchState,
     alerts: Mapping[str, Sequence[Alert]],
     now: datetime,
+    *,
+    interventions: Interventions = _NOBODY,
+    limits: FlapLimits = DEFAULT_LIMITS,
 ) -> Decisions:
     """Return what follows from the new `alerts` and from the time being `now`.
 
     `alerts` has, for each rule (by id) that was evaluated, *all* its alerts; a firing alert that is no
-    longer among them counts as resolved. A rule that is gone is passed with no alerts.
+    longer among them counts as resolved. A rule that is gone is passed with no alerts. `interventions`
+    are what holds now; what ends with it (`reported`, `released`) is among the decisions.
     """
-    groups = dict(state.groups)
-    _leave(groups, alerts, now)
-    _join(groups, routing.root, (one for of_rule in alerts.values() for one in of_rule), now)
-    logged: dict[LogKey, LogEntry] = {}
-    enqueue: list[Decision] = []
-    # Nothing waits longer than this; what does was set before the clock was set back.
-    longest = max(max(one.group_wait, one.group_interval) for one in _walk(routing.root))
-    due = [one for one in groups.values() if not now < one.next_flush <= now + longest]
-    inhibitor = Inhibitor(routing.inhibit_rules if due else (), _all_firing(groups.values()))
-    for group in sorted(due, key=lambda group: (group.next_flush, group.id)):
-        route = _route_of(routing.root, group)
-        left = {i: member for i, member in group.members.items() if member.ends_at is None}
-        if not route.schedule.is_quiet(now):
-            told = flush(group, route, routing, inhibitor=inhibitor, log=state.log, now=now)
-            logged |= told.logged
-            enqueue += told.enqueue
-        elif _was_told(group, state.log):
-            left = dict(group.members)  # what ended while nothing may be told is told afterwards
-        if left:
-            next_flush = now + route.group_interval
-            groups[group.id] = replace(group, members=left, next_flush=next_flush)
-        else:
-            del groups[group.id]
-    return _decisions(state, groups, {**state.log, **logged}, logged, enqueue)
+    groups: Groups = dict(state.groups)
+    flaps = Flaps(limits, dict(state.flaps))
+    leave(groups, alerts, flaps, now)
+    join(groups, routing.root, (one for of_rule in alerts.values() for one in of_rule), flaps, now)
+    silencer = Silencer(interventions.silences.values(), now)
+    _bring_forward(groups, routing.root, silencer, now)
+    ended = interventions.unreported_deploys(now)
+    due = _due(groups, routing.root, now)
+    muting = Muting(
+        inhibitor=Inhibitor(
+            routing.inhibit_rules if due or ended else (), _all_firing(groups.values())
+        ),
+        silencer=silencer,
+        acknowledgements=interventions.held_acknowledgements(now),
+    )
+    awake = (g for g in groups.values() if not _route_of(routing.root, g).schedule.is_quiet(now))
+    report = report_deploys(
+        ended, awake if ended else (), routing, muting=muting, log=state.log, now=now
+    )
+    log = {**state.log, **report.logged}
+    flushed = _flush(groups, due | report.due, routing, muting=muting, log=log, now=now)
+    logged = {**report.logged, **flushed.logged}
+    calm = outdated(flaps.known, now, limits) if flaps.changed else ()
+    after = DispatchState(
+        groups=groups,
+        log={**log, **flushed.logged},
+        flaps={i: one for i, one in flaps.known.items() if i not in calm},
+    )
+    return replace(
+        _decisions(state, after, logged, (*report.enqueue, *flushed.enqueue)),
+        flapped=flaps.changed,
+        calm=calm,
+        reported=dict.fromkeys(report.reported, now),
+        released=_released(interventions, groups.values()),
+    )
 
 
 def restore(
@@ -86,33 +119,69 @@ def restore(
     a rule then announces their end. A group whose route or receiver is gone is dropped, and its firing
     alerts join the groups of the new tree.
     """
-    known = {(route.receiver, route.key) for route in _walk(routing.root)}
+    known = {(route.receiver, route.key) for route in walk(routing.root)}
     groups = {
-        i: replace(g, members={m: a for m, a in g.members.items() if a.ends_at is not None})
+        i: replace(g, members=g.own)
         for i, g in state.groups.items()
         if (i.receiver, g.route_key) in known
     }
-    _join(groups, routing.root, (one for one in alerts if one.state is AlertState.FIRING), now)
+    firing = (one for one in alerts if one.state is AlertState.FIRING)
+    join(groups, routing.root, firing, Flaps(DEFAULT_LIMITS, dict(state.flaps)), now)
     groups = {i: group for i, group in groups.items() if group.members}
-    return _decisions(state, groups, state.log, {}, ())
+    return _decisions(state, replace(state, groups=groups), {}, ())
+
+
+def _due(groups: Groups, root: Route, now: datetime) -> frozenset[GroupId]:
+    # Nothing waits longer than this; what does was set before the clock was set back.
+    longest = max(max(one.group_wait, one.group_interval) for one in walk(root))
+    return frozenset(i for i, one in groups.items() if not now < one.next_flush <= now + longest)
+
+
+def _flush(
+    groups: Groups,
+    due: Iterable[GroupId],
+    routing: Routing,
+    *,
+    muting: Muting,
+    log: Mapping[LogKey, LogEntry],
+    now: datetime,
+) -> Flushed:
+    """Flush the groups that are `due`, each at its turn; those without members are gone then."""
+    logged: dict[LogKey, LogEntry] = {}
+    enqueue: list[Decision] = []
+    for group_id in sorted(due, key=lambda i: (groups[i].next_flush, i)):
+        group = calmed(groups[group_id], now)
+        route = _route_of(routing.root, group)
+        left = {i: member for i, member in group.members.items() if member.ends_at is None}
+        if route.schedule.is_quiet(now):
+            quiet: Mapping[str, Quiet] = _quiet_hours(group, now)
+            if _was_told(group, log):
+                left = dict(group.members)  # what ended meanwhile is told afterwards
+        else:
+            told = flush(group, route, routing, muting=muting, log=log, now=now)
+            quiet = told.quiet
+            logged |= told.logged
+            enqueue += told.enqueue
+        if left:
+            next_flush = now + route.group_interval
+            groups[group_id] = replace(group, members=left, next_flush=next_flush, quiet=quiet)
+        else:
+            del groups[group_id]
+    return Flushed(logged=logged, enqueue=tuple(enqueue))
 
 
 def _decisions(
     before: DispatchState,
-    groups: Mapping[GroupId, Group],
-    log: Mapping[LogKey, LogEntry],
+    after: DispatchState,
     logged: Mapping[LogKey, LogEntry],
     enqueue: Iterable[Decision],
 ) -> Decisions:
     """Return what changed since `before`; the log of a group ends with the group, when nothing fires."""
+    groups = after.groups
+    log = {k: e for k, e in after.log.items() if GroupId(k.receiver, k.group_key) in groups}
     saved = (g for i, g in groups.items() if _differs(g, before.groups.get(i)))
     return Decisions(
-        state=DispatchState(
-            groups=groups,
-            log={
-                key: e for key, e in log.items() if GroupId(key.receiver, key.group_key) in groups
-            },
-        ),
+        state=replace(after, log=log),
         saved=tuple(saved),
         ended=tuple(i for i in before.groups if i not in groups),
         logged={k: e for k, e in logged.items() if GroupId(k.receiver, k.group_key) in groups},
@@ -125,103 +194,51 @@ def _differs(group: Group, before: Group | None) -> bool:
     if group is before:
         return False
     return before is None or (
-        (group.next_flush, group.route_key, group.resolved)
-        != (before.next_flush, before.route_key, before.resolved)
+        (group.next_flush, group.route_key, group.own, group.quiet)
+        != (before.next_flush, before.route_key, before.own, before.quiet)
     )
 
 
-def _walk(route: Route) -> Iterable[Route]:
-    yield route
-    for child in route.routes:
-        yield from _walk(child)
-
-
 def _route_of(root: Route, group: Group) -> Route:
-    for route in _walk(root):
+    for route in walk(root):
         if (route.receiver, route.key) == (group.id.receiver, group.route_key):
             return route
     raise KeyError(f"group {group.id} has no route; restore() was not called after the reload")
 
 
-def _leave(
-    groups: dict[GroupId, Group], alerts: Mapping[str, Sequence[Alert]], now: datetime
-) -> None:
-    """End the members that resolved, or that their rule no longer has."""
-    current = {
-        MemberId(rule, one.labels): one
-        for rule, of_rule in alerts.items()
-        for one in of_rule
-        if one.state is not AlertState.PENDING
-    }
+def _bring_forward(groups: Groups, root: Route, silencer: Silencer, now: datetime) -> None:
+    """Let groups whose silence is over be told as a new group would be: after `group_wait`."""
     for group in list(groups.values()):
-        ended = {
-            i: _ended(member, current.get(i), now)
-            for i, member in group.members.items()
-            if i.rule in alerts and member.ends_at is None and not _fires(current.get(i))
-        }
-        if ended:
-            groups[group.id] = replace(group, members={**group.members, **ended})
+        if any(_is_over(quiet, silencer) for quiet in group.quiet.values()):
+            soon = now + _route_of(root, group).group_wait
+            if soon < group.next_flush:
+                groups[group.id] = replace(group, next_flush=soon)
 
 
-def _fires(alert: Alert | None) -> bool:
-    return alert is not None and alert.state is AlertState.FIRING
+def _is_over(quiet: Quiet, silencer: Silencer) -> bool:
+    return bool(quiet.silences) and silencer.ids.isdisjoint(quiet.silences)
 
 
-def _ended(member: NotifiedAlert, alert: Alert | None, now: datetime) -> NotifiedAlert:
-    if alert is None:
-        return replace(member, ends_at=now)
-    return replace(
-        member,
-        annotations=alert.annotations,
-        value=alert.value,
-        ends_at=alert.resolved_at or now,
-    )
-
-
-def _join(
-    groups: dict[GroupId, Group], root: Route, alerts: Iterable[Alert], now: datetime
-) -> None:
-    """Put each firing alert into the groups that its routes lead to, and refresh those already there."""
-    joined: dict[GroupId, dict[MemberId, NotifiedAlert]] = {}
-    for alert in alerts:
-        if alert.state is not AlertState.FIRING:
-            continue
-        member = _notified(alert)
-        for route in find_routes(root, alert.labels):
-            labels = route.group_labels(alert.labels)
-            group_id = GroupId(route.receiver, route.group_key(labels))
-            if group_id not in groups:
-                groups[group_id] = Group(
-                    id=group_id,
-                    route_key=route.key,
-                    labels=labels,
-                    next_flush=now + route.group_wait,
-                )
-            joined.setdefault(group_id, {})[MemberId(alert.rule, alert.labels)] = member
-    for group_id, members in joined.items():
-        group = groups[group_id]
-        if any(group.members.get(i) != member for i, member in members.items()):
-            groups[group_id] = replace(group, members={**group.members, **members})
-
-
-def _notified(alert: Alert) -> NotifiedAlert:
-    return NotifiedAlert(
-        labels=alert.labels,
-        annotations=alert.annotations,
-        starts_at=alert.fired_at or alert.active_at,
-        ends_at=None,
-        value=alert.value,
-        generator_url=alert.generator_url,
-        no_data_since=alert.no_data_since,
-    )
+def _quiet_hours(group: Group, now: datetime) -> dict[str, Quiet]:
+    firing = (digest_of(one.labels) for one in group.members.values() if one.ends_at is None)
+    quiet = Quiet(since=now, because=_QUIET_HOURS)
+    return {digest: group.quiet.get(digest, quiet) for digest in firing}
 
 
 def _all_firing(groups: Iterable[Group]) -> Iterable[Labels]:
     for group in groups:
         for member in group.members.values():
-            if member.ends_at is None:
+            if member.ends_at is None and member.held_until is None:
                 yield member.labels
 
 
 def _was_told(group: Group, log: Mapping[LogKey, LogEntry]) -> bool:
     return any((key.receiver, key.group_key) == group.id for key in log)
+
+
+def _released(interventions: Interventions, groups: Iterable[Group]) -> tuple[Labels, ...]:
+    """Return the alerts that somebody looks after and that are over."""
+    if not interventions.acknowledgements:
+        return ()
+    firing = {m.labels for g in groups for m in g.members.values() if m.ends_at is None}
+    return tuple(labels for labels in interventions.acknowledgements if labels not in firing)

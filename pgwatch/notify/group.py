@@ -24,6 +24,16 @@ class MemberId(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Quiet:
+    """Why an alert that fires was not told at the last flush."""
+
+    since: datetime
+    because: str  # for people
+    silences: tuple[str, ...] = ()  # their ids
+    tell_again: bool = True  # once it is over, also those who had been told before
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Group:
     """Alerts that are told together to one receiver, and when they are looked at next."""
 
@@ -34,10 +44,16 @@ class Group:
     members: Mapping[MemberId, NotifiedAlert] = field(default_factory=dict)
     # what fires, and what has resolved since the last flush
 
+    quiet: Mapping[str, Quiet] = field(default_factory=dict)
+    # by digest of the labels: what fired at the last flush and was muted
+
     @property
-    def resolved(self) -> Mapping[MemberId, NotifiedAlert]:
-        """The members that resolved since the last flush: the part that is saved with the group."""
-        return {i: one for i, one in self.members.items() if one.ends_at is not None}
+    def own(self) -> Mapping[MemberId, NotifiedAlert]:
+        """The members that are saved with the group, since the alerts do not bring them again.
+
+        Those that resolved since the last flush, and those that flap and do not fire now.
+        """
+        return {i: one for i, one in self.members.items() if one.ends_at or one.held_until}
 
 
 class LogKey(NamedTuple):

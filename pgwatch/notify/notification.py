@@ -5,18 +5,32 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 
+from pgwatch.alerts.evidence import Evidence
 from pgwatch.samples.labels import Labels
 
 
 class Reason(StrEnum):
-    """Why a notification is sent, in Alertmanager's words (`notify/dedup_stage.go`)."""
+    """Why a notification is sent, in Alertmanager's words (`notify/dedup_stage.go`) where it has some."""
 
     FIRST = "first notification"
     NEW_ALERTS = "new alerts added"
     SOME_RESOLVED = "some alerts resolved"
     ALL_RESOLVED = "all alerts resolved"
     REPEAT = "repeat interval elapsed"
-    TEST = "test"  # `pgwatch notify test`
+    UNMUTED = "still firing after a mute"  # told before it, and not since
+    DEPLOY_OVER = "deploy mute over"  # what stayed broken, of all groups of a receiver
+    DEAD_LETTER = "dead letter"  # another receiver could not be told this
+    HEARTBEAT = "heartbeat"  # nothing is wrong, and the whole path works
+    TEST = "test"  # `pgwatch notify test`, and the scheduled self-test
+
+
+class News(StrEnum):
+    """What one alert of a message is to those who read it."""
+
+    NEW = "new"  # not told before
+    STILL = "still"  # told before, and fires on
+    RESOLVED = "resolved"
+    MISSED = "missed"  # it fired and ended before anything could be told of it
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,6 +44,15 @@ class NotifiedAlert:
     value: float
     generator_url: str = ""
     no_data_since: datetime | None = None  # held as it was: it could not be judged since then
+    value_at_recovery: float | None = None  # None: it fires, or nobody knows
+    evidence: Evidence | None = None  # the rows behind it when it fired
+    news: News = News.NEW
+    owner: str = ""  # who has acknowledged it; empty: nobody
+    owner_comment: str = ""
+    quiet_since: datetime | None = None  # until now nothing was told of it, or nothing any more
+    quiet_because: str = ""
+    flaps: int = 0  # how often it ended lately, where that is often
+    held_until: datetime | None = None  # it flaps: it does not fire now, and its end is told then
 
     @property
     def status(self) -> str:

@@ -39,6 +39,9 @@ class ChannelSettings:
     """What all channels have."""
 
     kind: ClassVar[str]
+    keyed: ClassVar[bool] = (
+        False  # the service keeps one incident for each group, such as PagerDuty
+    )
     index: int = 0  # among the receiver's channels of this kind
     send_resolved: bool = True
 

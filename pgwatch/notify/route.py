@@ -1,6 +1,6 @@
 """The routing tree: which receivers hear of an alert, and in which group."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
 
@@ -66,6 +66,13 @@ def find_routes(root: Route, labels: Labels) -> tuple[Route, ...]:
         if inside and not child.continues:
             break
     return tuple(found) or (root,)
+
+
+def walk(route: Route) -> Iterator[Route]:
+    """Return `route` and all routes below it, in the tree's order."""
+    yield route
+    for child in route.routes:
+        yield from walk(child)
 
 
 def child_key(parent_key: str, matchers: tuple[Matcher, ...]) -> str:

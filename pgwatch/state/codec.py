@@ -7,8 +7,10 @@ from datetime import datetime
 from typing import Any
 
 from pgwatch.alerts.alert import Alert, AlertState
-from pgwatch.notify.group import MemberId
-from pgwatch.notify.notification import Notification, NotifiedAlert, Reason
+from pgwatch.alerts.evidence import Evidence
+from pgwatch.alerts.posted import PostedAlert
+from pgwatch.notify.group import MemberId, Quiet
+from pgwatch.notify.notification import News, Notification, NotifiedAlert, Reason
 from pgwatch.samples.labels import Labels
 from pgwatch.samples.sample import Source
 
@@ -38,6 +40,8 @@ def encode_alert(alert: Alert) -> str:
             "no_data_since": _text(alert.no_data_since),
             "sources": sorted([s.target, s.query, s.database] for s in alert.sources),
             "generator_url": alert.generator_url,
+            "value_at_recovery": _number(alert.value_at_recovery),
+            "evidence": _evidence(alert.evidence),
         }
     )
 
@@ -58,6 +62,8 @@ def decode_alert(rule: str, text: str) -> Alert:
         no_data_since=_time(body["no_data_since"]),
         sources=frozenset(Source(*parts) for parts in body["sources"]),
         generator_url=body["generator_url"],
+        value_at_recovery=_as_number(body.get("value_at_recovery")),  # version 1 had none
+        evidence=_as_evidence(body.get("evidence")),
     )
 
 
@@ -73,6 +79,63 @@ def decode_members(text: str) -> dict[MemberId, NotifiedAlert]:
         one = _as_notified(body)
         members[MemberId(body["rule"], one.labels)] = one
     return members
+
+
+def encode_quiet(quiet: Mapping[str, Quiet]) -> str:
+    """Return what of a group fires and was muted."""
+    return encode(
+        {
+            key: {
+                "since": _text(one.since),
+                "because": one.because,
+                "silences": one.silences,
+                "tell_again": one.tell_again,
+            }
+            for key, one in quiet.items()
+        }
+    )
+
+
+def decode_quiet(text: str) -> dict[str, Quiet]:
+    """Return what `encode_quiet` wrote."""
+    return {
+        key: Quiet(
+            since=datetime.fromisoformat(body["since"]),
+            because=body["because"],
+            silences=tuple(body["silences"]),
+            tell_again=body["tell_again"],
+        )
+        for key, body in json.loads(text).items()
+    }
+
+
+def encode_posted(alert: PostedAlert) -> str:
+    """Return all of a posted alert."""
+    return encode(
+        {
+            "labels": dict(alert.labels),
+            "annotations": dict(alert.annotations),
+            "starts_at": _text(alert.starts_at),
+            "ends_at": _text(alert.ends_at),
+            "updated_at": _text(alert.updated_at),
+            "timeout": alert.timeout,
+            "generator_url": alert.generator_url,
+        }
+    )
+
+
+def decode_posted(text: str) -> PostedAlert:
+    """Return what `encode_posted` wrote."""
+    body = json.loads(text)
+    return PostedAlert(
+        labels=Labels(body["labels"]),
+        annotations=body["annotations"],
+        starts_at=datetime.fromisoformat(body["starts_at"]),
+        ends_at=datetime.fromisoformat(body["ends_at"]),
+        updated_at=datetime.fromisoformat(body["updated_at"]),
+        timeout=body["timeout"],
+        generator_url=body["generator_url"],
+    )
 
 
 def encode_notification(notification: Notification) -> str:
@@ -113,7 +176,7 @@ def decode_notification(text: str) -> Notification:
 
 
 def _notified(alert: NotifiedAlert) -> dict[str, Any]:
-    return {
+    body = {
         "labels": dict(alert.labels),
         "annotations": dict(alert.annotations),
         "starts_at": _text(alert.starts_at),
@@ -122,6 +185,19 @@ def _notified(alert: NotifiedAlert) -> dict[str, Any]:
         "generator_url": alert.generator_url,
         "no_data_since": _text(alert.no_data_since),
     }
+    more = {
+        "value_at_recovery": _number(alert.value_at_recovery),
+        "evidence": _evidence(alert.evidence),
+        "news": "" if alert.news is News.NEW else alert.news,
+        "owner": alert.owner,
+        "owner_comment": alert.owner_comment,
+        "quiet_since": _text(alert.quiet_since),
+        "quiet_because": alert.quiet_because,
+        "flaps": alert.flaps,
+        "held_until": _text(alert.held_until),
+    }
+    # What most alerts do not have is left out: ten thousand of them may stand in one message.
+    return body | {key: value for key, value in more.items() if value}
 
 
 def _as_notified(body: dict[str, Any]) -> NotifiedAlert:
@@ -133,6 +209,41 @@ def _as_notified(body: dict[str, Any]) -> NotifiedAlert:
         value=float(body["value"]),
         generator_url=body["generator_url"],
         no_data_since=_time(body["no_data_since"]),
+        value_at_recovery=_as_number(body.get("value_at_recovery")),
+        evidence=_as_evidence(body.get("evidence")),
+        news=News(body.get("news", News.NEW)),
+        owner=body.get("owner", ""),
+        owner_comment=body.get("owner_comment", ""),
+        quiet_since=_time(body.get("quiet_since")),
+        quiet_because=body.get("quiet_because", ""),
+        flaps=body.get("flaps", 0),
+        held_until=_time(body.get("held_until")),
+    )
+
+
+def _evidence(evidence: Evidence | None) -> dict[str, Any] | None:
+    if evidence is None:
+        return None
+    return {
+        "query": evidence.query,
+        "at": _text(evidence.at),
+        "columns": evidence.columns,
+        "rows": evidence.rows,
+        "omitted": evidence.omitted,
+        "note": evidence.note,
+    }
+
+
+def _as_evidence(body: dict[str, Any] | None) -> Evidence | None:
+    if body is None:
+        return None
+    return Evidence(
+        query=body["query"],
+        at=datetime.fromisoformat(body["at"]),
+        columns=tuple(body["columns"]),
+        rows=tuple(tuple(row) for row in body["rows"]),
+        omitted=body["omitted"],
+        note=body["note"],
     )
 
 
@@ -142,3 +253,11 @@ def _text(time: datetime | None) -> str | None:
 
 def _time(text: str | None) -> datetime | None:
     return None if text is None else datetime.fromisoformat(text)
+
+
+def _number(value: float | None) -> str | None:
+    return None if value is None else repr(value)  # JSON has no NaN and no infinity
+
+
+def _as_number(text: str | None) -> float | None:
+    return None if text is None else float(text)

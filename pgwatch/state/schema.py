@@ -21,7 +21,7 @@ from sqlalchemy import (
 
 from pgwatch.errors import PgwatchError
 
-VERSION: Final = 1
+VERSION: Final = 2
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -68,7 +68,8 @@ alert_group = Table(
     Column("route_key", Text, nullable=False),
     Column("labels", Text, nullable=False),  # JSON
     Column("next_flush", Instant, nullable=False),
-    Column("resolved", Text, nullable=False),  # JSON: members that ended since the last flush
+    Column("resolved", Text, nullable=False),  # JSON: members that the alerts do not bring again
+    Column("quiet", Text, nullable=False, server_default="{}"),  # JSON: what fires and was muted
 )
 
 notification_log = Table(
@@ -81,6 +82,54 @@ notification_log = Table(
     Column("time", Instant, nullable=False),
     Column("firing", Text, nullable=False),  # JSON: digests of labels
     Column("resolved", Text, nullable=False),
+)
+
+flap = Table(
+    "flap",
+    metadata,
+    Column("rule", String, primary_key=True),
+    Column("digest", String, primary_key=True),  # of the labels
+    Column("labels", Text, nullable=False),  # JSON
+    Column("ends", Text, nullable=False),  # JSON: when the alert ended lately
+)
+
+silence = Table(
+    "silence",
+    metadata,
+    Column("id", String, primary_key=True),
+    Column("starts_at", Instant, nullable=False),
+    Column("ends_at", Instant, nullable=False),
+    Column("updated_at", Instant, nullable=False),
+    Column("body", Text, nullable=False),  # JSON: matchers, who, why, window, deploy
+    Column("reported_at", Instant),  # when a deploy's end was told
+)
+
+acknowledgement = Table(
+    "acknowledgement",
+    metadata,
+    Column("digest", String, primary_key=True),  # of the alert's labels
+    Column("labels", Text, nullable=False),  # JSON
+    Column("owner", Text, nullable=False),
+    Column("comment", Text, nullable=False),
+    Column("at", Instant, nullable=False),
+    Column("until", Instant),
+)
+
+posted_alert = Table(
+    "posted_alert",
+    metadata,
+    Column("digest", String, primary_key=True),  # of the labels
+    Column("ends_at", Instant, nullable=False),
+    Column("body", Text, nullable=False),  # JSON
+)
+
+# What a channel must know to go on with what it has said of a group: a message's id, a thread.
+conversation = Table(
+    "conversation",
+    metadata,
+    Column("digest", String, primary_key=True),  # of receiver, channel and group key
+    Column("updated_at", Instant, nullable=False),
+    Column("memory", Text, nullable=False),  # the channel's own JSON
 )
 
 outbox = Table(
@@ -114,13 +163,36 @@ event = Table(
     Column("kind", String, nullable=False),
     Column("subject", Text, nullable=False),
     Column("detail", Text, nullable=False),  # JSON: text by name
+    Column("message", Integer),  # the outbox's, of what was told
     Index("event_by_time", "time"),
     sqlite_autoincrement=True,
 )
 
 Step = Callable[[Connection], None]
 
-STEPS: Final[Mapping[int, Step]] = {}  # by the version that a step starts from; it ends at the next
+
+def _to_2(connection: Connection) -> None:
+    """Add what people say (silences, acknowledgements), flaps, posted alerts and conversations."""
+    for statement in (
+        "ALTER TABLE alert_group ADD COLUMN quiet TEXT DEFAULT '{}' NOT NULL",
+        "ALTER TABLE event ADD COLUMN message INTEGER",
+        "CREATE TABLE flap (rule VARCHAR NOT NULL, digest VARCHAR NOT NULL, labels TEXT NOT NULL,"
+        " ends TEXT NOT NULL, PRIMARY KEY (rule, digest))",
+        "CREATE TABLE silence (id VARCHAR NOT NULL PRIMARY KEY, starts_at BIGINT NOT NULL,"
+        " ends_at BIGINT NOT NULL, updated_at BIGINT NOT NULL, body TEXT NOT NULL, reported_at BIGINT)",
+        "CREATE TABLE acknowledgement (digest VARCHAR NOT NULL PRIMARY KEY, labels TEXT NOT NULL,"
+        " owner TEXT NOT NULL, comment TEXT NOT NULL, at BIGINT NOT NULL, until BIGINT)",
+        "CREATE TABLE posted_alert (digest VARCHAR NOT NULL PRIMARY KEY, ends_at BIGINT NOT NULL,"
+        " body TEXT NOT NULL)",
+        "CREATE TABLE conversation (digest VARCHAR NOT NULL PRIMARY KEY, updated_at BIGINT NOT NULL,"
+        " memory TEXT NOT NULL)",
+    ):
+        connection.exec_driver_sql(statement)
+
+
+# By the version that a step starts from; it ends at the next. A step never changes: it writes out what the
+# tables were then.
+STEPS: Final[Mapping[int, Step]] = {1: _to_2}
 
 
 def prepare(

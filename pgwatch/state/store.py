@@ -4,29 +4,31 @@ SQLite in WAL mode with `synchronous=FULL`: when a transaction's block has ended
 failure. One connection behind one lock serves all threads, so transactions never meet each other.
 """
 
-import json
 import threading
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any, Final, Self
 
-from sqlalchemy import URL, Connection, Engine, Row, bindparam, create_engine, delete, select
+from sqlalchemy import URL, Connection, Engine, bindparam, create_engine, delete, select
 from sqlalchemy import event as engine_event
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.pool import StaticPool
 
 from pgwatch.alerts.alert import Alert
+from pgwatch.alerts.posted import PostedAlert
 from pgwatch.notify.dispatch import Decisions, DispatchState
 from pgwatch.notify.flush import Decision
+from pgwatch.notify.interventions import Acknowledgement, Interventions
 from pgwatch.notify.notification import Notification
 from pgwatch.notify.outbox import ChannelId, Queued
+from pgwatch.notify.silence import Silence, forgotten
 from pgwatch.samples.labels import Labels
-from pgwatch.state import groups
+from pgwatch.state import groups, history, people
 from pgwatch.state import outbox as outbox_rows
-from pgwatch.state.codec import decode_alert, digest, encode, encode_alert
+from pgwatch.state.codec import decode_alert, digest, encode_alert
+from pgwatch.state.history import Event, outcome
 from pgwatch.state.lock import StateLock
 from pgwatch.state.outbox import OutboxMessage, OutboxState
 from pgwatch.state.schema import StateError, alert, event, meta, outbox, prepare
@@ -34,16 +36,6 @@ from pgwatch.state.schema import StateError, alert, event, meta, outbox, prepare
 KEEP_HISTORY: Final = timedelta(days=30)
 _EVALUATED_AT: Final = "evaluated_at"
 _BUSY_SECONDS: Final = 10  # how long we wait for a command that holds the file
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Event:
-    """Something that happened, for `pgwatch history`."""
-
-    time: datetime
-    kind: str  # such as `alert_firing`, `notification_delivered`, `notification_dead`
-    subject: str  # what it happened to: labels, or a receiver's channel
-    detail: Mapping[str, str] = field(default_factory=dict)
 
 
 class Transaction:
@@ -78,15 +70,36 @@ class Transaction:
 
     def save_evaluation(self, at: datetime) -> None:
         """Save that rules were evaluated at `at`."""
-        same = meta.c.key == _EVALUATED_AT
-        self._connection.execute(delete(meta).where(same))
-        row = {"key": _EVALUATED_AT, "value": at.isoformat()}
-        self._connection.execute(meta.insert().values(row))
+        self.save_time(_EVALUATED_AT, at)
+
+    def save_time(self, what: str, at: datetime) -> None:
+        """Save when something was done last."""
+        self._connection.execute(delete(meta).where(meta.c.key == what))
+        self._connection.execute(meta.insert().values({"key": what, "value": at.isoformat()}))
 
     def save_decisions(self, decisions: Decisions) -> None:
-        """Save what `advance` or `restore` decided: groups, notification log and messages."""
+        """Save what `advance` or `restore` decided: groups, notification log, messages, what ended."""
         groups.save(self._connection, decisions)
         outbox_rows.enqueue(self._connection, decisions.enqueue)
+        people.report_silences(self._connection, decisions.reported)
+        people.release(self._connection, decisions.released)
+
+    def save_silences(self, silences: Iterable[Silence]) -> None:
+        """Save new or changed silences."""
+        people.save_silences(self._connection, silences)
+
+    def save_acknowledgement(self, one: Acknowledgement) -> None:
+        """Save who looks after an alert, instead of who did."""
+        people.save_acknowledgement(self._connection, one)
+
+    def release(self, alerts: Iterable[Labels]) -> None:
+        """Forget who looks after `alerts`."""
+        people.release(self._connection, alerts)
+
+    def save_posted(self, alerts: Iterable[PostedAlert], forget: Iterable[Labels] = ()) -> None:
+        """Save new or changed posted alerts, and forget others."""
+        people.save_posted(self._connection, alerts)
+        people.delete_posted(self._connection, forget)
 
     def enqueue(self, notification: Notification) -> None:
         """Add one message that no group decided, such as a test or a heartbeat."""
@@ -94,14 +107,7 @@ class Transaction:
 
     def record(self, happened: Event) -> None:
         """Add to the history."""
-        self._connection.execute(
-            event.insert().values(
-                time=happened.time,
-                kind=happened.kind,
-                subject=happened.subject,
-                detail=encode(dict(happened.detail)),
-            )
-        )
+        history.add(self._connection, happened)
 
 
 class State:
@@ -166,26 +172,47 @@ class State:
 
     def last_evaluation(self) -> datetime | None:
         """Return the last time of `save_evaluation`; None in a state that never had one."""
-        query = select(meta.c.value).where(meta.c.key == _EVALUATED_AT)
+        return self.saved_time(_EVALUATED_AT)
+
+    def saved_time(self, what: str) -> datetime | None:
+        """Return when something was done last (`Transaction.save_time`); None: never."""
+        query = select(meta.c.value).where(meta.c.key == what)
         with self._begin() as connection:
             saved = connection.execute(query).scalar()
         return None if saved is None else datetime.fromisoformat(saved)
 
     def load_dispatch(self) -> DispatchState:
-        """Return the saved groups (with the members that resolved) and the notification log."""
+        """Return the saved groups, with the members that alerts do not bring, the log and the counters."""
         with self._begin() as connection:
             return groups.load(connection)
 
-    def events(self, *, limit: int = 100, kind: str | None = None) -> list[Event]:
-        """Return the newest `limit` events, newest first."""
-        query = event.select().order_by(event.c.id.desc()).limit(limit)
+    def load_interventions(self) -> Interventions:
+        """Return all silences and acknowledgements."""
         with self._begin() as connection:
-            rows = connection.execute(query if kind is None else query.where(event.c.kind == kind))
-            return [_event(row) for row in rows]
+            return people.load_interventions(connection)
+
+    def load_posted(self) -> dict[Labels, PostedAlert]:
+        """Return the posted alerts by labels."""
+        with self._begin() as connection:
+            return people.load_posted(connection)
+
+    def events(
+        self,
+        *,
+        limit: int = 100,
+        kind: str | None = None,
+        since: datetime | None = None,
+        about: str = "",
+    ) -> list[Event]:
+        """Return the newest `limit` events, newest first; see `history.newest`."""
+        with self._begin() as connection:
+            return history.newest(connection, limit=limit, kind=kind, since=since, about=about)
 
     def prune(self, now: datetime, *, keep: timedelta = KEEP_HISTORY) -> None:
-        """Delete events, and messages that are done, older than `keep`."""
+        """Delete events, and messages that are done, older than `keep`; and silences long over."""
         with self._begin() as connection:
+            silences = people.load_interventions(connection).silences.values()
+            people.delete_silences(connection, forgotten(silences, now))
             connection.execute(delete(event).where(event.c.time < now - keep))
             connection.execute(delete(outbox).where(outbox.c.finished_at < now - keep))
 
@@ -217,7 +244,7 @@ class State:
         """Record that the receiver accepted it."""
         with self.transaction() as changes:
             outbox_rows.delivered(changes._connection, queued, receipt, now)
-            changes.record(_outcome(queued, "notification_delivered", now))
+            changes.record(outcome(queued, "notification_delivered", now, answer=receipt))
 
     def postponed(self, queued: Queued, error: str, until: datetime) -> None:
         """Record that an attempt failed, and when the next may be made."""
@@ -228,7 +255,7 @@ class State:
         """Record that it will never be delivered."""
         with self.transaction() as changes:
             outbox_rows.dead(changes._connection, queued, error, now)
-            changes.record(_outcome(queued, "notification_dead", now, error=error))
+            changes.record(outcome(queued, "notification_dead", now, error=error))
 
     def bring_forward(self, channel: ChannelId, now: datetime) -> None:
         """Make everything that waits for `channel` due."""
@@ -286,13 +313,3 @@ def _load_alerts(connection: Connection) -> dict[str, Mapping[Labels, Alert]]:
         one = decode_alert(row.rule, row.body)
         saved.setdefault(row.rule, {})[one.labels] = one
     return dict(saved)
-
-
-def _event(row: Row[Any]) -> Event:
-    return Event(time=row.time, kind=row.kind, subject=row.subject, detail=json.loads(row.detail))
-
-
-def _outcome(queued: Queued, kind: str, now: datetime, **more: str) -> Event:
-    told = queued.notification
-    detail = {"group": told.group_key, "reason": str(told.reason), "status": told.status, **more}
-    return Event(time=now, kind=kind, subject=f"{told.receiver}/{told.channel}", detail=detail)

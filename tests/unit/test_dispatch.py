@@ -348,7 +348,7 @@ class TestRestart:
     """Groups come back from what was saved: their timers, what resolved, and the firing alerts."""
 
     def saved(self, line: Timeline) -> DispatchState:
-        groups = {i: replace(g, members=g.resolved) for i, g in line.state.groups.items()}
+        groups = {i: replace(g, members=g.own) for i, g in line.state.groups.items()}
         return DispatchState(groups=groups, log=line.state.log)
 
     def test_group_wait_goes_on_where_it_was(self) -> None:

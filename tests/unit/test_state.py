@@ -290,6 +290,58 @@ class TestVersions:
         assert len(state.events()) == 1
         state.close()
 
+    def test_older_file_gets_the_tables_of_a_new_one(self, path: Path) -> None:
+        path.parent.mkdir()
+        with sqlite3.connect(path) as database:
+            database.executescript((FIXTURES / "state_v1.sql").read_text(encoding="utf-8"))
+        database.close()
+        State.open(path).close()
+        new = path.with_name("new.db")
+        State.open(new).close()
+        assert self.columns(path) == self.columns(new)
+
+    def columns(self, path: Path) -> dict[str, list[tuple[object, ...]]]:
+        """Return (name, kind, nullable, default, place in the key) of each column, by table."""
+        with sqlite3.connect(path) as database:
+            names = database.execute("SELECT name FROM sqlite_master WHERE type = 'table'")
+            tables = [name for (name,) in names if not name.startswith("sqlite_")]
+            found = {
+                table: sorted(
+                    row[1:]
+                    for row in database.execute(f"SELECT * FROM pragma_table_info('{table}')")
+                )
+                for table in tables
+            }
+        database.close()
+        return found
+
+    def test_what_people_said_is_read_from_the_file_of_version_2(self, path: Path) -> None:
+        path.parent.mkdir()
+        with sqlite3.connect(path) as database:
+            database.executescript((FIXTURES / "state_v2.sql").read_text(encoding="utf-8"))
+        database.close()
+        state = State.open(path)
+        said = state.load_interventions()
+        recurring, deploy = sorted(said.silences.values(), key=lambda one: one.id)
+        assert str(recurring.window) == "mon,tue,wed,thu,fri 22:00-06:00 Europe/Berlin"
+        assert [str(one) for one in recurring.matchers] == ['alertname="A"', 'query=~"s.*"']
+        assert (deploy.deploy, deploy.reported_at) == (True, NOW + timedelta(minutes=30))
+        (acknowledged,) = said.acknowledgements.values()
+        assert (acknowledged.owner, acknowledged.comment) == ("ada", "on it")
+        (posted,) = state.load_posted().values()
+        assert (posted.timeout, posted.ends_at) == (True, NOW + timedelta(minutes=5))
+        dispatch = state.load_dispatch()
+        (flap,) = dispatch.flaps.values()
+        assert flap.ends == (NOW, NOW + timedelta(minutes=1))
+        assert {q.because for g in dispatch.groups.values() for q in g.quiet.values()} == {
+            "silenced by ada: moving"
+        }
+        (of_rule,) = state.load_alerts().values()
+        assert {one.evidence.rows for one in of_rule if one.evidence} == {(("1", "SELECT 'ö'"),)}
+        assert state.saved_time("heartbeat_at") == NOW
+        assert state.events()[0].message == 1
+        state.close()
+
     def test_there_is_a_file_of_the_present_version(self) -> None:
         assert (FIXTURES / f"state_v{VERSION}.sql").exists()
 

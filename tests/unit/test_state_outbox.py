@@ -10,8 +10,9 @@ from pgwatch.notify.dispatch import Decisions, DispatchState
 from pgwatch.notify.flush import Decision
 from pgwatch.notify.notification import Notification, Reason
 from pgwatch.notify.outbox import ChannelId
+from pgwatch.state.history import Event
 from pgwatch.state.outbox import OutboxState
-from pgwatch.state.store import Event, State
+from pgwatch.state.store import State
 from tests.unit.test_state import NOW, SLACK, message
 
 

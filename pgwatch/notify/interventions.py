@@ -1,0 +1,60 @@
+"""What people have said about alerts: silences and acknowledgements."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from pgwatch.notify.silence import Silence
+from pgwatch.samples.labels import Labels
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Acknowledgement:
+    """Somebody looks after an alert: it is not repeated until it changes; it ends with the alert."""
+
+    labels: Labels  # of the alert
+    owner: str
+    comment: str
+    at: datetime
+    until: datetime | None = None  # None: as long as the alert fires
+
+    def holds(self, now: datetime) -> bool:
+        """Return whether it still stands at `now`."""
+        return self.until is None or now < self.until
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Interventions:
+    """All of them, by id and by the alert's labels."""
+
+    silences: Mapping[str, Silence] = field(default_factory=dict)
+    acknowledgements: Mapping[Labels, Acknowledgement] = field(default_factory=dict)
+
+    def unreported_deploys(self, now: datetime) -> tuple[Silence, ...]:
+        """Return the deploys that are over and whose end has not been told."""
+        silences = self.silences.values()
+        return tuple(one for one in silences if one.is_unreported and one.ends_at <= now)
+
+    def held_acknowledgements(self, now: datetime) -> dict[Labels, Acknowledgement]:
+        """Return the acknowledgements that stand at `now`, by the alert's labels."""
+        return {i: one for i, one in self.acknowledgements.items() if one.holds(now)}
+
+    def next_change(self, now: datetime) -> datetime | None:
+        """Return when the next silence ends whose end may have to be told; None: there is none."""
+        ends = [end for one in self.silences.values() if (end := one.quiet_until(now))]
+        ends += [
+            one.ends_at for one in self.silences.values() if one.deploy and not one.reported_at
+        ]
+        return min(ends, default=None)
+
+
+class Silencer:
+    """Says which silences keep an alert quiet at one time."""
+
+    def __init__(self, silences: Iterable[Silence], now: datetime) -> None:
+        self._quiet = tuple(one for one in silences if one.is_quiet(now))
+        self.ids = frozenset(one.id for one in self._quiet)
+
+    def silencing(self, labels: Labels) -> tuple[Silence, ...]:
+        """Return the silences that keep an alert with `labels` quiet."""
+        return tuple(one for one in self._quiet if one.matches(labels))

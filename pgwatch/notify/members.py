@@ -1,0 +1,134 @@
+"""Who belongs to which group: firing alerts join, and leave when they have ended."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+
+from pgwatch.alerts.alert import Alert, AlertState
+from pgwatch.notify.flap import Flap, FlapLimits
+from pgwatch.notify.group import Group, GroupId, MemberId
+from pgwatch.notify.notification import NotifiedAlert
+from pgwatch.notify.route import Route, find_routes
+
+Groups = dict[GroupId, Group]
+
+
+@dataclass(slots=True)
+class Flaps:
+    """The counters while one step is decided."""
+
+    limits: FlapLimits
+    known: dict[MemberId, Flap]
+    changed: dict[MemberId, Flap] = field(default_factory=dict)
+
+    def ended(self, member: MemberId, at: datetime) -> Flap:
+        """Count one end, once however many groups the alert is in."""
+        if member not in self.changed:
+            self.changed[member] = self.known.get(member, Flap()).after(at, self.limits)
+            self.known[member] = self.changed[member]
+        return self.changed[member]
+
+    def recent(self, member: MemberId, now: datetime) -> int:
+        """Return how often it ended lately, 0 where that is not often."""
+        flap = self.known.get(member)
+        count = flap.recent(now, self.limits) if flap else 0
+        return count if 0 < self.limits.firings <= count + 1 else 0
+
+
+def leave(
+    groups: Groups, alerts: Mapping[str, Sequence[Alert]], flaps: Flaps, now: datetime
+) -> None:
+    """End the members that resolved, or that their rule no longer has; what flaps is held a while."""
+    current = {
+        MemberId(rule, one.labels): one
+        for rule, of_rule in alerts.items()
+        for one in of_rule
+        if one.state is not AlertState.PENDING
+    }
+    for group in list(groups.values()):
+        ended = {
+            i: _ended(i, member, current.get(i), flaps, now)
+            for i, member in group.members.items()
+            if i.rule in alerts
+            and member.ends_at is None
+            and member.held_until is None
+            and not _fires(current.get(i))
+        }
+        if ended:
+            groups[group.id] = replace(group, members={**group.members, **ended})
+
+
+def join(groups: Groups, root: Route, alerts: Iterable[Alert], flaps: Flaps, now: datetime) -> None:
+    """Put each firing alert into the groups that its routes lead to, and refresh those already there."""
+    joined: dict[GroupId, dict[MemberId, NotifiedAlert]] = {}
+    for alert in alerts:
+        if alert.state is not AlertState.FIRING:
+            continue
+        member_id = MemberId(alert.rule, alert.labels)
+        member = _notified(alert, flaps.recent(member_id, now))
+        for route in find_routes(root, alert.labels):
+            labels = route.group_labels(alert.labels)
+            group_id = GroupId(route.receiver, route.group_key(labels))
+            if group_id not in groups:
+                groups[group_id] = Group(
+                    id=group_id,
+                    route_key=route.key,
+                    labels=labels,
+                    next_flush=now + route.group_wait,
+                )
+            joined.setdefault(group_id, {})[member_id] = member
+    for group_id, members in joined.items():
+        group = groups[group_id]
+        if any(group.members.get(i) != member for i, member in members.items()):
+            groups[group_id] = replace(group, members={**group.members, **members})
+
+
+def calmed(group: Group, now: datetime) -> Group:
+    """Return `group` with what flapped and has been calm since ended."""
+    over = {
+        i: replace(one, ends_at=one.ends_at or now, held_until=None)
+        for i, one in _held(group).items()
+        if one.held_until and one.held_until <= now
+    }
+    return replace(group, members={**group.members, **over}) if over else group
+
+
+def _held(group: Group) -> Mapping[MemberId, NotifiedAlert]:
+    return {i: one for i, one in group.members.items() if one.held_until is not None}
+
+
+def _fires(alert: Alert | None) -> bool:
+    return alert is not None and alert.state is AlertState.FIRING
+
+
+def _ended(
+    member_id: MemberId, member: NotifiedAlert, alert: Alert | None, flaps: Flaps, now: datetime
+) -> NotifiedAlert:
+    at = alert.resolved_at or now if alert else now
+    flap = flaps.ended(member_id, at)
+    held_until = flap.held_until(flaps.limits)
+    if held_until is not None:
+        return replace(member, held_until=held_until, flaps=flaps.recent(member_id, now))
+    if alert is None:
+        return replace(member, ends_at=at)
+    return replace(
+        member,
+        annotations=alert.annotations,
+        value=alert.value,
+        value_at_recovery=alert.value_at_recovery,
+        ends_at=at,
+    )
+
+
+def _notified(alert: Alert, flaps: int) -> NotifiedAlert:
+    return NotifiedAlert(
+        labels=alert.labels,
+        annotations=alert.annotations,
+        starts_at=alert.fired_at or alert.active_at,
+        ends_at=None,
+        value=alert.value,
+        generator_url=alert.generator_url,
+        no_data_since=alert.no_data_since,
+        evidence=alert.evidence,
+        flaps=flaps,
+    )

@@ -1,0 +1,92 @@
+"""What has happened, in the state: alerts, messages and their answers, what people said."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, Final
+
+from sqlalchemy import Connection, Row
+
+from pgwatch.notify.notification import Notification
+from pgwatch.notify.outbox import Queued
+from pgwatch.state.codec import encode
+from pgwatch.state.schema import event
+
+_NAMED: Final = 20  # alerts of a message that its event names
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Event:
+    """Something that happened, for `pgwatch history`."""
+
+    time: datetime
+    kind: str  # such as `alert_firing`, `notification_delivered`, `notification_dead`
+    subject: str  # what it happened to: labels, or `<receiver>/<channel>`
+    detail: Mapping[str, str] = field(default_factory=dict)
+    message: int | None = None  # the outbox's, of what was told
+
+
+def add(connection: Connection, happened: Event) -> None:
+    """Add to the history."""
+    connection.execute(
+        event.insert().values(
+            time=happened.time,
+            kind=happened.kind,
+            subject=happened.subject,
+            detail=encode(dict(happened.detail)),
+            message=happened.message,
+        )
+    )
+
+
+def newest(
+    connection: Connection, *, limit: int, kind: str | None, since: datetime | None, about: str
+) -> list[Event]:
+    """Return the newest `limit` events, newest first: of a `kind`, not older than `since`.
+
+    Those `about` a text have it in the subject or in the detail.
+    """
+    query = event.select().order_by(event.c.time.desc(), event.c.id.desc()).limit(limit)
+    if kind is not None:
+        query = query.where(event.c.kind == kind)
+    if since is not None:
+        query = query.where(event.c.time >= since)
+    if about:
+        inside = encode(about)[1:-1]  # as it stands in JSON
+        query = query.where(
+            event.c.subject.contains(about, autoescape=True)
+            | event.c.detail.contains(inside, autoescape=True)
+        )
+    return [_event(row) for row in connection.execute(query)]
+
+
+def outcome(queued: Queued, kind: str, now: datetime, **more: str) -> Event:
+    """Return what became of an attempt to deliver: who was told what, why, and with which answer."""
+    told = queued.notification
+    detail = {
+        "group": told.group_key,
+        "reason": str(told.reason),
+        "status": told.status,
+        "alerts": _alerts(told),
+        "attempts": str(queued.attempts + 1),
+        **{key: text for key, text in more.items() if text},
+    }
+    subject = f"{told.receiver}/{told.channel}"
+    return Event(time=now, kind=kind, subject=subject, detail=detail, message=queued.id)
+
+
+def _alerts(told: Notification) -> str:
+    named = [f"{one.status} {one.labels!r}" for one in told.alerts[:_NAMED]]
+    left = len(told.alerts) - len(named)
+    return "\n".join([*named, f"and {left} more"] if left else named)
+
+
+def _event(row: Row[Any]) -> Event:
+    return Event(
+        time=row.time,
+        kind=row.kind,
+        subject=row.subject,
+        detail=json.loads(row.detail),
+        message=row.message,
+    )
