@@ -87,3 +87,42 @@ def locked_below(folder: Path) -> list[Path]:
     for _ in os.walk(folder, onerror=note):
         pass
     return locked
+
+
+def replace_text(path: Path, text: str) -> None:
+    """Write `text` to `path` at once, so that a reader sees the old file or the new one, never a part.
+
+    What cannot be replaced is written in place: a device, a pipe, a file in a folder that may not be changed.
+    Raises OSError.
+    """
+    path = path.resolve()
+    if path.exists() and not path.is_file():
+        path.write_text(text, encoding="utf-8", errors="backslashreplace")
+        return
+    draft = path.with_name(f".{path.name}.{os.getpid()}.part")
+    try:
+        draft.write_text(text, encoding="utf-8", errors="backslashreplace")
+        if path.exists():
+            draft.chmod(stat.S_IMODE(path.stat().st_mode))
+        draft.replace(path)
+    except OSError:
+        draft.unlink(missing_ok=True)
+        if not path.exists():
+            raise
+        path.write_text(text, encoding="utf-8", errors="backslashreplace")
+    except BaseException:
+        draft.unlink(missing_ok=True)
+        raise
+
+
+def not_writable(path: Path) -> str:
+    """Return why `replace_text` would fail, "" if it would not; leaves nothing behind."""
+    try:
+        if path.exists():
+            with path.open("ab"):
+                return ""
+        path.touch(exist_ok=False)
+        path.unlink()
+    except OSError as error:
+        return error.strerror or type(error).__name__
+    return ""

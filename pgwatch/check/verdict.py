@@ -75,11 +75,29 @@ class Report:
     duration_seconds: float
     verdict: Verdict
     exit_code: int
+    strict: bool = False
+    fail_on_warn: bool = False
 
     @property
     def counts(self) -> dict[Verdict, int]:
         """How many checks gave each verdict, all five present."""
         return {verdict: sum(c.verdict is verdict for c in self.checks) for verdict in Verdict}
+
+    def stops(self, check: CheckResult) -> bool:
+        """Return whether `check` is among the reasons why the exit status is not 0."""
+        match check.verdict:
+            case Verdict.FAIL:
+                return True
+            case Verdict.WARN:
+                return self.fail_on_warn
+            case Verdict.UNKNOWN:
+                alone = self.verdict is Verdict.UNKNOWN and not any(map(self._counts, self.checks))
+                return self._counts(check) or alone
+            case Verdict.PASS | Verdict.SKIPPED:
+                return False
+
+    def _counts(self, check: CheckResult) -> bool:
+        return check.verdict is Verdict.UNKNOWN and counted(check, strict=self.strict)
 
 
 def of_findings(severity: Severity, *, found: bool) -> Verdict:
@@ -95,6 +113,11 @@ def worst(verdicts: Iterable[Verdict]) -> Verdict:
     return next((verdict for verdict in _WEIGHT if verdict in present), Verdict.SKIPPED)
 
 
+def counted(check: CheckResult, *, strict: bool) -> bool:
+    """Return whether the verdict of `check` has a say in that of the run."""
+    return check.verdict is not Verdict.UNKNOWN or strict or check.severity is Severity.CRITICAL
+
+
 def whole(checks: Iterable[CheckResult], *, strict: bool) -> Verdict:
     """Return the verdict of a run; `unknown` counts for critical checks only, for all if `strict`.
 
@@ -102,12 +125,7 @@ def whole(checks: Iterable[CheckResult], *, strict: bool) -> Verdict:
     `unknown` even without a critical check among them: no data is not a pass.
     """
     checks = tuple(checks)
-    counted = [
-        check.verdict
-        for check in checks
-        if check.verdict is not Verdict.UNKNOWN or strict or check.severity is Severity.CRITICAL
-    ]
-    verdict = worst(counted)
+    verdict = worst(check.verdict for check in checks if counted(check, strict=strict))
     return verdict if verdict is not Verdict.SKIPPED else worst(check.verdict for check in checks)
 
 

@@ -2,19 +2,14 @@
 
 import argparse
 import asyncio
-import io
 import json
-import os
-import shutil
 import signal
 import sys
 from datetime import timedelta
-from pathlib import Path
 
-from pgwatch.check.report import json as json_report
-from pgwatch.check.report import text as text_report
 from pgwatch.check.run import CheckPlan, run_check
 from pgwatch.check.verdict import EXIT_PASS, EXIT_UNMEASURED, Report
+from pgwatch.cli.check_report import add_report_options, refuse_unwritable, status_of, write
 from pgwatch.cli.inputs import add_target_options, read_inputs
 from pgwatch.cli.settings import settings_inputs
 from pgwatch.errors import InputError, Problem
@@ -74,10 +69,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
         action="store_true",
         help="unknown counts for every check, not only critical ones",
     )
-    parser.add_argument(
-        "--format", choices=("text", "json"), help="of the report (default: text, json with --json)"
-    )
-    parser.add_argument("--output", type=Path, metavar="FILE", help="write the report to FILE")
+    add_report_options(parser)
     parser.add_argument(
         "--timeout",
         type=_duration,
@@ -97,12 +89,12 @@ def run(arguments: argparse.Namespace) -> int:
         message = "name --once: one run, one verdict (or --list to see the checks)"
         raise InputError([Problem(file="command line", message=message)])
     plan = check_plan(read_inputs(arguments), options)
-    _writable(arguments.output)
+    refuse_unwritable(arguments.output)
     # A pipeline that gives up sends SIGTERM: end as for an interrupt, so that the server hears of it too.
     signal.signal(signal.SIGTERM, lambda *_: signal.raise_signal(signal.SIGINT))
     report = asyncio.run(_run(plan))
-    _write(report, arguments)
-    return report.exit_code
+    write(report, arguments)
+    return status_of(report, arguments)
 
 
 def _options(arguments: argparse.Namespace) -> GateOptions:
@@ -128,42 +120,6 @@ async def _run(plan: CheckPlan) -> Report:
         return await run_check(plan, show)
     finally:
         print("\r\x1b[K", end="", file=sys.stderr, flush=True)
-
-
-def _write(report: Report, arguments: argparse.Namespace) -> None:
-    form = arguments.format or ("json" if arguments.json else "text")
-    if form == "json":
-        text = json_report.render(report)
-    else:
-        colour = arguments.output is None and sys.stdout.isatty() and "NO_COLOR" not in os.environ
-        width = min(shutil.get_terminal_size((100, 24)).columns, 120)
-        text = text_report.render(report, colour=colour, width=width)
-    if arguments.output is None:
-        if form == "json" and isinstance(sys.stdout, io.TextIOWrapper):
-            sys.stdout.reconfigure(encoding="utf-8")  # what JSON is, wherever it is read (RFC 8259)
-        sys.stdout.write(text)
-        return
-    try:
-        arguments.output.write_text(text, encoding="utf-8")
-    except OSError as error:
-        raise InputError([_unwritable(arguments.output, error)]) from error
-    print(f"{report.verdict}: report written to {arguments.output}", file=sys.stderr)
-
-
-def _writable(output: Path | None) -> None:
-    """Refuse an impossible --output before anything is measured."""
-    if output is None:
-        return
-    try:
-        with output.open("a", encoding="utf-8"):
-            pass
-    except OSError as error:
-        raise InputError([_unwritable(output, error)]) from error
-
-
-def _unwritable(output: Path, error: OSError) -> Problem:
-    message = f"the report cannot be written there: {error.strerror}"
-    return Problem(file="command line", path="--output", message=f"{output}: {message}")
 
 
 def _list(found: Chosen, *, as_json: bool) -> None:

@@ -4,6 +4,7 @@ import re
 import textwrap
 from collections.abc import Iterator, Sequence
 
+from pgwatch.check.report.plain import VISIBLE, WORDS, counted, said, whose
 from pgwatch.check.verdict import CheckResult, Finding, Report, TargetReport, Verdict
 from pgwatch.rules.rule import Phase, Severity
 
@@ -29,11 +30,7 @@ _TITLES = {
     Phase.CONSTRAINTS: "Constraints and performance objects",
     Phase.POST: "After the migration",
 }
-_ORDER = (Verdict.FAIL, Verdict.UNKNOWN, Verdict.WARN, Verdict.PASS, Verdict.SKIPPED)
-# Names, queries and messages come from the watched server: none of them may steer the terminal.
-_VISIBLE = {
-    code: f"\\x{code:02x}" for code in (*range(32), *range(127, 160)) if chr(code) not in "\n\t"
-}
+_ORDER = tuple(WORDS)
 _NO_RELATION = re.compile(r"relation (\S+) does not exist in database (.+)")
 _MAX_FINDINGS = 10  # of one check; the JSON report has them all
 
@@ -51,7 +48,7 @@ def _lines(report: Report, *, colour: bool, width: int) -> Iterator[str]:
         if name not in databases:
             yield _bold(f"HTTP probe {name}", colour=colour)
         for target in databases.get(name, ()):
-            yield _bold(_headline(target), colour=colour)
+            yield _bold(whose(target), colour=colour)
             if target.error:
                 lead = "" if target.server_version else "no session: "
                 yield from _wrapped(lead + target.error, "    ", width)
@@ -66,17 +63,6 @@ def _lines(report: Report, *, colour: bool, width: int) -> Iterator[str]:
     if report.checks and all(check.verdict is Verdict.SKIPPED for check in report.checks):
         yield "nothing was judged: each check was skipped"
     yield _summary(report, colour=colour)
-
-
-def _headline(target: TargetReport) -> str:
-    parts = [target.name]
-    if target.database and target.database != target.name:
-        parts.append(f"database {target.database}")
-    if target.server_version:
-        parts.append(f"PostgreSQL {target.server_version}")
-    if target.role:
-        parts.append(target.role)
-    return " · ".join(parts).translate(_VISIBLE)
 
 
 def _checks(checks: Sequence[CheckResult], *, colour: bool, width: int) -> Iterator[str]:
@@ -114,7 +100,7 @@ def _skipped(checks: Sequence[CheckResult]) -> Iterator[tuple[list[str], str]]:
 
 def _check(check: CheckResult, *, colour: bool, width: int) -> Iterator[str]:
     verdict = check.verdict
-    note = check.reason.translate(_VISIBLE)
+    note = check.reason.translate(VISIBLE)
     word = "" if verdict in (Verdict.PASS, Verdict.FAIL) else f"{verdict}: "
     if check.findings:
         count = len(check.findings)
@@ -136,7 +122,7 @@ def _check(check: CheckResult, *, colour: bool, width: int) -> Iterator[str]:
 
 
 def _finding(finding: Finding, *, colour: bool, width: int) -> Iterator[str]:
-    yield from _wrapped(finding.summary, "        ", width)
+    yield from _wrapped(said(finding), "        ", width)
     if finding.description and finding.description != finding.summary:
         for line in _wrapped(finding.description, "          ", width):
             yield _paint(line, "2", on=colour)
@@ -145,32 +131,23 @@ def _finding(finding: Finding, *, colour: bool, width: int) -> Iterator[str]:
 
 def _cure(text: str, *, colour: bool) -> Iterator[str]:
     lead = "cure: "
-    for line in text.strip().translate(_VISIBLE).splitlines():
+    for line in text.strip().translate(VISIBLE).splitlines():
         # Never wrapped: it is there to be copied.
         yield f"          {_paint(lead, '36', on=colour)}{line}"
         lead = "      "
 
 
 def _summary(report: Report, *, colour: bool) -> str:
-    counts = report.counts
-    words = {
-        Verdict.FAIL: "failed",
-        Verdict.UNKNOWN: "unknown",
-        Verdict.WARN: "warned",
-        Verdict.PASS: "passed",
-        Verdict.SKIPPED: "skipped",
-    }
-    said = ", ".join(f"{counts[verdict]} {words[verdict]}" for verdict in _ORDER if counts[verdict])
     verdict = _paint(str(report.verdict).upper(), _COLOURS[report.verdict], on=colour)
     return (
-        f"{verdict}  {said or 'no check was run'}"
+        f"{verdict}  {counted(report)}"
         f"  in {report.duration_seconds:.2f} s  (exit {report.exit_code})"
     )
 
 
 def _wrapped(text: str, indent: str, width: int) -> list[str]:
     return textwrap.wrap(
-        text.translate(_VISIBLE),
+        text.translate(VISIBLE),
         width,
         initial_indent=indent,
         subsequent_indent=indent,
