@@ -115,7 +115,7 @@ def _unread_15(base: str, text: str, target: str, beyond: str) -> str:
         return ""
     quoted = target.replace("'", "''")
     labels = (
-        "SELECT e.enumlabel::text FROM pg_catalog.pg_enum AS e"
+        "SELECT e.enumlabel::text FROM pg_catalog.pg_enum AS e"  # noqa: S608 - a type's name, quoted
         f" WHERE e.enumtypid = '{quoted}'::pg_catalog.regtype"
     )
     return f"{text} <> ALL (ARRAY({labels})) AND EXISTS ({labels})"
