@@ -86,16 +86,23 @@ def _alter(state: State, table: Key, command: Node) -> bool:
 def _alter_rest(state: State, table: Key, command: Node) -> bool:
     kind, definition = opened(getattr(command, "def"))
     if command.subtype == pb.AT_ChangeOwner:
-        state.change(table, {"owner": command.newowner.rolename})
+        if command.newowner.rolename:  # else whoever ran it
+            state.change(table, {"owner": command.newowner.rolename})
     elif command.subtype in (pb.AT_AttachPartition, pb.AT_DetachPartition):
         child = state.relation(definition.name.schemaname, definition.name.relname, table.kind)
         if table.kind is Kind.INDEX:
             return True  # whether all partitions have theirs is told by the index's validity
         if command.subtype == pb.AT_DetachPartition:
-            state.change(child, {"partition of": "none"})
+            state.change(child, {"partition of": "none", "partition bound": "none"})
         else:
             bound = partition_bound(definition.bound)
             state.change(child, {"partition of": str(table), "partition bound": bound})
+    elif command.subtype == pb.AT_SetIdentity:
+        column = Key(Kind.COLUMN, table.schema, command.name, table.name)
+        options = {item.def_elem.defname: item.def_elem.arg for item in definition.items}
+        if "generated" in options:
+            always = options["generated"].integer.ival == ord("a")
+            state.change(column, {"identity": "always" if always else "by default"})
     elif command.subtype == pb.AT_SetRelOptions and kind == "list":
         options = [item.def_elem for item in definition.items]
         state.change(table, {f"option {o.defname}": _option(o.arg) for o in options})

@@ -99,9 +99,10 @@ def _relation(schema: str, _: str, name: str, definition: str, facts: dict[str, 
         values["owned by"] = facts["owned_by"] or "none"
     elif definition:
         spec = _node(f"CREATE TABLE t () PARTITION BY {definition}").partspec
-        values["partition key"] = partition_key(spec)
+        values |= partition_key(spec, schema=schema, table=name)
     parent = facts["parent"]
     values["partition of"] = str(Key(Kind.TABLE, *parent)) if parent else "none"
+    values["partition bound"] = "none"
     if facts["bound"]:
         node = _node(f"CREATE TABLE t PARTITION OF p {facts['bound']}").partbound
         values["partition bound"] = partition_bound(node)

@@ -203,8 +203,11 @@ class _Comparer:
 
     def _differences(self, declared: Declared, live: LiveObject) -> Iterator[Problem]:
         found: dict[tuple[Place, Fault, Aspect], list[tuple[str, Facet, Answer]]] = {}
-        for name, facet in declared.facets.items():
-            answer = self._same(declared, name, facet, live)
+        answers = {n: self._same(declared, n, f, live) for n, f in declared.facets.items()}
+        if "type" in answers and answers["type"].same is False:
+            answers.pop("default", None)  # it has the other type, too: that is one difference
+        for name, answer in answers.items():
+            facet = declared.facets[name]
             if answer.same:
                 continue
             fault = Fault.DIFFERENT

@@ -263,12 +263,16 @@ def relations_read(node: Node) -> frozenset[tuple[str, str]]:
     return frozenset((m.schemaname, m.relname) for m in walk(node) if isinstance(m, pb.RangeVar))
 
 
-def partition_key(node: Node) -> str:
-    """Return a PartitionSpec: `range (created_at)`."""
+def partition_key(node: Node, *, schema: str, table: str) -> dict[str, Value]:
+    """Return the values of a PartitionSpec: `range (created_at, (expression))` and its expressions."""
     strategy = pb.PartitionStrategy.Name(node.strategy).removeprefix("PARTITION_STRATEGY_").lower()
     parts = [item.partition_elem for item in node.part_params]
-    columns = ", ".join(part.name or f"({expression_text(part.expr)})" for part in parts)
-    return f"{strategy} ({columns})"
+    columns = ", ".join(part.name or "(expression)" for part in parts)
+    expressions = _index_expressions(parts, schema=schema, table=table)
+    return {
+        "partition key": f"{strategy} ({columns})",
+        **{f"partition key's {name}": value for name, value in expressions.items()},
+    }
 
 
 def partition_bound(node: Node) -> tuple[str, ...]:

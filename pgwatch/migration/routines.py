@@ -11,15 +11,31 @@ from pgwatch.migration.extract import (
 )
 from pgwatch.migration.figure import output_names
 from pgwatch.migration.objects import Key, Kind, Value
-from pgwatch.migration.parse import Node, opened, pb, strings, type_text
+from pgwatch.migration.parse import Node, opened, parse_type, pb, strings, type_text
 from pgwatch.migration.state import State
 
 
 def create_function(state: State, node: Node) -> None:
     """CREATE FUNCTION or PROCEDURE."""
+    types = [item.function_parameter.arg_type for item in node.parameters]
+    for name in (*types, node.return_type):
+        if name.pct_type and not _resolved(state, name):
+            state.unknown(f"what type {type_text(name)} was is not in the migrations")
+            return
     name = function_name(node.funcname, identity_arguments(node))
     key = Key(Kind.FUNCTION, _schema(state, node.funcname), name)
     state.create(key, function_values(node), replaces=node.replace)
+
+
+def _resolved(state: State, name: Node) -> bool:
+    """Put the type of the column in the place of `table.column%TYPE`, as the server does; False: unknown."""
+    *schema, table, column = strings(name.names)
+    owner = state.relation(schema[-1] if schema else "", table)
+    known = state.facet(Key(Kind.COLUMN, owner.schema, column, owner.name), "type")
+    if known is None:
+        return False
+    name.CopyFrom(parse_type(str(known)))
+    return True
 
 
 def function_key(state: State, node: Node) -> Key:

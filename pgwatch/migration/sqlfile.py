@@ -47,7 +47,9 @@ class _File:
 
     def __init__(self, path: Path, *, variables: dict[str, str], depth: int) -> None:
         self._path = path
-        self._text = path.read_text(encoding="utf-8-sig", errors="replace")
+        # With its line ends as they are: psql sends them, and what stands in quotes keeps them.
+        with path.open(encoding="utf-8-sig", errors="replace", newline="") as file:
+            self._text = file.read()
         self._lines = [match.start() for match in re.finditer("\n", self._text)]
         self._variables = variables
         self._depth = depth

@@ -127,8 +127,12 @@ class State:
 
     def drop(self, key: Key, *, cascade: bool = False) -> None:
         """Declare that the object is not there, nor what belongs to it."""
-        for other in self._dependents(key, cascade=cascade):
-            self.objects.pop(other, None)
+        leaving = [key]
+        while leaving:
+            one = leaving.pop()
+            for other in self._dependents(one, cascade=cascade):
+                if self.objects.pop(other, None) is not None:
+                    leaving.append(other)
         self.objects.pop(key, None)  # so that the order is that of the last statement
         self.objects[key] = Declared(key=key, place=self.place, gone=True)
 
@@ -136,7 +140,7 @@ class State:
         return [
             other
             for other, known in self.objects.items()
-            if _belongs(known, key) or (cascade and key in known.uses)
+            if _belongs(known, key) or (cascade and _depends(known, key))
         ]
 
     def rename(self, key: Key, new: Key) -> None:
@@ -195,10 +199,38 @@ def _belongs(known: Declared, to: Key) -> bool:
         )
         return same_table and to.name in known.columns
     if to.kind in (Kind.TABLE, Kind.VIEW, Kind.MATERIALIZED_VIEW, Kind.DOMAIN):
+        parent = known.facets.get("partition of")
+        if parent is not None and parent.value == str(to):
+            return True
         if key.kind is Kind.INDEX:
             return _table_of(known) == to.name
         return key.kind in _OF_TABLE and key.table == to.name
     return False
+
+
+def _depends(known: Declared, on: Key) -> bool:
+    """Return whether DROP … CASCADE of `on` takes an object along."""
+    if on in known.uses:
+        return True
+    texts = {name: str(facet.value) for name, facet in known.facets.items()}
+    if on.kind is Kind.COLUMN:
+        table = Key(Kind.TABLE, on.schema, on.table)
+        return table in known.uses and bool(_mention(on.name).search(texts.get("query", "")))
+    if on.kind is Kind.FUNCTION:
+        name = on.name.split("(", 1)[0]
+        if known.key.kind is Kind.TRIGGER:
+            return texts.get("function", "").rsplit(".", 1)[-1] == name
+        named = re.compile(rf"(?<![\w\"]){re.escape(name)}\s*\(")
+        return known.key.kind in (Kind.CONSTRAINT, Kind.INDEX, Kind.POLICY, Kind.VIEW) and any(
+            named.search(text) for text in texts.values()
+        )
+    if on.kind in (Kind.TYPE, Kind.DOMAIN) and known.key.kind is Kind.COLUMN:
+        return texts.get("type", "").removesuffix("[]") == _type_name(on)
+    return on.kind is Kind.TABLE and texts.get("references") == str(on)
+
+
+def _mention(name: str) -> re.Pattern[str]:
+    return re.compile(rf"(?<!\w){re.escape(name)}(?!\w)")
 
 
 def _table_of(known: Declared) -> str:
@@ -211,24 +243,58 @@ def _moved(key: Key, known: Declared, old: Key, new: Key) -> Declared:
     if old.kind is Kind.COLUMN:
         return _with_column(key, known, old, new)
     if old.kind is Kind.SCHEMA:
-        inside = key.schema == old.name
-        return replace(known, key=replace(key, schema=new.name)) if inside else known
+        return _in_schema(known, old.name, new.name)
+    if old.kind is Kind.FUNCTION:
+        return _with_texts(known, ("function",), _bare(old), _bare(new))
     if old.kind in _TYPES:
         known = _with_type(known, _type_name(old), _type_name(new))
         key = known.key
     of_it = key.schema == old.schema and (
         key.table == old.name if key.kind in _OF_TABLE else _table_of(known) == old.name
     )
-    if old.kind in RELATIONS and of_it:
+    if old.kind in (*RELATIONS, Kind.DOMAIN) and of_it:
         table = new.name if key.kind in _OF_TABLE else key.table
         moved = replace(known, key=replace(key, schema=new.schema, table=table))
-        return _with_values(moved, lambda value: _in_table(value, new))
+        moved = _with_values(moved, lambda value: _in_table(value, new))
+        return _with_texts(moved, ("table",), str(old), str(new))
     if old in known.uses:
-        known = _with_values(known, _uncertain)
-    reference = known.facets.get("references")
-    if reference is not None and str(reference.value) == str(old):
-        return _with_values(known, lambda value: str(new) if value == str(old) else value)
-    return known
+        uses = known.uses - {old} | {new}
+        known = replace(_with_values(known, _uncertain), uses=uses)
+    return _with_texts(known, ("references", "partition of"), str(old), str(new))
+
+
+def _bare(function: Key) -> str:
+    return str(function).split("(", 1)[0]
+
+
+def _with_texts(known: Declared, names: Iterable[str], old: str, new: str) -> Declared:
+    """Return `known` with `new` where one of the named facets is `old`."""
+    facets = {
+        name: replace(facet, value=new)
+        for name in names
+        if (facet := known.facets.get(name)) is not None and facet.value == old
+    }
+    return replace(known, facets={**known.facets, **facets}) if facets else known
+
+
+def _in_schema(known: Declared, old: str, new: str) -> Declared:
+    """Return `known` after its schema, or that of something it names, got another name."""
+    prefix = re.compile(rf"(?<![\w\".]){re.escape(identifier(old))}\.")
+
+    def renamed(value: Value) -> Value:
+        if isinstance(value, tuple):
+            return value
+        if isinstance(value, str):
+            return prefix.sub(lambda _: f"{identifier(new)}.", value)
+        sql = prefix.sub(lambda _: f"{identifier(new)}.", value.sql)
+        if isinstance(value, Expression) and value.schema == old:
+            return replace(value, sql=sql, schema=new)
+        return replace(value, sql=sql)
+
+    key = known.key
+    moved = replace(key, schema=new) if key.schema == old else key
+    uses = frozenset(replace(one, schema=new) if one.schema == old else one for one in known.uses)
+    return _with_values(replace(known, key=moved, uses=uses), renamed)
 
 
 def _type_name(key: Key) -> str:

@@ -42,11 +42,12 @@ def create_table(state: State, node: Node) -> None:
     key = Key(Kind.TABLE, schema, relation.relname)
     values: dict[str, Value] = {"persistence": _PERSISTENCE[relation.relpersistence]}
     if node.HasField("partspec"):
-        values["partition key"] = partition_key(node.partspec)
+        values |= partition_key(node.partspec, schema=key.schema, table=key.name)
     if node.HasField("partbound"):
         values["partition of"] = relation_text(node.inh_relations[0].range_var)
         values["partition bound"] = partition_bound(node.partbound)
-    state.create(key, values)
+    parents = [item.range_var for item in node.inh_relations]
+    state.create(key, values, uses=[state.relation(p.schemaname, p.relname) for p in parents])
     elements = [opened(item) for item in node.table_elts]
     for kind, element in elements:
         if kind == "column_def":

@@ -187,5 +187,8 @@ def _policy_values(node: Node, table: Key) -> dict[str, Value]:
         text = expression_text(getattr(node, field))
         return Expression(text, schema=table.schema, table=table.name)
 
-    roles = tuple(sorted(item.role_spec.rolename or "public" for item in node.roles))
-    return {"roles": roles, "using": expression("qual"), "with check": expression("with_check")}
+    values = {"using": expression("qual"), "with check": expression("with_check")}
+    roles = [item.role_spec for item in node.roles]
+    if all(role.rolename or role.roletype == pb.ROLESPEC_PUBLIC for role in roles):
+        values["roles"] = tuple(sorted(role.rolename or "public" for role in roles))
+    return values  # whose CURRENT_USER is, only the one knows who ran it
