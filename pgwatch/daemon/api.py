@@ -1,6 +1,7 @@
 """What the daemon gives Prometheus's HTTP API to read."""
 
-from pgwatch.daemon.alerting import Alerting, RuleHealth
+from pgwatch.daemon.alerting import Alerting
+from pgwatch.daemon.evaluating import RuleHealth
 from pgwatch.web.api_rules import GroupView, RuleView
 
 _UNTRIED = RuleHealth()

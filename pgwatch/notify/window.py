@@ -36,7 +36,9 @@ class Window:
         last = day + timedelta(days=(self.end // _DAY) + (self.end <= self.start))
         minute = self.end % _DAY
         local = datetime.combine(last, time(minute // 60, minute % 60), tzinfo=read_zone(self.zone))
-        return local.astimezone(UTC)
+        end = local.astimezone(UTC)
+        # Where the clock is set back, an hour comes twice.
+        return end if end > at else local.replace(fold=1).astimezone(UTC)
 
     def _began_on(self, at: datetime) -> date | None:
         """Return the local day on which the window around `at` began."""
