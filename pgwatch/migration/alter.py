@@ -99,10 +99,10 @@ def _alter_rest(state: State, table: Key, command: Node) -> bool:
             state.change(child, {"partition of": str(table), "partition bound": bound})
     elif command.subtype == pb.AT_SetIdentity:
         column = Key(Kind.COLUMN, table.schema, command.name, table.name)
-        options = {item.def_elem.defname: item.def_elem.arg for item in definition.items}
-        if "generated" in options:
-            always = options["generated"].integer.ival == ord("a")
-            state.change(column, {"identity": "always" if always else "by default"})
+        for item in definition.items:
+            if item.def_elem.defname == "generated":
+                always = item.def_elem.arg.integer.ival == ord("a")
+                state.change(column, {"identity": "always" if always else "by default"})
     elif command.subtype == pb.AT_SetRelOptions and kind == "list":
         options = [item.def_elem for item in definition.items]
         state.change(table, {f"option {o.defname}": _option(o.arg) for o in options})

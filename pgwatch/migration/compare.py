@@ -146,7 +146,11 @@ class _Comparer:
     def _missing(self, declared: Declared) -> Iterator[Problem]:
         key = declared.key
         without_owner = bool(key.table) and not self._owner_exists(key)
-        if declared.optional and (without_owner or not declared.created):
+        if (declared.optional or declared.condition) and (without_owner or not declared.created):
+            return
+        if declared.condition:
+            text = f"missing; it is made only if {declared.condition}"
+            yield _problem(declared, Fault.UNVERIFIABLE, text)
             return
         others = {facet.place for facet in declared.facets.values()} - {declared.place}
         # Where the same statement makes its table, the table's own problem tells it.
@@ -211,7 +215,7 @@ class _Comparer:
             if answer.same:
                 continue
             fault = Fault.DIFFERENT
-            if answer.same is None:
+            if answer.same is None or (declared.condition and declared.created):
                 fault = Fault.UNVERIFIABLE
             elif name in _DEAD:
                 fault = Fault.DEAD
@@ -219,6 +223,8 @@ class _Comparer:
             found.setdefault(group, []).append((name, facet, answer))
         for (place, fault, aspect), facets in found.items():
             texts = [_text(name, facet, live, answer, fault) for name, facet, answer in facets]
+            if declared.condition and declared.created:
+                texts.append(f"it is made only if {declared.condition}")
             yield Problem(
                 fault=fault,
                 aspect=aspect,
@@ -327,7 +333,7 @@ def _follow_up(declared: Declared, place: Place, facets: Mapping[str, Facet]) ->
 
 def _text(name: str, facet: Facet, live: LiveObject, answer: Answer, fault: Fault) -> str:
     wanted, is_ = facet.value, live.values.get(name)
-    if fault is Fault.UNVERIFIABLE:
+    if fault is Fault.UNVERIFIABLE and answer.same is None:
         return f"{name} cannot be compared: {answer.reason}"
     if fault is Fault.DEAD:
         return _DEAD[name] if is_ != "enabled for replicas" else "is enabled for replicas only"

@@ -6,9 +6,10 @@ from dataclasses import replace
 from pathlib import Path
 
 from pgwatch.migration.alter import alter_table
+from pgwatch.migration.blocks import parse_block
 from pgwatch.migration.generic import comment, drop, grant, rename, set_owner, set_schema
 from pgwatch.migration.objects import Declarations, Declared, Key, Place, Unverifiable
-from pgwatch.migration.parse import Node, UnparsableError, parse_block, parse_statements, pb
+from pgwatch.migration.parse import Node, UnparsableError, parse_statements, pb
 from pgwatch.migration.routines import (
     alter_function,
     create_function,
@@ -197,7 +198,7 @@ class _Reader:
         self.state.without_object += not statements
         for one in statements:
             sql = re.sub(r"\s*;\s*$", "", one.text)
-            self.state.at(replace(outer, line=start + one.line - 1, sql=sql))
+            self.state.at(replace(outer, line=start + one.line - 1, sql=sql), one.condition)
             if one.opaque:
                 self.state.unknown(one.opaque)
                 continue

@@ -92,7 +92,7 @@ def _told(plan: dict[str, Any], depth: int = 0) -> dict[str, Any]:
     """Return a plan without the casts of what its inner nodes hand on.
 
     What pg_get_viewdef writes may have one cast more there than the query the view was made of, where an
-    aggregate is ordered by its own argument; what the outermost node gives, filters and keys stay as they are.
+    aggregate is ordered by its own argument; what the outermost node gives, filters and keys stay.
     """
     told = dict(plan)
     if depth:

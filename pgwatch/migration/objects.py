@@ -114,6 +114,7 @@ class Declared:
     created: bool = True  # False: an object that was there before, changed by the migrations
     gone: bool = False  # dropped, and not created again
     optional: bool = False  # said with IF EXISTS: where its table is not there, nothing is declared
+    condition: str = ""  # of a block's branch: where it did not hold, nothing is declared
     derived: bool = False  # the name is what PostgreSQL makes up where none is given
     facets: Mapping[str, Facet] = field(default_factory=dict)
     columns: frozenset[str] = frozenset()  # of its table, that it goes with

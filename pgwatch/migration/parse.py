@@ -2,8 +2,7 @@
 
 import json
 import re
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterable
 from functools import cache
 from importlib.metadata import version
 from typing import Any
@@ -145,35 +144,7 @@ def _interval_text(name: Node) -> str:
     return expression_text(cast).removeprefix("NULL::")
 
 
-@dataclass(frozen=True, slots=True)
-class BlockStatement:
-    """One statement inside a DO block, read on its own."""
-
-    text: str
-    line: int  # of the block's body, from 1
-    opaque: str = ""  # why it cannot be known
-
-
 _NO_DATUM = re.compile(r"\{\}\}(?=[,\]])")
-# Statements that change rows or nothing, so that it does not matter that the rest is put together later.
-_ROWS = re.compile(
-    r"\s*(insert|update|delete|select|analyze|vacuum|notify|raise|lock)\b", re.IGNORECASE
-)
-_FIRST_LITERAL = re.compile(
-    r"\s*(?:format\s*\(\s*)?'((?:[^']|'')*)'(?P<rest>.*)", re.IGNORECASE | re.DOTALL
-)
-_EXISTENCE = re.compile(
-    r"\bexists\b|\bto_reg\w+\s*\(|\bis\s+(not\s+)?null\b|\bnot\s+found\b", re.IGNORECASE
-)
-
-
-def parse_block(text: str) -> list[BlockStatement]:
-    """Return the SQL statements of a DO block in PL/pgSQL; raises UnparsableError.
-
-    A statement under an IF counts when the IF asks what exists, since then its target exists either
-    way; under any other condition it is opaque, and so is EXECUTE of anything but a literal.
-    """
-    return [one for tree in parse_plpgsql(text) for one in _walk(tree, "")]
 
 
 def parse_plpgsql(text: str) -> list[dict[str, Any]]:
@@ -204,61 +175,6 @@ def statement_texts(text: str) -> list[str]:
     whole = text.encode()
     ends = [(raw.stmt_location, raw.stmt_len or len(whole)) for raw in _parsed(text).stmts]
     return [whole[start : start + length].decode().strip() for start, length in ends]
-
-
-def _walk(tree: Any, condition: str) -> Iterator[BlockStatement]:
-    if isinstance(tree, list):
-        for item in tree:
-            yield from _walk(item, condition)
-        return
-    if not isinstance(tree, dict):
-        return
-    for kind, node in tree.items():
-        if kind == "PLpgSQL_stmt_execsql":
-            yield _static(node, condition)
-        elif kind in ("PLpgSQL_stmt_dynexecute", "PLpgSQL_stmt_dynfors"):
-            yield from _dynamic(node, condition)
-        elif kind == "PLpgSQL_stmt_if":
-            yield from _branches(node, condition)
-        elif kind == "exceptions":
-            continue  # what is done after a failure is not what the migration declares
-        elif isinstance(node, dict | list):
-            yield from _walk(node, condition)
-
-
-def _branches(node: dict[str, Any], condition: str) -> Iterator[BlockStatement]:
-    asked = _query(node.get("cond", {}))
-    unknown = condition or ("" if _EXISTENCE.search(asked) else asked)
-    yield from _walk(node.get("then_body", []), unknown)
-    for branch in node.get("elsif_list", []):
-        yield from _walk(branch, condition or asked)
-    # Where it exists already, the other branch is the one that does not have to have run.
-    yield from _walk(node.get("else_body", []), condition or asked)
-
-
-def _static(node: dict[str, Any], condition: str) -> BlockStatement:
-    text = _query(node.get("sqlstmt", {}))
-    opaque = ""
-    if condition and not _ROWS.match(text):
-        opaque = f"it runs only if {' '.join(condition.split())}"
-    return BlockStatement(text, node.get("lineno", 1), opaque)
-
-
-def _dynamic(node: dict[str, Any], condition: str) -> Iterator[BlockStatement]:
-    text = _query(node.get("query", {}))
-    match = _FIRST_LITERAL.match(text)
-    line = node.get("lineno", 1)
-    if match is not None and not match["rest"].strip():
-        literal = match[1].replace("''", "'")
-        yield _static({"sqlstmt": {"PLpgSQL_expr": {"query": literal}}, "lineno": line}, condition)
-    elif match is None or not _ROWS.match(match[1]):
-        yield BlockStatement(f"EXECUTE {text}", line, "EXECUTE puts it together when it runs")
-    yield from _walk(node.get("body", []), condition)
-
-
-def _query(holder: dict[str, Any]) -> str:
-    query: str = holder.get("PLpgSQL_expr", {}).get("query", "")
-    return query
 
 
 def fingerprint(text: str) -> str:

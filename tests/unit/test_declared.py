@@ -4,10 +4,11 @@ from pathlib import Path
 
 import pytest
 
+from pgwatch.migration.blocks import parse_block
 from pgwatch.migration.declared import declare
 from pgwatch.migration.figure import output_names
 from pgwatch.migration.objects import Declarations, Declared
-from pgwatch.migration.parse import parse_block, parse_statements
+from pgwatch.migration.parse import parse_statements
 from pgwatch.migration.sqlfile import read_statements
 
 
