@@ -157,7 +157,10 @@ def http_probes(
 
 
 def producers_of(
-    catalog: Catalog, groups: Sequence[RuleGroup], http: Sequence[Probe] = ()
+    catalog: Catalog,
+    groups: Sequence[RuleGroup],
+    http: Sequence[Probe] = (),
+    window: timedelta | None = None,
 ) -> Producers:
     """Return which queries and probes bring each metric."""
     by_metric = {
@@ -170,7 +173,7 @@ def producers_of(
     for metric in _HTTP_METRICS:
         by_metric[metric] = [probe.source.query for probe in http]
         missing[metric] = "no `http_probes` are configured"
-    return Producers(by_metric, groups, missing=missing)
+    return Producers(by_metric, groups, missing=missing, window=window)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -185,6 +188,7 @@ class House:
     surroundings: Surroundings  # what templates of rules may say about this pgwatch
     listen: "ListenAddress"
     state_path: Path
+    keep_history: bool  # in a file beside the state
     retention: timedelta
 
 
@@ -208,6 +212,7 @@ def assemble(inputs: Inputs) -> House:
         surroundings=surroundings,
         listen=settings.web.listen,
         state_path=settings.state or default_state_path(),
+        keep_history=settings.keep_history,
         retention=settings.retention,
     )
 

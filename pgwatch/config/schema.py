@@ -30,6 +30,7 @@ from pgwatch.config.fields import (
     SecretFile,
     SecretValue,
     ServiceName,
+    Share,
     matches,
 )
 from pgwatch.targets.target import HostSource
@@ -133,6 +134,15 @@ class RuleSettings(Section):
         return tuple(dict.fromkeys(path for pattern in self.files for path in matches(pattern)))
 
 
+class BaselineSettings(Section):
+    """`baseline`: from when on a difference to a baseline is one."""
+
+    slower: Annotated[float, Field(ge=1)] = 1.5
+    slower_by: Duration = timedelta(milliseconds=5)
+    min_calls: Annotated[int, Field(ge=1)] = 20
+    improvement: Share | None = None
+
+
 class WebSettings(Section):
     """`web`: where metrics and pages are served."""
 
@@ -160,9 +170,11 @@ class Settings(Section):
     rules: RuleSettings = RuleSettings()
     evaluation_interval: Duration = timedelta(seconds=15)
     retention: Duration = timedelta(hours=1)
+    keep_history: bool = True
     alertmanager_config: ExistingFile | None = None
     external_labels: dict[LabelName, str] = {}
     external_url: ExternalUrl | None = None
     web: WebSettings = WebSettings()
     state: FilePath | None = None
     ignore: tuple[IgnoredFinding, ...] = ()
+    baseline: BaselineSettings = BaselineSettings()

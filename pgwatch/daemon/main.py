@@ -15,14 +15,17 @@ from pgwatch import __version__
 from pgwatch.daemon.api import group_views
 from pgwatch.daemon.clock import Clock
 from pgwatch.daemon.health import UNREADY_AFTER
+from pgwatch.daemon.history import HistoryFile
 from pgwatch.daemon.measuring import Measuring
 from pgwatch.daemon.parts import Parts
 from pgwatch.daemon.status import status_view, unready
 from pgwatch.errors import PgwatchError
-from pgwatch.export.own_metrics import OwnMetrics
+from pgwatch.export.own_metrics import QUERY_METRICS, OwnMetrics
 from pgwatch.export.prometheus import Exposition
 from pgwatch.notify.outbox import Queued
+from pgwatch.rules.evaluate import rule_source
 from pgwatch.rules.reach import short_of_history
+from pgwatch.samples.sample import Source
 from pgwatch.samples.store import Store
 from pgwatch.state.outbox import OutboxState
 from pgwatch.state.store import State
@@ -77,7 +80,11 @@ class Daemon:
         except BaseException:
             web.close()
             raise
+        path = state.path.with_name(state.path.name + ".history")
+        self._history = HistoryFile(path, self._measuring) if self._house.keep_history else None
         try:
+            if self._history is not None:
+                await asyncio.to_thread(self._history.read, self._house.retention)
             async with asyncio.TaskGroup() as tasks:
                 await self._live(web, state, tasks)
         except BaseExceptionGroup as group:
@@ -85,6 +92,8 @@ class Daemon:
             raise _first(group) from group
         finally:
             await asyncio.to_thread(self._parts.close)
+            if self._history is not None:
+                await asyncio.to_thread(self._history.close)
             state.close()
             logger.info("pgwatch has stopped")
         _leave_in_time(0, _LAST_LIMIT)
@@ -102,7 +111,10 @@ class Daemon:
         )
         self._watch_signals()
         await self._parts.start(self._house)
+        self._measuring.end_old(self._goes_on(), round(time.time() * 1000))
         own = [tasks.create_task(_serve(web)), tasks.create_task(self._keep_house(state))]
+        if self._history is not None:
+            own.append(tasks.create_task(self._history.keep()))
         self._in_force(self._house)
         logger.info(
             "pgwatch runs",
@@ -149,6 +161,18 @@ class Daemon:
                 self._undelivered = counts[OutboxState.PENDING] + counts[OutboxState.SENDING]
                 self._metrics.outbox(self._undelivered)
             await asyncio.sleep(_LOOK_INTERVAL)
+
+    def _goes_on(self) -> Callable[[Source], bool]:
+        """Return whether there will be more of what an earlier process observed."""
+        house, watches = self._house, self._parts.polling.watches
+        rules = {rule_source(rule) for group in house.groups for rule in group.rules}
+        names = {target.name for target, _ in house.targets}
+        names |= {probe.source.target for probe in house.probes}
+        return lambda source: (
+            source in rules
+            or watches(source)
+            or (source.query == QUERY_METRICS and source.target in names)
+        )
 
     # What the web pages ask
 
@@ -218,6 +242,7 @@ class Daemon:
                 ("web.listen", first.listen, house.listen),
                 ("state", first.state_path, house.state_path),
                 ("retention", first.retention, house.retention),
+                ("keep_history", first.keep_history, house.keep_history),
             )
             if before != after
         )

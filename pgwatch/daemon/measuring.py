@@ -9,6 +9,7 @@ from pgwatch.collect.outcome import Answered, NotApplicable, QueryRun
 from pgwatch.export.own_metrics import QUERY_METRICS, QueryMetrics
 from pgwatch.export.prometheus import Exposition
 from pgwatch.queries.query import Query
+from pgwatch.samples.history import Kept
 from pgwatch.samples.sample import Collected, Source
 from pgwatch.samples.store import Store
 
@@ -120,6 +121,17 @@ class Measuring:
             self.store.clear()
         self._stands.clear()
         self._recorded.clear()
+
+    def kept(self) -> list[Kept]:
+        """Return the history as it is now, to be written to a file while measuring goes on."""
+        with self._writing:
+            return self.store.kept()
+
+    def end_old(self, goes_on: Callable[[Source], bool], now_ms: int) -> None:
+        """End what an earlier process observed and nobody will observe again."""
+        for source in self.store.sources():
+            if not goes_on(source):
+                self.end(source, now_ms)
 
     def take_overruns(self, overruns: Mapping[Source, int]) -> None:
         """Take over how often each source was due and skipped."""

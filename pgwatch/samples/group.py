@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pgwatch.samples.block import Block, Rows, Values, is_stale
+from pgwatch.samples.history import Kept
 from pgwatch.samples.labels import METRIC_NAME, Labels
 from pgwatch.samples.sample import Collected, Family, Source
 from pgwatch.samples.select import Columns, Index, as_columns
@@ -44,6 +45,46 @@ class Group:
         self._given_columns: Columns = _NO_COLUMNS
         self._instance = ""
         self._has_live = False
+
+    @classmethod
+    def restored(cls, kept: Sequence[Kept], index: Index) -> "Group":
+        """Return the group of one source with what `kept` gave before."""
+        group = cls(kept[0].source, index)
+        group._instance, group.answered_ms = kept[0].instance, kept[0].answered_ms
+        for one in kept:
+            block = Block(one.source, one.labels, one.rows)
+            places = {
+                collected: column
+                for column, labels in enumerate(one.labels)
+                if (collected := group._collected(labels)) is not None
+            }
+            if one.is_current:
+                group.block, group._columns, group._has_live = block, places, one.has_live
+                group._named = _by_name(block, range(len(block.labels)))
+            else:
+                group._ended[block] = set(range(len(block.labels)))
+                group._ended_at |= {labels: (block, place) for labels, place in places.items()}
+        ended = [group._ended_part(block) for block in group._ended]
+        index.replace([], [(group.block, group._named), *ended])
+        return group
+
+    def kept(self) -> Iterator[Kept]:
+        """Yield what `restored` takes; only the writer may ask, and anybody may look at it later."""
+        yield self._kept(self.block, None)
+        for block, columns in self._ended.items():
+            yield self._kept(block, np.array(sorted(columns), dtype=np.intp))
+
+    def _kept(self, block: Block, columns: NDArray[np.intp] | None) -> Kept:
+        labels = block.labels
+        return Kept(
+            source=block.source,
+            instance=self._instance,
+            answered_ms=self.answered_ms,
+            is_current=columns is None,
+            labels=labels if columns is None else [labels[column] for column in columns.tolist()],
+            rows=block.rows,
+            columns=columns,
+        )
 
     @property
     def series_count(self) -> int:
@@ -191,6 +232,14 @@ class Group:
         if not self._instance:
             return labels
         return Labels({"instance": self._instance, "job": JOB, **labels})
+
+    def _collected(self, labels: Labels) -> Labels | None:
+        """Return what `_scraped` made `labels` of, None if it was not under this instance."""
+        if not self._instance:
+            return labels
+        if labels.label("instance") != self._instance:
+            return None
+        return labels.without(("instance", "job") if labels.label("job") == JOB else ("instance",))
 
 
 def _lives(

@@ -10,6 +10,7 @@ from datetime import timedelta
 from types import MappingProxyType
 
 from pgwatch.samples.group import Group
+from pgwatch.samples.history import Kept
 from pgwatch.samples.labels import Matcher
 from pgwatch.samples.sample import Collected, Family, Source
 from pgwatch.samples.select import Index, Selection
@@ -74,6 +75,22 @@ class Store:
             group.unlink()
         self._groups = {}
         self._swept_ms = 0
+
+    def kept(self) -> list[Kept]:
+        """Return what the store holds, to be written elsewhere while the store goes on."""
+        return [one for group in self._groups.values() for one in group.kept()]
+
+    def restore(self, kept: Iterable[Kept]) -> None:
+        """Take over what `kept` gave in an earlier life; only before anything is appended."""
+        by_source: dict[Source, list[Kept]] = {}
+        for one in kept:
+            by_source.setdefault(one.source, []).append(one)
+        for source, parts in by_source.items():
+            self._groups[source] = Group.restored(parts, self._index)
+
+    def sources(self) -> tuple[Source, ...]:
+        """Return who observed what the store holds."""
+        return tuple(self._groups)
 
     def newest_ms(self, source: Source) -> int | None:
         """Return the time of the last answer of `source`, None if there is none in the history."""

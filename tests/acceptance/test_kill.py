@@ -1,7 +1,9 @@
 """`kill -9` at the worst moments: nothing is forgotten, and at most one message comes twice."""
 
 import json
+import signal
 import sqlite3
+import time
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -120,3 +122,36 @@ def test_pending_survives(tmp_path: Path, database: str) -> None:
 def _times(row: tuple[Any, ...]) -> dict[str, Any]:
     body = json.loads(row[0])
     return {name: body[name] for name in ("active_at", "fired_at")}
+
+
+def test_history_goes_on(tmp_path: Path, database: str) -> None:
+    """A stop keeps all samples, `kill -9` those up to the last write; a bad file keeps and harms none."""
+    targets = [{"name": "db", "dsn": database, "packs": ["statements"]}]
+    daemon = DaemonProcess(tmp_path, targets=targets)
+    file = tmp_path / "pgwatch.db.history"
+
+    def oldest() -> float:
+        """The age of the oldest sample of `pg_up`."""
+        answer = daemon.get("/api/v1/query?query=pg_up[1h]").json()["data"]["result"]
+        return time.time() - answer[0]["values"][0][0] if answer else 0.0
+
+    with daemon:
+        until(lambda: oldest() > 3, "there is history", log=daemon)
+        daemon.signal(signal.SIGTERM)
+        assert daemon.ended() == 0
+    began = time.time() - 3
+    assert file.stat().st_size > 0
+    with daemon.start():
+        until(lambda: daemon.up("db") == 1, "it is up", log=daemon)
+        assert oldest() >= time.time() - began
+        assert "history goes on" in daemon.log
+        daemon.kill()
+    with daemon.start():
+        until(lambda: daemon.up("db") == 1, "it is up", log=daemon)
+        assert oldest() >= time.time() - began
+        daemon.kill()
+    file.write_bytes(file.read_bytes()[:-30])
+    with daemon.start():
+        until(lambda: oldest() > 0, "it is up", log=daemon)
+        assert oldest() < time.time() - began
+        assert daemon.log.count("history begins anew") == 1
