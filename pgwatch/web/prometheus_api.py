@@ -19,7 +19,7 @@ from starlette.routing import BaseRoute, Route
 from pgwatch import __version__
 from pgwatch.samples.store import Store
 from pgwatch.units import format_duration
-from pgwatch.web import api_query, api_rules, api_series, api_targets
+from pgwatch.web import api_parse, api_query, api_rules, api_series, api_targets
 from pgwatch.web.api_adhoc import AdHoc, CheckTime
 from pgwatch.web.api_answer import Answer, ApiError, ErrorKind, failure, rfc3339, success, to_json
 from pgwatch.web.api_parameters import Parameters, read_parameters
@@ -52,6 +52,7 @@ def api_routes(
         "/query_range": api.query_range,
         "/query_exemplars": api.nothing,
         "/format_query": api.format_query,
+        "/parse_query": api.parse_query,
         "/labels": api.labels,
         "/series": api.series,
     }
@@ -112,6 +113,9 @@ class _Api:
 
     async def format_query(self, _: Request, parameters: Parameters) -> Answer:
         return await self._adhoc.run(lambda _: api_query.formatted(parameters))
+
+    async def parse_query(self, _: Request, parameters: Parameters) -> Answer:
+        return await self._adhoc.run(lambda _: api_parse.parsed(parameters))
 
     async def labels(self, _: Request, parameters: Parameters) -> Answer:
         work = partial(api_series.label_names, self._sources().store, parameters)
