@@ -19,6 +19,7 @@ class Report:
     logged: Mapping[LogKey, LogEntry] = field(default_factory=dict)
     enqueue: tuple[Decision, ...] = ()
     reported: tuple[str, ...] = ()  # ids of the silences
+    told: Mapping[GroupId, frozenset[str]] = field(default_factory=dict)  # digests, by group
     due: frozenset[GroupId] = frozenset()  # channels of these groups keep incidents of their own
 
 
@@ -39,13 +40,15 @@ def report_deploys(
     groups = tuple(groups)
     logged: dict[LogKey, LogEntry] = {}
     enqueue: list[Decision] = []
-    due = set[GroupId]()
-    ids = []
+    due, ids = set[GroupId](), list[str]()
+    digests: dict[GroupId, frozenset[str]] = {}
     for silence in ended:
         ids.append(silence.id)
         told: dict[tuple[str, str], dict[Labels, NotifiedAlert]] = {}
         for group in groups:
             broken = _broken(group, silence, muting, now)
+            known = digests.get(group.id, frozenset())
+            digests[group.id] = known | {digest_of(one.labels) for one in broken}
             for channel in routing.receivers[group.id.receiver].channels if broken else ():
                 if channel.keyed:
                     due.add(group.id)
@@ -53,11 +56,17 @@ def report_deploys(
                 key = LogKey(group.id.receiver, channel.name, group.id.key)
                 entry = logged.get(key) or log.get(key)
                 logged[key] = _entry(entry, broken, now)
-                known = entry.firing if entry else frozenset[str]()
+                known = entry.firing if entry else frozenset()
                 of_channel = told.setdefault((key.receiver, key.channel), {})
                 of_channel.update({one.labels: _as_told(one, known, silence) for one in broken})
         enqueue += [_message(silence, channel, told[channel], routing, now) for channel in told]
-    return Report(logged=logged, enqueue=tuple(enqueue), reported=tuple(ids), due=frozenset(due))
+    return Report(
+        logged=logged,
+        enqueue=tuple(enqueue),
+        reported=tuple(ids),
+        told=digests,
+        due=frozenset(due),
+    )
 
 
 def _broken(

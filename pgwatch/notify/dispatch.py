@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from pgwatch.alerts.alert import Alert, AlertState
-from pgwatch.notify.deploy import report_deploys
+from pgwatch.notify.deploy import Report, report_deploys
 from pgwatch.notify.flap import DEFAULT_LIMITS, Flap, FlapLimits, outdated
 from pgwatch.notify.flush import Decision, Flushed, Muting, digest_of, flush
 from pgwatch.notify.group import Group, GroupId, LogEntry, LogKey, MemberId, Quiet
@@ -75,23 +75,25 @@ def advance(
     """
     groups: Groups = dict(state.groups)
     flaps = Flaps(limits, dict(state.flaps))
-    leave(groups, alerts, flaps, now)
+    acknowledgements = interventions.held_acknowledgements(now)
+    leave(groups, alerts, flaps, acknowledgements, now)
     join(groups, routing.root, (one for of_rule in alerts.values() for one in of_rule), flaps, now)
     silencer = Silencer(interventions.silences.values(), now)
-    _bring_forward(groups, routing.root, silencer, now)
     ended = interventions.unreported_deploys(now)
+    _bring_forward(groups, routing.root, silencer.ids.union(one.id for one in ended), now)
     due = _due(groups, routing.root, now)
     muting = Muting(
         inhibitor=Inhibitor(
             routing.inhibit_rules if due or ended else (), _all_firing(groups.values())
         ),
         silencer=silencer,
-        acknowledgements=interventions.held_acknowledgements(now),
+        acknowledgements=acknowledgements,
     )
     awake = (g for g in groups.values() if not _route_of(routing.root, g).schedule.is_quiet(now))
     report = report_deploys(
         ended, awake if ended else (), routing, muting=muting, log=state.log, now=now
     )
+    _forget_quiet(groups, report)
     log = {**state.log, **report.logged}
     flushed = _flush(groups, due | report.due, routing, muting=muting, log=log, now=now)
     logged = {**report.logged, **flushed.logged}
@@ -206,23 +208,36 @@ def _route_of(root: Route, group: Group) -> Route:
     raise KeyError(f"group {group.id} has no route; restore() was not called after the reload")
 
 
-def _bring_forward(groups: Groups, root: Route, silencer: Silencer, now: datetime) -> None:
-    """Let groups whose silence is over be told as a new group would be: after `group_wait`."""
+def _bring_forward(groups: Groups, root: Route, holding: frozenset[str], now: datetime) -> None:
+    """Let groups whose silence is over be told as a new group would be: after `group_wait`.
+
+    `holding` are the ids of silences that are not over, or whose end is told apart.
+    """
     for group in list(groups.values()):
-        if any(_is_over(quiet, silencer) for quiet in group.quiet.values()):
+        if any(_is_over(quiet, holding) for quiet in group.quiet.values()):
             soon = now + _route_of(root, group).group_wait
             if soon < group.next_flush:
                 groups[group.id] = replace(group, next_flush=soon)
 
 
-def _is_over(quiet: Quiet, silencer: Silencer) -> bool:
-    return bool(quiet.silences) and silencer.ids.isdisjoint(quiet.silences)
+def _is_over(quiet: Quiet, holding: frozenset[str]) -> bool:
+    return bool(quiet.silences) and holding.isdisjoint(quiet.silences)
+
+
+def _forget_quiet(groups: Groups, report: Report) -> None:
+    """Let what a deploy's report has told not be told as unmuted by its group."""
+    for group_id, digests in report.told.items():
+        group = groups[group_id]
+        if not digests.isdisjoint(group.quiet) and group_id not in report.due:
+            left = {digest: one for digest, one in group.quiet.items() if digest not in digests}
+            groups[group_id] = replace(group, quiet=left)
 
 
 def _quiet_hours(group: Group, now: datetime) -> dict[str, Quiet]:
+    """Return what fires and is not told now; a silence that ends meanwhile ends nothing."""
     firing = (digest_of(one.labels) for one in group.members.values() if one.ends_at is None)
     quiet = Quiet(since=now, because=_QUIET_HOURS)
-    return {digest: group.quiet.get(digest, quiet) for digest in firing}
+    return {digest: replace(group.quiet.get(digest, quiet), silences=()) for digest in firing}
 
 
 def _all_firing(groups: Iterable[Group]) -> Iterable[Labels]:

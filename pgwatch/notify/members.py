@@ -6,9 +6,12 @@ from datetime import datetime
 
 from pgwatch.alerts.alert import Alert, AlertState
 from pgwatch.notify.flap import Flap, FlapLimits
+from pgwatch.notify.flush import with_owner
 from pgwatch.notify.group import Group, GroupId, MemberId
+from pgwatch.notify.interventions import Acknowledgement
 from pgwatch.notify.notification import NotifiedAlert
 from pgwatch.notify.route import Route, find_routes
+from pgwatch.samples.labels import Labels
 
 Groups = dict[GroupId, Group]
 
@@ -36,9 +39,16 @@ class Flaps:
 
 
 def leave(
-    groups: Groups, alerts: Mapping[str, Sequence[Alert]], flaps: Flaps, now: datetime
+    groups: Groups,
+    alerts: Mapping[str, Sequence[Alert]],
+    flaps: Flaps,
+    acknowledgements: Mapping[Labels, Acknowledgement],
+    now: datetime,
 ) -> None:
-    """End the members that resolved, or that their rule no longer has; what flaps is held a while."""
+    """End the members that resolved, or that their rule no longer has; what flaps is held a while.
+
+    The `acknowledgements` end with their alerts, so what has ended keeps who looked after it.
+    """
     current = {
         MemberId(rule, one.labels): one
         for rule, of_rule in alerts.items()
@@ -47,7 +57,7 @@ def leave(
     }
     for group in list(groups.values()):
         ended = {
-            i: _ended(i, member, current.get(i), flaps, now)
+            i: with_owner(_ended(i, member, current.get(i), flaps, now), acknowledgements)
             for i, member in group.members.items()
             if i.rule in alerts
             and member.ends_at is None

@@ -2,85 +2,19 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import Any
 
 import pytest
 
-from pgwatch.alerts.alert import Alert, AlertState
-from pgwatch.notify.dispatch import Decisions, DispatchState, advance, restore
+from pgwatch.alerts.alert import AlertState
+from pgwatch.notify.dispatch import DispatchState, advance, restore
 from pgwatch.notify.inhibit import InhibitRule
 from pgwatch.notify.interval import Schedule, parse_interval
 from pgwatch.notify.matcher import parse_matchers
 from pgwatch.notify.notification import Notification, Reason
 from pgwatch.notify.receiver import LogSettings, Receiver
-from pgwatch.notify.route import Route, Routing
-from pgwatch.samples.labels import Labels
-
-START = datetime(2026, 8, 1, 3, 0, tzinfo=UTC)
-
-
-def at(seconds: float) -> datetime:
-    return START + timedelta(seconds=seconds)
-
-
-def alert(
-    name: str = "A",
-    *,
-    since: float = 0,
-    resolved: float | None = None,
-    state: AlertState = AlertState.FIRING,
-    value: float = 1.0,
-    rule: str = "r",
-    **labels: str,
-) -> Alert:
-    return Alert(
-        rule=rule,
-        labels=Labels({"alertname": name, **labels}),
-        state=state if resolved is None else AlertState.RESOLVED,
-        value=value,
-        active_at=at(since),
-        fired_at=at(since),
-        resolved_at=None if resolved is None else at(resolved),
-    )
-
-
-def routing(*, send_resolved: bool = True, **route: Any) -> Routing:
-    root = Route(
-        receiver="log",
-        group_by=frozenset({"alertname"}),
-        group_wait=timedelta(seconds=30),
-        group_interval=timedelta(minutes=5),
-        repeat_interval=timedelta(hours=1),
-    )
-    log = Receiver(name="log", channels=(LogSettings(send_resolved=send_resolved),))
-    return Routing(root=replace(root, **route), receivers={"log": log})
-
-
-class Timeline:
-    """A dispatcher whose owner keeps the last state, as the daemon does."""
-
-    def __init__(self, config: Routing) -> None:
-        self.routing = config
-        self.state = DispatchState()
-
-    def push(self, seconds: float, *alerts: Alert, rule: str = "r") -> Decisions:
-        return self._take(advance(self.routing, self.state, {rule: alerts}, at(seconds)))
-
-    def pass_time(self, seconds: float) -> Sequence[Notification]:
-        decisions = self._take(advance(self.routing, self.state, {}, at(seconds)))
-        return [one.notification for one in decisions.enqueue if one.deliver]
-
-    def _take(self, decisions: Decisions) -> Decisions:
-        self.state = decisions.state
-        return decisions
-
-
-def shown(notification: Notification) -> list[tuple[str, str]]:
-    return [
-        (one.labels.label("n") or one.labels["alertname"], one.status)
-        for one in notification.alerts
-    ]
+from tests.timeline import Timeline, alert, at, routing, shown
 
 
 def test_a_group_does_not_wait_for_a_time_that_the_clock_left() -> None:
