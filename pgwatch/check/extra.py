@@ -22,11 +22,15 @@ class ExtraSpec:
     name: str
     phase: Phase
     severity: Severity
-    needs: str  # the option without which it is not there, as people type it: `--migrations`
+    needs: str  # the option without which it is not there, such as `--migrations`; "": none
 
 
 def _of_migrations(name: str, phase: Phase) -> ExtraSpec:
     return ExtraSpec(name=name, phase=phase, severity=Severity.CRITICAL, needs="--migrations")
+
+
+def _of_baseline(name: str, severity: Severity) -> ExtraSpec:
+    return ExtraSpec(name=name, phase=Phase.POST, severity=severity, needs="--baseline")
 
 
 # One row for each check; `pgwatch check --list`, --only, --skip and the key `ignore` know it by this.
@@ -34,6 +38,14 @@ EXTRA_SPECS: tuple[ExtraSpec, ...] = (
     _of_migrations("migration_structure", Phase.STRUCTURE),
     _of_migrations("migration_types", Phase.TYPES),
     _of_migrations("migration_constraints", Phase.CONSTRAINTS),
+    ExtraSpec(name="benchmarks", phase=Phase.POST, severity=Severity.CRITICAL, needs=""),
+    _of_baseline("baseline_objects", Severity.CRITICAL),
+    _of_baseline("baseline_rows", Severity.CRITICAL),
+    _of_baseline("baseline_sizes", Severity.WARNING),
+    _of_baseline("baseline_settings", Severity.WARNING),
+    _of_baseline("baseline_health", Severity.WARNING),
+    _of_baseline("baseline_statements", Severity.WARNING),
+    _of_baseline("baseline_performance", Severity.CRITICAL),
 )
 BY_NAME = {spec.name: spec for spec in EXTRA_SPECS}
 

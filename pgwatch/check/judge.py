@@ -67,6 +67,7 @@ class _Told:
     reason: str = ""
     cures: tuple[str, ...] = ()
     findings: tuple[Finding, ...] = ()
+    doubted: bool = False
 
 
 def judge(
@@ -98,6 +99,7 @@ def judge(
         duration_seconds=sum(
             run.elapsed_seconds for name in sources & seen.runs.keys() for run in seen.runs[name]
         ),
+        doubted=any(one.doubted for one in told),
     )
 
 
@@ -147,7 +149,8 @@ def _tell(
         verdict=verdict,
         reason="; ".join(notes),
         cures=fed.cures,
-        findings=tuple(_finding(found) for found in counted),
+        findings=tuple(_finding(found, _severity(rule, found)) for found in counted),
+        doubted=bool(doubts),
     )
 
 
@@ -210,7 +213,7 @@ def _has_series(metric: str, seen: Seen) -> bool:
 
 def _untold(counted: Sequence[Found], notes: Sequence[str], cures: tuple[str, ...]) -> _Told:
     """Return what a rule says whose findings are what could not be told (label `verdict: unknown`)."""
-    findings = [_finding(found) for found in counted]
+    findings = [_finding(found, None) for found in counted]
     shown = [finding.summary for finding in findings[:_SHOWN]]
     more = [f"and {len(findings) - _SHOWN} more"] if len(findings) > _SHOWN else []
     return _Told(
@@ -280,7 +283,7 @@ def _reasons(runs: Iterable[QueryRun]) -> str:
     )
 
 
-def _finding(found: Found) -> Finding:
+def _finding(found: Found, severity: Severity | None) -> Finding:
     labels, annotations = found.labels, found.annotations
     name = labels.label("alertname")
     shown = {
@@ -293,6 +296,7 @@ def _finding(found: Found) -> Finding:
         labels=shown,
         value=found.value,
         object=object_of(labels),
+        severity=severity,
     )
 
 

@@ -9,6 +9,7 @@ from datetime import UTC, datetime, timedelta
 
 from pgwatch.check.extra import ExtraCheck, Visit, run_extra
 from pgwatch.check.judge import Seen, judge
+from pgwatch.check.news import News
 from pgwatch.check.spec import CheckSpec, Producers, metric_names
 from pgwatch.check.verdict import (
     CheckResult,
@@ -62,6 +63,7 @@ class CheckPlan:
     fail_on_warn: bool = False
     surroundings: Surroundings = NOWHERE  # for the templates of rules
     extra: Sequence[ExtraCheck] = ()  # what no rule tells, in this order
+    news: News | None = None  # what a baseline knew; None: nothing is said to be new or old
 
 
 async def run_check(plan: CheckPlan, on_progress: Progress = lambda *_: None) -> Report:
@@ -77,6 +79,8 @@ async def run_check(plan: CheckPlan, on_progress: Progress = lambda *_: None) ->
     checks = [check for one in measured for check in one.checks]
     for run in probed:
         checks += _judge(plan, [run], target=run.source.target, database="", of_probe=True)
+    if plan.news is not None:
+        checks = [plan.news.marked(check) for check in checks]
     verdict = whole(checks, strict=plan.strict)
     if any(target.error for target in targets):
         verdict = worst([verdict, Verdict.UNKNOWN])

@@ -35,6 +35,7 @@ class Finding:
     value: float | None = None
     object: str = ""  # the database object it is about, such as `public.users.users_email_key`
     new: bool | None = None  # since the baseline; None without one
+    severity: Severity | None = None  # None: the check's
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,6 +53,7 @@ class CheckResult:
     findings: Sequence[Finding] = ()
     sources: Sequence[str] = ()  # names of the queries and probes that fed it
     duration_seconds: float = 0.0
+    doubted: bool = False  # not all that it reads could be read: without a finding it is unknown
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

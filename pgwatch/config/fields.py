@@ -52,6 +52,18 @@ def _duration(value: object) -> timedelta:
     return parse_duration(str(value) if value == 0 else _text(value, "a duration such as 30s"))
 
 
+def _share(value: object) -> float:
+    expected = "expected a percentage between 0% and 100%, such as 30%"
+    match = re.fullmatch(r"(\d+(?:\.\d+)?)\s*%", str(value))
+    if match is None or not 0 < float(match[1]) < 100:
+        raise ValueError(expected)
+    return float(match[1]) / 100
+
+
+def _percent(share: float | None) -> str | None:
+    return None if share is None else f"{share * 100:g}%"
+
+
 def _positive(duration: timedelta) -> timedelta:
     if duration <= timedelta(0):
         raise ValueError("must be longer than 0s")
@@ -231,6 +243,7 @@ ServiceName = Annotated[str, AfterValidator(_service)]
 LabelName = Annotated[str, AfterValidator(_label_name)]
 OwnLabelName = Annotated[LabelName, AfterValidator(_own_label_name)]
 Quantity = Annotated[str, BeforeValidator(_scalar)]
+Share = Annotated[float, PlainValidator(_share), PlainSerializer(_percent)]
 Regex = Annotated[re.Pattern[str], PlainValidator(_regex)]
 Listen = Annotated[ListenAddress, PlainValidator(_listen)]
 HttpUrl = Annotated[str, AfterValidator(_http_url)]

@@ -1,0 +1,121 @@
+"""Objects that are gone, or are not what they were. Pure."""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+
+from pgwatch.baseline.announced import Announced
+from pgwatch.baseline.compared import Change, Compared, count, unknown
+from pgwatch.baseline.model import Object, Untold
+from pgwatch.rules.rule import Severity
+
+Identity = tuple[str, str, str, str]
+
+_GOOD = {"validated": "yes", "valid": "yes", "populated": "yes", "enabled": "yes"}
+_MILD = frozenset({"version", "options"})  # facts whose change breaks nothing by itself
+_TABLES = ("table", "view", "materialized view")
+_OF_TABLE = frozenset({"column", "constraint", "index", "trigger", "policy"})
+
+
+def compare_objects(
+    old: Sequence[Object] | Untold, new: Sequence[Object] | Untold, announced: Announced | None
+) -> Compared:
+    """Return what is gone or changed though no migration says so; `announced` is None where none is named."""
+    if isinstance(old, Untold):
+        return unknown(f"the baseline has no objects: {old.unknown}")
+    if isinstance(new, Untold):
+        return unknown(new.unknown, new.cure)
+    now = {one.identity: one for one in new}
+    before = {one.identity: one for one in old}
+    gone = [one for one in old if one.identity not in now]
+    lost = [one for one in gone if announced is None or not announced.removes(one)]
+    lost = list(_without_parts(lost, gone))
+    changed = [(one, now[one.identity]) for one in old if one.identity in now]
+    differing = [
+        (one, facts)
+        for one, current in changed
+        if (facts := _differences(one.facts, current.facts))
+    ]
+    undeclared = [
+        (one, left)
+        for one, facts in differing
+        if (left := [f for f in facts if announced is None or not announced.changes(one, f[0])])
+    ]
+    notes = [count(len(old), "object")]
+    if added := sum(one.identity not in before for one in new):
+        notes.append(f"{added} new")
+    declared = len(differing) - len(undeclared)
+    if announced is not None and declared:
+        notes.append(f"{declared} changed as the migrations say")
+    return Compared(
+        changes=(
+            *(_lost(one, announced) for one in lost),
+            *(_changed(one, facts, announced) for one, facts in undeclared),
+        ),
+        reason=", ".join(notes),
+    )
+
+
+def _without_parts(lost: Iterable[Object], gone: Iterable[Object]) -> Iterator[Object]:
+    """Iterate over `lost` without what went with its schema, table or column: one finding for each loss."""
+    absent = {one.identity for one in gone}
+    for one in lost:
+        if ("schema", "", "", one.schema) in absent and one.kind != "schema":
+            continue
+        if one.kind in _OF_TABLE:
+            if any((kind, one.schema, "", one.table) in absent for kind in _TABLES):
+                continue
+            columns = (("column", one.schema, one.table, column) for column in one.columns)
+            if any(column in absent for column in columns):
+                continue
+        yield one
+
+
+def _differences(
+    old: Mapping[str, str], new: Mapping[str, str]
+) -> tuple[tuple[str, str, str], ...]:
+    """Return (fact, before, now) of what differs for the worse or in any direction."""
+    return tuple(
+        (fact, old.get(fact, ""), new.get(fact, ""))
+        for fact in sorted({*old, *new})
+        if old.get(fact) != new.get(fact) and _GOOD.get(fact) != new.get(fact, "")
+    )
+
+
+def _lost(one: Object, announced: Announced | None) -> Change:
+    return Change(
+        summary=f"{one.title} is gone",
+        severity=Severity.CRITICAL,
+        labels={"kind": one.kind, "object": one.path, "problem": "lost"},
+        description=_advice(announced, "drops"),
+        object=one.path,
+    )
+
+
+def _changed(
+    one: Object, facts: Sequence[tuple[str, str, str]], announced: Announced | None
+) -> Change:
+    told = "; ".join(_told(*fact) for fact in facts)
+    mild = all(fact in _MILD for fact, _, _ in facts)
+    return Change(
+        summary=f"{one.title}: {told}",
+        severity=Severity.WARNING if mild else Severity.CRITICAL,
+        labels={
+            "kind": one.kind,
+            "object": one.path,
+            "problem": "changed",
+            "facts": ", ".join(fact for fact, _, _ in facts),
+        },
+        description=_advice(announced, "changes"),
+        object=one.path,
+    )
+
+
+def _told(fact: str, before: str, now: str) -> str:
+    if before.startswith("sha256:"):
+        return f"another {fact}"
+    return f"{fact} was {before or 'none'}, is {now or 'none'}"
+
+
+def _advice(announced: Announced | None, verb: str) -> str:
+    if announced is not None:
+        return f"none of the migrations {verb} it"
+    return f"if a migration {verb} it, name that one with --migrations"

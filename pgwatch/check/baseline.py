@@ -1,0 +1,162 @@
+"""The gate's checks beside a baseline, and its benchmarks, on each watched database of a target."""
+
+import time
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, TypeVar
+
+from pgwatch.baseline.benchmarks import judge_benchmarks
+from pgwatch.baseline.compare import compare, earlier
+from pgwatch.baseline.compared import Compared, Limits, unknown
+from pgwatch.check.comparison import result_of
+from pgwatch.check.extra import Visit, untold
+from pgwatch.check.verdict import CheckResult
+from pgwatch.queries.query import Query
+from pgwatch.rules.accepted import Accepted
+from pgwatch.targets.connect import ConnectError, open_session
+from pgwatch.targets.server_info import Asked
+from pgwatch.targets.session import RefusedError, Session, SessionBrokenError, SilentServerError
+from pgwatch.targets.target import ServerInfo, Target
+
+if TYPE_CHECKING:
+    from pgwatch.baseline.announced import Announced
+    from pgwatch.baseline.model import Baseline, Snapshot, Timed, Timing
+
+_T = TypeVar("_T")
+_BROKEN = (RefusedError, SessionBrokenError, SilentServerError)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BaselineChecks:
+    """Compares what a database is like now with what it was like then."""
+
+    names: tuple[str, ...]  # of `baseline.compare.CHECKS`, those wanted
+    baseline: "Baseline"
+    limits: Limits
+    announced: "Announced | None" = None  # None: no migrations are named
+    accepted: Sequence[Accepted] = ()
+
+    async def run(self, visit: Visit) -> list[CheckResult]:
+        """Read each database anew and compare; what kept us from looking makes all unknown."""
+        started = time.perf_counter()
+        found: dict[str, dict[str, Compared]] = {}
+        for database in _databases(visit):
+            visit.say(f"reading {database} for the comparison")
+            now = await take(visit.target, database)
+            if isinstance(now, str):
+                found[database] = dict.fromkeys(self.names, unknown(now))
+            else:
+                before = earlier(self.baseline, now)
+                found[database] = compare(before, now, limits=self.limits, announced=self.announced)
+        if not found:
+            return untold(self.names, visit, "no database of the target was reached")
+        elapsed = time.perf_counter() - started
+        return [
+            result_of(
+                name,
+                {database: compared[name] for database, compared in found.items()},
+                target=visit.target.name,
+                accepted=self.accepted,
+                now=visit.now,
+                elapsed=elapsed,
+            )
+            for name in self.names
+        ]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BenchmarkChecks:
+    """Times the benchmarks of a target's packs, beside their limits and a baseline if there is one."""
+
+    benchmarks: Mapping[str, Sequence[Query]]  # by target
+    limits: Limits
+    baseline: "Baseline | None" = None
+    accepted: Sequence[Accepted] = ()
+    names: tuple[str, ...] = ("benchmarks",)
+
+    async def run(self, visit: Visit) -> list[CheckResult]:
+        """Time them in each database in turn; those whose relations are not there do not apply."""
+        started = time.perf_counter()
+        queries = self.benchmarks.get(visit.target.name, ())
+        found: dict[str, Compared] = {}
+        for database in _databases(visit):
+            found[database] = await self._judged(visit, database, queries)
+        if not found:
+            return untold(self.names, visit, "no database of the target was reached")
+        elapsed = time.perf_counter() - started
+        (name,) = self.names
+        return [
+            result_of(
+                name,
+                found,
+                target=visit.target.name,
+                accepted=self.accepted,
+                now=visit.now,
+                elapsed=elapsed,
+            )
+        ]
+
+    async def _judged(self, visit: Visit, database: str, queries: Sequence[Query]) -> Compared:
+        if not queries:
+            return judge_benchmarks((), (), self.limits)
+        from pgwatch.baseline.timing import time_benchmark  # noqa: PLC0415 - only where there are some
+
+        async def timed(session: Session, info: ServerInfo) -> "list[Timed]":
+            done = []
+            for query in queries:
+                visit.say(f"timing {query.name}")
+                done.append(await time_benchmark(session, info, query))
+            return done
+
+        answer = await _in_session(visit.target, database, queries, timed)
+        if isinstance(answer, str):
+            return unknown(answer)
+        return judge_benchmarks(answer, self._before(visit, database), self.limits)
+
+    def _before(self, visit: Visit, database: str) -> "Iterable[Timing]":
+        if self.baseline is None:
+            return ()
+        named = (
+            one
+            for one in self.baseline.snapshots
+            if (one.target, one.database) == (visit.target.name, database)
+        )
+        alike = (one for one in self.baseline.snapshots if one.database == database)
+        before = next(named, None) or next(alike, None)
+        return before.benchmarks if before is not None else ()
+
+
+async def take(target: Target, database: str, benchmarks: Sequence[Query] = ()) -> "Snapshot | str":
+    """Return a snapshot of `database` with timings of `benchmarks`, or why it could not be read."""
+    from pgwatch.baseline.capture import capture  # noqa: PLC0415 - brings the SQL grammar
+
+    async def captured(session: Session, info: ServerInfo) -> "Snapshot":
+        return await capture(session, info, target=target.name, benchmarks=benchmarks)
+
+    return await _in_session(target, database, benchmarks, captured)
+
+
+async def _in_session(
+    target: Target,
+    database: str,
+    queries: Sequence[Query],
+    work: Callable[[Session, ServerInfo], Awaitable[_T]],
+) -> _T | str:
+    relations = frozenset(name for query in queries for name in query.requires.relations)
+    settings = frozenset(name for query in queries for name in query.requires.settings)
+    asked = Asked(relations=relations, settings=settings)
+    try:
+        # Not prepared: a benchmark is planned each time, as an application's statement mostly is.
+        session, info = await open_session(target, database, asked=asked, prepare=False)
+    except ConnectError as error:
+        return f"no session: {error}"
+    try:
+        return await work(session, info)
+    except _BROKEN as error:
+        return f"the database could not be read: {error}"
+    finally:
+        await session.close()
+
+
+def _databases(visit: Visit) -> list[str]:
+    return [one.database for one in visit.polled if one.info is not None]
