@@ -5,13 +5,22 @@ from dataclasses import dataclass
 from datetime import timedelta
 from difflib import get_close_matches
 from fnmatch import fnmatchcase
+from pathlib import Path
+from typing import TYPE_CHECKING
 
+from pgwatch.baseline.compare import CHECKS as BASELINE_CHECKS
+from pgwatch.baseline.compared import Limits
+from pgwatch.baseline.file import read as read_baseline
+from pgwatch.baseline.model import Baseline
+from pgwatch.check.baseline import BaselineChecks, BenchmarkChecks
 from pgwatch.check.extra import EXTRA_SPECS, ExtraCheck, ExtraSpec, chosen
 from pgwatch.check.migrations import MigrationChecks
+from pgwatch.check.news import News, news_of
 from pgwatch.check.run import CheckPlan, Subject
 from pgwatch.check.spec import CheckSpec, check_specs
 from pgwatch.config.choose import Inputs
 from pgwatch.errors import InputError, Problem
+from pgwatch.queries.query import Query
 from pgwatch.rules.rule import Phase, RuleGroup
 from pgwatch.wiring import (
     accepted_findings,
@@ -25,6 +34,9 @@ from pgwatch.wiring import (
     surroundings_of,
 )
 
+if TYPE_CHECKING:
+    from pgwatch.baseline.announced import Announced
+
 # `pre` only by name: after a deploy it would predict failures of what is already there.
 DEFAULT_PHASES = (Phase.STRUCTURE, Phase.TYPES, Phase.CONSTRAINTS, Phase.POST)
 
@@ -37,6 +49,7 @@ class GateOptions:
     only: Sequence[str] = ()  # names of checks, or patterns
     skip: Sequence[str] = ()
     migrations: Sequence[str] = ()  # files, folders, patterns; instead of the configured ones
+    baseline: Path | None = None  # a file of `pgwatch baseline save`
     timeout: timedelta = timedelta(seconds=60)  # of the whole run
     strict: bool = False
     fail_on_warn: bool = False
@@ -67,7 +80,9 @@ def check_plan(inputs: Inputs, options: GateOptions) -> CheckPlan:
     found = _choose(groups, inputs, options)
     if not found.specs and not found.extra:
         raise InputError([Problem(file="command line", message=_nothing_left(inputs, options))])
-    extra = _extra_checks(inputs, options, tuple(spec.name for spec in found.extra))
+    baseline = read_baseline(options.baseline) if options.baseline else None
+    names = tuple(spec.name for spec in found.extra)
+    extra = _extra_checks(inputs, options, names, baseline)
     wanted = frozenset[str]().union(
         *(
             producers.of(rule)
@@ -96,6 +111,7 @@ def check_plan(inputs: Inputs, options: GateOptions) -> CheckPlan:
         fail_on_warn=options.fail_on_warn,
         surroundings=surroundings_of(inputs.settings),
         extra=extra,
+        news=_news(inputs, baseline),
     )
 
 
@@ -111,16 +127,22 @@ def migration_patterns(inputs: Inputs | None, named: Sequence[str]) -> tuple[str
 def _given(inputs: Inputs | None, options: GateOptions) -> frozenset[str]:
     """Return which of the options are given, or stand in the file, that bring checks of their own."""
     given = {
+        "": True,
         "--migrations": bool(migration_patterns(inputs, options.migrations)),
+        "--baseline": options.baseline is not None,
     }
     return frozenset(option for option, here in given.items() if here)
 
 
 def _extra_checks(
-    inputs: Inputs, options: GateOptions, names: tuple[str, ...]
+    inputs: Inputs, options: GateOptions, names: tuple[str, ...], baseline: Baseline | None
 ) -> tuple[ExtraCheck, ...]:
     """Return what runs the checks `names`; raises InputError where a file is not there."""
-    rooms: tuple[ExtraCheck | None, ...] = (_migration_checks(inputs, options, names),)
+    rooms: tuple[ExtraCheck | None, ...] = (
+        _migration_checks(inputs, options, names),
+        _benchmark_checks(inputs, names, baseline),
+        _baseline_checks(inputs, options, names, baseline),
+    )
     return tuple(room for room in rooms if room is not None)
 
 
@@ -140,6 +162,78 @@ def _migration_checks(
     return MigrationChecks(
         declarations=declarations, names=wanted, accepted=accepted_findings(inputs)
     )
+
+
+def _benchmark_checks(
+    inputs: Inputs, names: tuple[str, ...], baseline: Baseline | None
+) -> BenchmarkChecks | None:
+    if "benchmarks" not in names:
+        return None
+    return BenchmarkChecks(
+        benchmarks=benchmarks_of(inputs),
+        limits=baseline_limits(inputs),
+        baseline=baseline,
+        accepted=accepted_findings(inputs),
+    )
+
+
+def _baseline_checks(
+    inputs: Inputs, options: GateOptions, names: tuple[str, ...], baseline: Baseline | None
+) -> BaselineChecks | None:
+    wanted = tuple(name for name in names if name in BASELINE_CHECKS)
+    if not wanted or baseline is None:
+        return None
+    return BaselineChecks(
+        names=wanted,
+        baseline=baseline,
+        limits=baseline_limits(inputs),
+        announced=announced_by(inputs, options.migrations),
+        accepted=accepted_findings(inputs),
+    )
+
+
+def _news(inputs: Inputs, baseline: Baseline | None) -> News | None:
+    if baseline is None:
+        return None
+    targets = [target.name for target in inputs.targets]
+    return news_of(baseline.findings, baseline.judged, targets)
+
+
+def benchmarks_of(inputs: Inputs) -> dict[str, tuple[Query, ...]]:
+    """Return the benchmarks of each target's packs, by the target's name."""
+    catalog = catalog_of(inputs)
+    return {target.name: catalog.benchmarks_of(target.packs) for target in inputs.targets}
+
+
+def baseline_limits(inputs: Inputs | None) -> Limits:
+    """Return from when on a difference is one."""
+    if inputs is None or inputs.settings is None:
+        return Limits()
+    settings = inputs.settings.baseline
+    return Limits(
+        slower=settings.slower,
+        slower_by=settings.slower_by,
+        min_calls=settings.min_calls,
+        improvement=settings.improvement,
+    )
+
+
+def announced_by(inputs: Inputs, named: Sequence[str]) -> "Announced | None":
+    """Return what the migrations say they do, None where there are none; raises InputError."""
+    patterns = migration_patterns(inputs, named)
+    if not patterns:
+        return None
+    from pgwatch.baseline.announced import Announced  # noqa: PLC0415 - only with migrations
+    from pgwatch.migration.folder import find_migrations  # noqa: PLC0415 - as above
+    from pgwatch.migration.sqlfile import read_statements  # noqa: PLC0415 - as above
+
+    place = "command line" if named else str(inputs.file or "configuration")
+    paths = find_migrations(patterns, named_in=place)
+    try:
+        return Announced(one.text for path in paths for one in read_statements(path))
+    except OSError as error:
+        message = f"a migration cannot be read: {error.strerror or error}"
+        raise InputError([Problem(file=str(error.filename), message=message)]) from error
 
 
 def _choose(groups: Sequence[RuleGroup], inputs: Inputs | None, options: GateOptions) -> Chosen:
