@@ -15,6 +15,7 @@ from pgwatch.rules.label_values import unknown_values
 from pgwatch.rules.lint import LintFinding, lint
 from pgwatch.rules.load import load_rules
 from pgwatch.rules.since import Version, read_version
+from pgwatch.rules.template_labels import missing_labels
 from pgwatch.samples.sample import MetricType
 from pgwatch.wiring import catalog_of, rule_groups
 from pgwatch.yamlfile import load
@@ -60,7 +61,7 @@ def run(arguments: argparse.Namespace) -> int:
     for file in arguments.metrics:
         knowledge |= read_metrics(file)
     found = lint(groups, knowledge, target=arguments.target_version)
-    warnings = unknown_values(groups)
+    warnings = unknown_values(groups) + missing_labels(groups, knowledge)
     for warning in warnings:
         print(f"warning: {warning}", file=sys.stderr)
     rules = sum(len(group.rules) for group in groups)
@@ -89,6 +90,7 @@ def catalogue_knowledge(catalog: Catalog) -> Knowledge:
                 labels=own | also,
                 always=own & also,
                 is_counter=metric.family.type is MetricType.COUNTER,
+                interval=min(query.interval, (before and before.interval) or query.interval),
             )
     metrics["pg_up"] = MetricFacts(labels=frozenset({"target"}), always=frozenset({"target"}))
     return Knowledge(metrics)

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from datetime import timedelta
 from difflib import get_close_matches
 from fnmatch import fnmatchcase
 
@@ -23,6 +24,7 @@ class MetricFacts:
     labels: frozenset[str] | None = None  # beside SCRAPED; None: nobody knows
     always: frozenset[str] = frozenset()  # those of `labels` that no series lacks
     is_counter: bool = False
+    interval: timedelta | None = None  # between two samples; None: nobody knows
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,8 +4,9 @@ A finding is about what can be known without data; a rule without findings may s
 """
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import timedelta
 from difflib import get_close_matches
 from enum import StrEnum
 
@@ -20,6 +21,10 @@ from pgwatch.samples.labels import METRIC_NAME, Matcher
 from pgwatch.units import format_duration
 
 _VALUE = re.compile(r"\{\{[^}]*(?:\$value\b|\.Value\b)", re.DOTALL)
+_OF_TWO = (
+    "rate", "irate", "increase", "delta", "idelta", "deriv", "predict_linear", "changes", "resets",
+)  # fmt: skip
+# functions that say nothing of a single sample
 _SHOWN = 80  # characters of an expression in a message
 
 
@@ -33,6 +38,7 @@ class Defect(StrEnum):
     UNKNOWN_LABEL = "unknown-label"
     VALUE_IN_LABEL = "value-in-label"
     SHORT_FOR = "short-for"
+    SHORT_RANGE = "short-range"
     NEEDS_NEWER = "needs-newer"
 
 
@@ -53,10 +59,12 @@ def lint(
     `target` is the oldest Prometheus that has to load them. Nothing is said of metrics of which nothing is
     known, unless others that begin with the same word are.
     """
-    recorded = {
-        rule.name for group in groups for rule in group.rules if isinstance(rule, RecordingRule)
-    }
-    look = _Look(knowledge, LabelReader(knowledge, recorded), frozenset(recorded))
+    recorded: dict[str, timedelta] = {}
+    for group in groups:
+        for rule in group.rules:
+            if isinstance(rule, RecordingRule):
+                recorded[rule.name] = min(group.interval, recorded.get(rule.name, group.interval))
+    look = _Look(knowledge, LabelReader(knowledge, recorded), recorded)
     found: list[LintFinding] = []
     for group in groups:
         for rule in group.rules:
@@ -74,7 +82,7 @@ class _Look:
 
     knowledge: Knowledge
     labels: LabelReader
-    recorded: frozenset[str]
+    recorded: Mapping[str, timedelta]  # the interval of each recorded metric
 
     def at(self, rule: Rule, group: RuleGroup) -> Found:
         empty: list[
@@ -89,6 +97,8 @@ class _Look:
                     empty += [node] if matches else []
                     yield from matches
                 yield from self._comparison(node, rule.query)
+            elif isinstance(node, ast.Call):
+                yield from self._window(node, rule.query)
             yield from self._grouping(node)
         if isinstance(rule, AlertingRule):
             if ast.selectors(rule.expr) and (reason := self._always(rule.expr, rule.query)):
@@ -117,6 +127,24 @@ class _Look:
                 yield Defect.UNKNOWN_LABEL, message
             else:
                 yield from _misspelled(matcher.name, facts.labels)
+
+    def _window(self, node: ast.Call, text: str) -> Found:
+        window = ast.unwrapped(node.args[0]) if node.func in _OF_TWO else None
+        if not isinstance(window, ast.MatrixSelector):
+            return
+        name = window.selector.name
+        facts = self.knowledge.of(name)
+        interval = self.recorded.get(name, facts.interval if facts else None)
+        length = timedelta(milliseconds=window.range_ms)
+        if interval is None or length >= interval * 2:
+            return
+        often = "never" if length <= interval else "at times not"
+        yield (
+            Defect.SHORT_RANGE,
+            f"{_shown(node, text)} has {often} the two samples that {node.func} needs: {name} has a new"
+            f" one each {format_duration(interval)}; take a window of {format_duration(interval * 4)}"
+            f" ({format_duration(interval * 2)} at least), or observe more often",
+        )
 
     def _grouping(self, node: ast.Expr) -> Found:
         names: tuple[str, ...] = ()

@@ -2,6 +2,7 @@
 
 import json
 import re
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -9,10 +10,11 @@ import pytest
 from pgwatch.cli.main import main
 from pgwatch.cli.rules_lint import catalogue_knowledge
 from pgwatch.queries.catalog import load_catalog
-from pgwatch.rules.knowledge import Knowledge, of_document
+from pgwatch.rules.knowledge import Knowledge, MetricFacts, of_document
 from pgwatch.rules.lint import Defect, lint
 from pgwatch.rules.load import load_rules, parse_rules
 from pgwatch.rules.since import read_version
+from pgwatch.rules.template_labels import missing_labels
 from pgwatch.share import share
 from pgwatch.wiring import rule_groups
 from tests.servers import ROOT
@@ -331,3 +333,74 @@ def test_page_that_is_none(
     page.write_text(text)
     assert main(["rules", "lint", rules, "--metrics", str(page)]) == 2
     assert message in capsys.readouterr().err
+
+
+CATALOGUE = catalogue_knowledge(load_catalog([share("queries")]))
+SHORT = [
+    ("rate(polled[30s]) > 0", "never"),
+    ("increase(polled[1m]) > 0", "never"),  # the window is open on the left
+    ("changes((polled[90s])) > 0", "at times not"),
+    ("rate(polled[2m]) > 0", ""),
+    ("max_over_time(polled[30s]) > 0", ""),  # says something of one sample
+    ("rate(unknown[1s]) > 0", ""),
+    ("rate(polled[30s:10s]) > 0", ""),  # of its own samples
+    ("rate(job:x[1m]) > 0", "never"),  # recorded each minute
+]
+
+
+@pytest.mark.parametrize(("expr", "often"), SHORT, ids=[expr for expr, _ in SHORT])
+def test_a_window_has_two_samples(expr: str, often: str) -> None:
+    facts = MetricFacts(labels=frozenset(), interval=timedelta(minutes=1))
+    rules = [{"record": "job:x", "expr": "polled"}, {"alert": "A", "expr": expr}]
+    text = json.dumps({"groups": [{"name": "g", "interval": "1m", "rules": rules}]})
+    found = lint(parse_rules(text, file="r.yml"), Knowledge({"polled": facts}))
+    assert [one.defect for one in found] == ([Defect.SHORT_RANGE] if often else [])
+    if found:
+        assert f" has {often} the two samples" in found[0].message
+        assert "take a window of 4m" in found[0].message
+
+
+def test_the_interval_of_a_metric_is_that_of_its_query() -> None:
+    catalog = load_catalog([share("queries")])
+    for metric, queries in catalog.by_metric.items():
+        facts = CATALOGUE.of(metric)
+        assert facts is not None
+        assert facts.interval == min(query.interval for query in queries)
+
+
+HOLES = [  # expression, text, label that is missing, words of the cure
+    ("sum by (slot) (pg_slots) > 1", "{{ $labels.datname }}", "datname", "sum by (slot, datname)"),
+    ("sum(pg_slots) > 1", "{{ .Labels.slot | title }}", "slot", "sum by (slot)"),
+    ("max without (slot) (pg_slots) > 1", "{{ $labels.slot }}", "slot", "without (slot)"),
+    ("pg_replica == 1", "{{ $labels.slot }}", "slot", "leave it out"),
+    ("absent(pg_slots)", "{{ $labels.instance }}", "instance", "names with ="),
+    (
+        "pg_slots > on (instance) pg_replica",
+        "{{ $labels.slot }}",
+        "slot",
+        "group_left (slot)",
+    ),
+    ("sum by (slot) (pg_slots) > 1", "{{ $labels.slot }} of $labels.datname", "", ""),
+    ("sum(pg_slots) > 1", "{{ with $labels.slot }}{{ . }}{{ end }}", "", ""),  # asks for it
+    ("sum(pg_slots) > 1", '{{ range query "x" }}{{ .Labels.slot }}{{ end }}', "", ""),
+    ("pg_slots > 1", "{{ $labels.team }} {{ $labels.instance }}", "", ""),  # a target's label
+    ("other_metric > 1", "{{ $labels.slot }}", "", ""),  # nothing is known of it
+    ('sum by (x) (label_replace(pg_slots, "x", "a", "", "")) > 1', "{{ $labels.x }}", "", ""),
+]
+
+
+@pytest.mark.parametrize("key", ["labels", "annotations"])
+@pytest.mark.parametrize(("expr", "text", "label", "cure"), HOLES, ids=[one[1] for one in HOLES])
+def test_a_template_with_a_hole(expr: str, text: str, label: str, cure: str, key: str) -> None:
+    rule = json.dumps({"alert": "A", "expr": expr, key: {"told": text}})
+    groups = parse_rules(f"groups: [{{name: g, rules: [\n{rule}]}}]", file="r.yml")
+    warnings = missing_labels(groups, KNOWN)
+    assert len(warnings) == bool(label)
+    if warnings:
+        where = f"r.yml:2: rule A names {label} in its {key.removesuffix('s')} told"
+        assert warnings[0].startswith(where)
+        assert cure in warnings[0]
+
+
+def test_no_shipped_template_has_a_hole() -> None:
+    assert missing_labels(rule_groups(None), CATALOGUE) == []
