@@ -6,10 +6,11 @@ Modes: https://www.postgresql.org/docs/current/sql-altertable.html and AlterTabl
 
 from collections.abc import Callable, Iterator
 
-from pgwatch.migration.parse import Node, expression_text, opened, pb, strings, type_text
+from pgwatch.migration.parse import Node, expression_text, opened, pb, type_text
 from pgwatch.migration.preflight.lock_facts import LockFacts, Relation
 from pgwatch.migration.preflight.lock_modes import Demand, LockMode, Work
 from pgwatch.migration.preflight.rewrites import proves_not_null, rewrites
+from pgwatch.migration.preflight.steps import functions_in
 
 _SHARE_UPDATE = frozenset(
     {
@@ -171,22 +172,6 @@ def _volatile(expression: Node, facts: LockFacts) -> str:
     One that the database does not have is taken for volatile, as a new one is unless it says otherwise.
     """
     return next((name for name in sorted(functions_in(expression)) if name not in facts.steady), "")
-
-
-def functions_in(node: Node) -> set[str]:
-    """Return the names of the functions that a tree calls, without schemas."""
-    found = set[str]()
-    waiting = [node]
-    while waiting:
-        one = waiting.pop()
-        if one.DESCRIPTOR.name == "FuncCall":
-            found.update(strings(one.funcname)[-1:])
-        for field, value in one.ListFields():
-            if field.message_type is None:
-                continue
-            many = not hasattr(value, "ListFields")
-            waiting += value if many else [value]
-    return found
 
 
 def _retyped(name: str, node: Node, relation: Relation, facts: LockFacts) -> _Found:

@@ -4,17 +4,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 
-from pgwatch.migration.folder import migration_name
 from pgwatch.migration.objects import Place
-from pgwatch.migration.parse import (
-    Node,
-    UnparsableError,
-    opened,
-    parse_block,
-    parse_statements,
-    pb,
-)
-from pgwatch.migration.preflight.alter_locks import functions_in
 from pgwatch.migration.preflight.demands import demands
 from pgwatch.migration.preflight.lock_facts import (
     Holder,
@@ -23,6 +13,7 @@ from pgwatch.migration.preflight.lock_facts import (
     read_lock_facts,
 )
 from pgwatch.migration.preflight.lock_modes import Demand, LockMode, Work, conflict
+from pgwatch.migration.preflight.steps import Step, names_in, read_steps, set_to
 from pgwatch.migration.sqlfile import Statement
 from pgwatch.targets.session import Session
 from pgwatch.units import format_duration
@@ -55,13 +46,6 @@ class LockReport:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _Step:
-    place: Place
-    kind: str
-    node: Node
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class _Asked:
     """A demand on a table that exists, and what the migration's session said before."""
 
@@ -73,8 +57,8 @@ class _Asked:
 
 async def lock_risks(session: Session, statements: Sequence[Statement]) -> LockReport:
     """Return which statements hold up others for long or would wait now; raises as `Session.run` does."""
-    steps, unread = _steps(statements)
-    names = set[str]().union(*(_names(step.node) for step in steps))
+    steps, unread = read_steps(statements)
+    names = set[str]().union(*(names_in(step.node) for step in steps))
     facts = await read_lock_facts(session, names)
     asked = list(_asked(steps, facts))
     risks = [*_heavy(asked), *_waiting(asked, facts)]
@@ -82,55 +66,19 @@ async def lock_risks(session: Session, statements: Sequence[Statement]) -> LockR
     return LockReport(risks=tuple(risks), unread=tuple(unread), estimated=facts.estimated)
 
 
-def _steps(statements: Iterable[Statement]) -> tuple[list[_Step], list[Place]]:
-    steps: list[_Step] = []
-    unread: list[Place] = []
-    for one in statements:
-        place = Place(
-            migration=migration_name(one.file), file=one.file, line=one.line, sql=one.text
-        )
-        if one.opaque:
-            unread.append(place)
-            continue
-        try:
-            for kind, node in _parsed(one.text):
-                steps.append(_Step(place=place, kind=kind, node=node))
-        except UnparsableError:
-            unread.append(place)
-    return steps, unread
+async def rewritten_bytes(session: Session, steps: Sequence[Step]) -> int:
+    """Return how much the tables and indexes are that the steps write anew, each counted once."""
+    names = set[str]().union(*(names_in(step.node) for step in steps))
+    facts = await read_lock_facts(session, names)
+    sizes = {
+        _name(one.relation): one.relation.table_bytes + one.relation.index_bytes
+        for one in _asked(steps, facts)
+        if one.demand.work in (Work.REWRITE, Work.UPDATE)
+    }
+    return sum(sizes.values())
 
 
-def _parsed(text: str) -> list[tuple[str, Node]]:
-    """Return a statement, or those of a DO block; raises UnparsableError, also for a dynamic one."""
-    found = []
-    for kind, node in parse_statements(text):
-        if kind != "do_stmt":
-            found.append((kind, node))
-            continue
-        for inner in parse_block(text):
-            if inner.opaque:
-                raise UnparsableError(inner.opaque)
-            found += parse_statements(inner.text)
-    return found
-
-
-def _names(node: Node) -> set[str]:
-    """Return all that could be the name of a relation, a type or a function in a tree."""
-    found = functions_in(node)
-    waiting = [node]
-    while waiting:
-        one = waiting.pop()
-        if one.DESCRIPTOR.name == "RangeVar":
-            found.add(one.relname)
-        elif one.DESCRIPTOR.name == "String":
-            found.add(one.sval)
-        for field, value in one.ListFields():
-            if field.message_type is not None:
-                waiting += [value] if hasattr(value, "ListFields") else value
-    return found
-
-
-def _asked(steps: Iterable[_Step], facts: LockFacts) -> Iterable[_Asked]:
+def _asked(steps: Iterable[Step], facts: LockFacts) -> Iterable[_Asked]:
     schemas: tuple[str, ...] = ("public",)
     lock_timeout = facts.lock_timeout
 
@@ -143,26 +91,15 @@ def _asked(steps: Iterable[_Step], facts: LockFacts) -> Iterable[_Asked]:
     for step in steps:
         if step.kind == "variable_set_stmt":
             if step.node.name == "search_path":
-                schemas = _set_to(step.node) or ("public",)
+                schemas = set_to(step.node) or ("public",)
             elif step.node.name == "lock_timeout":
-                lock_timeout = "".join(_set_to(step.node))
+                lock_timeout = "".join(set_to(step.node))
             continue
         for demand in demands(step.kind, step.node, facts, resolve):
             if (relation := resolve(demand.schema, demand.table)) is not None:
                 yield _Asked(
                     place=step.place, demand=demand, relation=relation, lock_timeout=lock_timeout
                 )
-
-
-def _set_to(node: Node) -> tuple[str, ...]:
-    if node.kind != pb.VAR_SET_VALUE:
-        return ()
-    values = []
-    for item in node.args:
-        constant = opened(item)[1]
-        kind = constant.WhichOneof("val")
-        values.append(constant.sval.sval if kind == "sval" else str(constant.ival.ival))
-    return tuple(values)
 
 
 def _heavy(asked: Iterable[_Asked]) -> Iterable[LockRisk]:

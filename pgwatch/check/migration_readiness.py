@@ -1,0 +1,147 @@
+"""The check `migration_readiness`: whether a migration could run here and now at all."""
+
+import asyncio
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING, assert_never
+
+from pgwatch.check.extra import BY_NAME, Visit
+from pgwatch.check.place import place_labels, quoted
+from pgwatch.check.verdict import CheckResult, Finding, Verdict
+from pgwatch.rules.accepted import Accepted, accepted_by
+from pgwatch.targets.connect import ConnectError, open_session
+from pgwatch.targets.session import RefusedError, Session, SessionBrokenError, SilentServerError
+from pgwatch.targets.target import HostSource, Target
+
+if TYPE_CHECKING:
+    from pgwatch.migration.preflight.readiness import FreeDisk, Obstacle, Readiness
+    from pgwatch.migration.sqlfile import Statement
+
+NAME = "migration_readiness"
+_LIMIT = timedelta(seconds=5)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReadinessChecks:
+    """Judges the role that we are connected as, and the server, for what a migration needs."""
+
+    statements: "Sequence[Statement]"
+    paths: Sequence[Path]
+    accepted: Sequence[Accepted] = ()
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Its one check."""
+        return (NAME,)
+
+    async def run(self, visit: Visit) -> list[CheckResult]:
+        """Return the check; what kept us from looking is the reason why it is unknown."""
+        started = time.perf_counter()
+        found = await self._look(visit)
+        verdict, reason, cure = Verdict.UNKNOWN, "", ""
+        findings: tuple[Finding, ...] = ()
+        if isinstance(found, str):
+            reason = found
+        else:
+            verdict, reason, cure, findings = self._judged(found, visit)
+        spec = BY_NAME[NAME]
+        return [
+            CheckResult(
+                name=NAME,
+                target=visit.target.name,
+                database=visit.database,
+                phase=spec.phase,
+                severity=spec.severity,
+                verdict=verdict,
+                reason=reason,
+                cure=cure,
+                findings=findings,
+                duration_seconds=time.perf_counter() - started,
+            )
+        ]
+
+    async def _look(self, visit: Visit) -> "Readiness | str":
+        from pgwatch.migration.preflight.readiness import readiness  # noqa: PLC0415 - the grammar
+
+        try:
+            session, info = await open_session(visit.target, visit.database, prepare=False)
+        except ConnectError as error:
+            return f"no session: {error}"
+        try:
+            disk = await free_disk(session, visit.target, role=info.user)
+            return await readiness(session, info, self.statements, self.paths, disk)
+        except (RefusedError, SessionBrokenError, SilentServerError) as error:
+            return f"the catalogue could not be read: {error}"
+        finally:
+            await session.close()
+
+    def _judged(
+        self, found: "Readiness", visit: Visit
+    ) -> tuple[Verdict, str, str, tuple[Finding, ...]]:
+        findings = [_finding(one) for one in found.obstacles if one.known]
+        counted = tuple(
+            one for one in findings if not accepted_by(self.accepted, NAME, one.labels, visit.now)
+        )
+        untold = [one for one in found.obstacles if not one.known]
+        notes = [one.message for one in untold] + list(found.notes)
+        if waived := len(findings) - len(counted):
+            notes.append(f"{waived} accepted and not counted")
+        verdict = Verdict.UNKNOWN if untold else Verdict.PASS
+        cure = "\n".join(dict.fromkeys(one.cure for one in untold if one.cure))
+        return Verdict.FAIL if counted else verdict, "; ".join(notes), cure, counted
+
+
+def _finding(obstacle: "Obstacle") -> Finding:
+    place = obstacle.place
+    return Finding(
+        summary=obstacle.message,
+        description=quoted(place) if place else "",
+        fix=obstacle.cure,
+        labels={
+            **(place_labels(place) if place else {}),
+            "kind": str(obstacle.topic),
+            "object": obstacle.object,
+            "problem": "not_ready",
+        },
+        object=obstacle.object,
+    )
+
+
+async def free_disk(session: Session, target: Target, *, role: str) -> "FreeDisk":
+    """Return what is free where the data directory is, if the target's `host` lets us look."""
+    from pgwatch.migration.preflight.readiness import FreeDisk  # noqa: PLC0415 - the grammar
+
+    source = target.host
+    if source in (HostSource.NONE, HostSource.SERVER):
+        cure = "host: {source: local}  # or {source: node_exporter, url: …}, in pgwatch.yml"
+        return FreeDisk(bytes=None, reason="PostgreSQL does not tell what is free", cure=cure)
+    try:
+        answer = await session.run("SELECT current_setting('data_directory')", limit=_LIMIT)
+    except RefusedError as error:
+        cure = f'GRANT pg_read_all_settings TO "{role}";'
+        return FreeDisk(bytes=None, reason=f"where the data is: {error}", cure=cure)
+    folder = str(answer.rows[0][0])
+    return await asyncio.to_thread(_free_at, target, folder)
+
+
+def _free_at(target: Target, folder: str) -> "FreeDisk":
+    from pgwatch.migration.preflight.readiness import FreeDisk  # noqa: PLC0415 - the grammar
+    from pgwatch.probes.disk import local_free_bytes, node_exporter_free_bytes  # noqa: PLC0415 - psutil
+    from pgwatch.probes.probe import ProbeError  # noqa: PLC0415 - as above
+
+    try:
+        match target.host:
+            case HostSource.LOCAL:
+                free = local_free_bytes(folder)
+            case HostSource.NODE_EXPORTER:
+                free = node_exporter_free_bytes(target.host_url, folder, timeout=_LIMIT)
+            case HostSource.NONE | HostSource.SERVER:
+                return FreeDisk(bytes=None, reason="the host is not watched")
+            case _:
+                assert_never(target.host)
+    except ProbeError as error:
+        return FreeDisk(bytes=None, reason=str(error))
+    return FreeDisk(bytes=free, reason=f"at {folder}")
