@@ -12,16 +12,19 @@ from pgwatch.baseline.compare import CHECKS as BASELINE_CHECKS
 from pgwatch.baseline.compared import Limits
 from pgwatch.baseline.file import read as read_baseline
 from pgwatch.baseline.model import Baseline
+from pgwatch.check import migration_locks, migration_readiness
 from pgwatch.check.baseline import BaselineChecks, BenchmarkChecks
 from pgwatch.check.extra import EXTRA_SPECS, ExtraCheck, ExtraSpec, chosen
+from pgwatch.check.liveness import LIVENESS, LivenessCheck
 from pgwatch.check.migrations import MigrationChecks
 from pgwatch.check.news import News, news_of
 from pgwatch.check.run import CheckPlan, Subject
-from pgwatch.check.spec import CheckSpec, check_specs
+from pgwatch.check.spec import CheckSpec, Producers, asks_history, check_specs
 from pgwatch.config.choose import Inputs
 from pgwatch.errors import InputError, Problem
 from pgwatch.queries.query import Query
 from pgwatch.rules.rule import Phase, RuleGroup
+from pgwatch.units import format_duration
 from pgwatch.wiring import (
     accepted_findings,
     catalog_of,
@@ -53,6 +56,7 @@ class GateOptions:
     timeout: timedelta = timedelta(seconds=60)  # of the whole run
     strict: bool = False
     fail_on_warn: bool = False
+    window: timedelta | None = None  # look twice, this far apart
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,9 +78,10 @@ def check_plan(inputs: Inputs, options: GateOptions) -> CheckPlan:
     Raises InputError if no check is left: a gate that looks at nothing must not say yes.
     """
     catalog, groups = catalog_of(inputs), rule_groups(inputs)
+    _refuse_long_window(options)
     http = http_probes(inputs.settings, at_most=options.timeout)
     refuse_equal_names([*inputs.targets, *http])
-    producers = producers_of(catalog, groups, http)
+    producers = producers_of(catalog, groups, http, window=options.window)
     found = _choose(groups, inputs, options)
     if not found.specs and not found.extra:
         raise InputError([Problem(file="command line", message=_nothing_left(inputs, options))])
@@ -112,7 +117,29 @@ def check_plan(inputs: Inputs, options: GateOptions) -> CheckPlan:
         surroundings=surroundings_of(inputs.settings),
         extra=extra,
         news=_news(inputs, baseline),
+        window=options.window,
+        twice=_twice(found.specs, producers) if options.window else frozenset(),
     )
+
+
+def _twice(specs: Sequence[CheckSpec], producers: Producers) -> frozenset[str]:
+    """Return the queries and probes that feed a rule which is judged over the window."""
+    rules = (rule for spec in specs for rule in spec.rules)
+    over = [
+        producers.of(rule)
+        for rule in rules
+        if asks_history(rule, producers.historic) and not producers.lacks(rule)
+    ]
+    return frozenset[str]().union(*over)
+
+
+def _refuse_long_window(options: GateOptions) -> None:
+    if options.window is not None and options.window >= options.timeout:
+        window, timeout = format_duration(options.window), format_duration(options.timeout)
+        message = (
+            f"{window} does not fit into the whole run's --timeout {timeout}; name a longer one"
+        )
+        raise InputError([Problem(file="command line", path="--window", message=message)])
 
 
 def migration_patterns(inputs: Inputs | None, named: Sequence[str]) -> tuple[str, ...]:
@@ -139,7 +166,8 @@ def _extra_checks(
 ) -> tuple[ExtraCheck, ...]:
     """Return what runs the checks `names`; raises InputError where a file is not there."""
     rooms: tuple[ExtraCheck | None, ...] = (
-        _migration_checks(inputs, options, names),
+        *_readiness_checks(inputs, options, names),
+        *_migration_checks(inputs, options, names),
         _benchmark_checks(inputs, names, baseline),
         _baseline_checks(inputs, options, names, baseline),
     )
@@ -148,20 +176,48 @@ def _extra_checks(
 
 def _migration_checks(
     inputs: Inputs, options: GateOptions, names: tuple[str, ...]
-) -> MigrationChecks | None:
+) -> Sequence[ExtraCheck]:
     own = ("migration_structure", "migration_types", "migration_constraints")
     wanted = tuple(name for name in names if name in own)
-    if not wanted:
-        return None
+    if not wanted and LIVENESS not in names:
+        return ()
     from pgwatch.migration.folder import find_migrations  # noqa: PLC0415 - brings the SQL grammar
     from pgwatch.migration.verify import read_migrations  # noqa: PLC0415 - brings the SQL grammar
 
     patterns = migration_patterns(inputs, options.migrations)
     place = "command line" if options.migrations else str(inputs.file or "configuration")
     declarations = read_migrations(find_migrations(patterns, named_in=place))
-    return MigrationChecks(
-        declarations=declarations, names=wanted, accepted=accepted_findings(inputs)
-    )
+    accepted = accepted_findings(inputs)
+    checks: list[ExtraCheck] = []
+    if wanted:
+        checks.append(MigrationChecks(declarations=declarations, names=wanted, accepted=accepted))
+    if LIVENESS in names:
+        checks.append(LivenessCheck(declarations=declarations, accepted=accepted))
+    return checks
+
+
+def _readiness_checks(
+    inputs: Inputs, options: GateOptions, names: tuple[str, ...]
+) -> Sequence[ExtraCheck]:
+    if migration_readiness.NAME not in names and migration_locks.NAME not in names:
+        return ()
+    from pgwatch.migration.folder import find_migrations  # noqa: PLC0415 - brings the SQL grammar
+    from pgwatch.migration.preflight.steps import read_files  # noqa: PLC0415 - as above
+
+    patterns = migration_patterns(inputs, options.migrations)
+    place = "command line" if options.migrations else str(inputs.file or "configuration")
+    paths = find_migrations(patterns, named_in=place)
+    statements, accepted = read_files(paths), accepted_findings(inputs)
+    checks: list[ExtraCheck] = []
+    if migration_readiness.NAME in names:
+        checks.append(
+            migration_readiness.ReadinessChecks(
+                statements=statements, paths=paths, accepted=accepted
+            )
+        )
+    if migration_locks.NAME in names:
+        checks.append(migration_locks.LockChecks(statements=statements, accepted=accepted))
+    return checks
 
 
 def _benchmark_checks(
@@ -218,7 +274,7 @@ def baseline_limits(inputs: Inputs | None) -> Limits:
     )
 
 
-def announced_by(inputs: Inputs, named: Sequence[str]) -> "Announced | None":
+def announced_by(inputs: Inputs | None, named: Sequence[str]) -> "Announced | None":
     """Return what the migrations say they do, None where there are none; raises InputError."""
     patterns = migration_patterns(inputs, named)
     if not patterns:
@@ -227,7 +283,8 @@ def announced_by(inputs: Inputs, named: Sequence[str]) -> "Announced | None":
     from pgwatch.migration.folder import find_migrations  # noqa: PLC0415 - as above
     from pgwatch.migration.sqlfile import read_statements  # noqa: PLC0415 - as above
 
-    place = "command line" if named else str(inputs.file or "configuration")
+    file = inputs.file if inputs else None
+    place = "command line" if named else str(file or "configuration")
     paths = find_migrations(patterns, named_in=place)
     try:
         return Announced(one.text for path in paths for one in read_statements(path))
@@ -250,7 +307,13 @@ def _choose(groups: Sequence[RuleGroup], inputs: Inputs | None, options: GateOpt
     if problems:
         raise InputError(problems)
     return Chosen(
-        specs=check_specs(groups, phases=options.phases, only=options.only, skip=options.skip),
+        specs=check_specs(
+            groups,
+            phases=options.phases,
+            only=options.only,
+            skip=options.skip,
+            window=options.window,
+        ),
         extra=chosen(here, options.phases, options.only, options.skip),
     )
 

@@ -1,8 +1,8 @@
 """From rules, and how the queries that feed them ended, to the verdict of each check. Pure."""
 
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
-from datetime import datetime
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
 
 from pgwatch.check.spec import (
     OF_THE_DAEMON,
@@ -15,6 +15,7 @@ from pgwatch.check.spec import (
     metric_names,
 )
 from pgwatch.check.verdict import CheckResult, Finding, Verdict, of_findings, worst
+from pgwatch.check.window import Fit, fit, lacks_of_count
 from pgwatch.collect.outcome import Answered, Blocked, Denied, NotApplicable, QueryRun
 from pgwatch.promql.ast import (
     BinaryExpr,
@@ -32,7 +33,6 @@ from pgwatch.rules.rule import AlertingRule, Severity
 from pgwatch.rules.template import Surroundings
 from pgwatch.samples.labels import Labels
 
-NEEDS_HISTORY = "needs history, which one run does not have"
 _VERDICT = "verdict"  # a rule with the label `verdict: unknown` finds what could not be told
 _SHOWN = 10  # of what could not be told, by name
 
@@ -57,6 +57,9 @@ class Seen:
     broken: Mapping[str, str] = field(default_factory=dict)
     # recorded metrics that are not there because their rule failed, and why
     surroundings: Surroundings = NOWHERE  # for the templates of rules
+    earlier: Mapping[str, Sequence[QueryRun]] = field(default_factory=dict)
+    # how they ended at the beginning of the window, where there is one
+    begun: datetime | None = None  # before the first of those
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,6 +70,7 @@ class _Told:
     reason: str = ""
     cures: tuple[str, ...] = ()
     findings: tuple[Finding, ...] = ()
+    lacks: str = ""  # which history it needs, where that is the reason
     doubted: bool = False
 
 
@@ -105,13 +109,14 @@ def judge(
 
 def _notes(told: Sequence[_Told], verdict: Verdict) -> Iterator[str]:
     """Iterate over the reasons that explain `verdict`; why a part was skipped matters if all was."""
-    if verdict is Verdict.SKIPPED and any(one.reason == NEEDS_HISTORY for one in told):
-        yield NEEDS_HISTORY
+    lacking = [one.lacks for one in told if one.lacks]
+    if verdict is Verdict.SKIPPED:
+        yield from lacking
     for one in told:
         if one.reason and (one.verdict is verdict or one.verdict is not Verdict.SKIPPED):
             yield one.reason
-    if verdict is not Verdict.SKIPPED and any(one.reason == NEEDS_HISTORY for one in told):
-        yield f"in part it {NEEDS_HISTORY}"
+    if verdict is not Verdict.SKIPPED:
+        yield from (f"in part it {lacks}" for lacks in lacking)
 
 
 def _tell(
@@ -121,9 +126,10 @@ def _tell(
     mistakes = producers.mistakes(rule)
     if (told := _without_looking(rule, fed, producers, mistakes)) is not None:
         return told
+    fitted = _fitted(rule, seen, producers)
     try:
         evaluation = evaluate(
-            rule,
+            replace(rule, expr=fitted.expr),
             seen.engine,
             round(seen.now.timestamp() * 1000),
             surroundings=seen.surroundings,
@@ -135,7 +141,10 @@ def _tell(
     if not wanted.isdisjoint(fed.doubted):
         counted = []  # absent, maybe, only because nobody could look
     doubts = [*fed.doubts, *mistakes]
-    notes = list(dict.fromkeys(doubts))
+    if fitted.partial and producers.window is not None and not counted and not doubts:
+        lacks = lacks_of_count(rule.expr, producers.window)
+        return _Told(verdict=Verdict.SKIPPED, reason=lacks, lacks=lacks)
+    notes = list(dict.fromkeys([*doubts, *([fitted.note] if fitted.note else [])]))
     if counted:
         notes += dict.fromkeys(fed.absent[metric] for metric in fed.absent if metric in wanted)
     if waived:
@@ -158,16 +167,25 @@ def _without_looking(
     rule: AlertingRule, fed: "_Fed", producers: Producers, mistakes: Sequence[str]
 ) -> _Told | None:
     """Return what there is to say of a rule that no samples decide; None if they do."""
-    if mistakes and (asks_history(rule, producers.historic) or _is_mute(rule.expr, fed.absent)):
+    lacks = producers.lacks(rule)
+    if mistakes and (lacks or _is_mute(rule.expr, fed.absent)):
         # Never skipped, as it would be at every run: no configuration and no server brings it.
         return _Told(verdict=Verdict.UNKNOWN, reason="; ".join(mistakes))
-    if asks_history(rule, producers.historic):
+    if lacks:
         if _is_mute(rule.expr, fed.empty):
             return _Told(verdict=Verdict.PASS)  # nothing is there whose history it would ask for
-        return _Told(verdict=Verdict.SKIPPED, reason=NEEDS_HISTORY)
+        return _Told(verdict=Verdict.SKIPPED, reason=lacks, lacks=lacks)
     if _is_mute(rule.expr, fed.absent):
         return _Told(verdict=Verdict.SKIPPED, reason="; ".join(dict.fromkeys(fed.absent.values())))
     return None
+
+
+def _fitted(rule: AlertingRule, seen: Seen, producers: Producers) -> Fit:
+    """Return the rule's expression as it is evaluated: over the window, where it asks for history."""
+    if producers.window is None or not asks_history(rule, producers.historic):
+        return Fit(expr=rule.expr)
+    span = seen.now - seen.begun if seen.begun else timedelta(0)
+    return fit(rule.expr, window=producers.window, span=span)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -186,10 +204,13 @@ def _feeding(rule: AlertingRule, seen: Seen, producers: Producers) -> _Fed:
     doubts: list[str] = []
     cures: list[str] = []
     empty, doubted = set[str](), set[str]()
+    historic = producers.window is not None and asks_history(rule, producers.historic)
     for metric in metric_names(rule):
         feeding = [run for name in producers.of_metric(metric) for run in seen.runs.get(name, ())]
         unsure = [doubt for run in feeding if (doubt := _doubt(run))]
         unsure += [seen.broken[metric]] if metric in seen.broken else []
+        if historic:
+            unsure += _unseen_before(producers.of_metric(metric), seen)
         if unsure:
             doubted.add(metric)
         if not feeding:
@@ -201,6 +222,19 @@ def _feeding(rule: AlertingRule, seen: Seen, producers: Producers) -> _Fed:
         doubts += unsure
         cures += [run.outcome.grant for run in feeding if isinstance(run.outcome, Denied)]
     return _Fed(absent=absent, empty=empty, doubted=doubted, doubts=doubts, cures=tuple(cures))
+
+
+def _unseen_before(names: frozenset[str], seen: Seen) -> list[str]:
+    """Return why the beginning of the window is not known, of what answers now."""
+    lead = "at the beginning of the window,"
+    doubts = []
+    for name in names & seen.runs.keys():
+        runs = seen.earlier.get(name, ())
+        doubts += [] if runs else [f"{lead} {name} was not asked"]
+        for run in runs:
+            if not isinstance(run.outcome, Answered) and (doubt := _doubt(run)):
+                doubts.append(f"{lead} {doubt}")
+    return doubts
 
 
 def _has_series(metric: str, seen: Seen) -> bool:

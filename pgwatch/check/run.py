@@ -36,6 +36,8 @@ from pgwatch.samples.store import Store
 from pgwatch.targets.target import Target
 from pgwatch.units import format_duration
 
+_RETENTION = timedelta(hours=1)
+
 Progress = Callable[[str, int, int], None]  # what ended, how many have, of how many
 
 
@@ -63,6 +65,8 @@ class CheckPlan:
     fail_on_warn: bool = False
     surroundings: Surroundings = NOWHERE  # for the templates of rules
     extra: Sequence[ExtraCheck] = ()  # what no rule tells, in this order
+    window: timedelta | None = None  # look twice, this far apart, for rules that need history
+    twice: frozenset[str] = frozenset()  # the queries and probes asked at its beginning, too
     news: News | None = None  # what a baseline knew; None: nothing is said to be new or old
 
 
@@ -73,12 +77,13 @@ async def run_check(plan: CheckPlan, on_progress: Progress = lambda *_: None) ->
     count = _Count(on_progress, sum(1 + len(s.queries) + extras for s in plan.subjects))
     measured, probed = await asyncio.gather(
         asyncio.gather(*(_measure(subject, plan, count) for subject in plan.subjects)),
-        asyncio.gather(*(_probe(probe, plan.timeout) for probe in plan.http_probes)),
+        asyncio.gather(*(_probe_alone(probe, plan) for probe in plan.http_probes)),
     )
     targets = [report for one in measured for report in one.targets]
     checks = [check for one in measured for check in one.checks]
-    for run in probed:
-        checks += _judge(plan, [run], target=run.source.target, database="", of_probe=True)
+    for run, earlier in probed:
+        name = run.source.target
+        checks += _judge(plan, [run], earlier, target=name, database="", of_probe=True)
     if plan.news is not None:
         checks = [plan.news.marked(check) for check in checks]
     verdict = whole(checks, strict=plan.strict)
@@ -126,18 +131,28 @@ class _Measured:
     checks: list[CheckResult]
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Earlier:
+    """What was seen at the beginning of the window."""
+
+    begun: datetime
+    runs: Sequence[QueryRun]
+
+
 async def _measure(subject: Subject, plan: CheckPlan, count: _Count) -> _Measured:
     started = time.monotonic()
+    earlier = await _look_before(subject, plan, count)
+    left = plan.timeout - timedelta(seconds=time.monotonic() - started)
     polled, probed = await asyncio.gather(
-        poll_once(subject.target, subject.queries, deadline=plan.timeout, on_progress=count),
-        asyncio.gather(*(_probe(probe, plan.timeout) for probe in subject.probes)),
+        poll_once(subject.target, subject.queries, deadline=left, on_progress=count),
+        asyncio.gather(*(_probe(probe, left) for probe in subject.probes)),
     )
     targets = [_target_report(one) for one in polled]
     if all(one.info is None for one in polled):
         return _Measured(targets=targets, checks=[])  # nothing was seen, so nothing is judged
     runs = [_lost_or_as_it_is(run) for one in polled for run in one.runs] + list(probed)
     database = polled[0].database if len(polled) == 1 else ""
-    checks = _judge(plan, runs, target=subject.target.name, database=database)
+    checks = _judge(plan, runs, earlier, target=subject.target.name, database=database)
     # One after another and after the polling: the cap of connections holds.
     for extra in plan.extra:
         visit = Visit(
@@ -150,6 +165,33 @@ async def _measure(subject: Subject, plan: CheckPlan, count: _Count) -> _Measure
         checks += await run_extra(extra, visit)
         count.ended(extra.names)
     return _Measured(targets=targets, checks=checks)
+
+
+async def _look_before(subject: Subject, plan: CheckPlan, count: _Count) -> _Earlier | None:
+    """Ask what is asked twice, and wait for the window to pass; None where there is none."""
+    if plan.window is None:
+        return None
+    begun = datetime.now(UTC)
+    queries = [query for query in subject.queries if query.name in plan.twice]
+    probes = [probe for probe in subject.probes if probe.source.query in plan.twice]
+    polled, probed = await asyncio.gather(
+        poll_once(subject.target, queries, deadline=plan.timeout - plan.window),
+        asyncio.gather(*(_probe(probe, plan.timeout - plan.window) for probe in probes)),
+    )
+    count.say(f"{subject.target.name}: --window {format_duration(plan.window)}")
+    await asyncio.sleep(plan.window.total_seconds())
+    runs = [_lost_or_as_it_is(run) for one in polled for run in one.runs]
+    return _Earlier(begun=begun, runs=[*runs, *probed])
+
+
+async def _probe_alone(probe: Probe, plan: CheckPlan) -> tuple[QueryRun, _Earlier | None]:
+    """Ask an HTTP probe, twice if there is a window and a check that needs it."""
+    if plan.window is None or probe.source.query not in plan.twice:
+        return await _probe(probe, plan.timeout), None
+    begun = datetime.now(UTC)
+    first = await _probe(probe, plan.timeout - plan.window)
+    await asyncio.sleep(plan.window.total_seconds())
+    return await _probe(probe, plan.timeout), _Earlier(begun=begun, runs=[first])
 
 
 async def _probe(probe: Probe, at_most: timedelta) -> QueryRun:
@@ -185,23 +227,31 @@ def _target_report(polled: Polled) -> TargetReport:
 
 
 def _judge(
-    plan: CheckPlan, runs: Sequence[QueryRun], *, target: str, database: str, of_probe: bool = False
+    plan: CheckPlan,
+    runs: Sequence[QueryRun],
+    earlier: _Earlier | None,
+    *,
+    target: str,
+    database: str,
+    of_probe: bool = False,
 ) -> list[CheckResult]:
     """Judge one target; the HTTP probes have their own checks, and each of them is judged like a target."""
     now = datetime.now(UTC)
-    store = Store()
-    by_source: defaultdict[str, list[QueryRun]] = defaultdict(list)
-    for run in runs:
-        by_source[run.source.query].append(run)
-        if run.collected is not None:
-            store.append(run.collected)
+    store = Store(max(_RETENTION, 2 * (plan.window or timedelta(0))))
     engine = Engine(store)
+    before = _taken(store, earlier.runs if earlier else ())
+    if earlier:
+        # At the time of the newest answer: what a rule records then is not newer than what it reads.
+        _record(plan, store, engine, _newest(earlier))
+    by_source = _taken(store, runs)
     seen = Seen(
         runs=by_source,
         engine=engine,
         now=now,
         broken=_record(plan, store, engine, now),
         surroundings=plan.surroundings,
+        earlier=before,
+        begun=earlier.begun if earlier else None,
     )
     probes = {probe.source.query for probe in plan.http_probes}
     return [
@@ -216,6 +266,21 @@ def _judge(
         for spec in plan.specs
         if of_probe is _is_of_probes(spec, plan.producers, probes)
     ]
+
+
+def _taken(store: Store, runs: Sequence[QueryRun]) -> dict[str, list[QueryRun]]:
+    """Put the samples of `runs` into `store`; returns them by the name of their source."""
+    by_source: defaultdict[str, list[QueryRun]] = defaultdict(list)
+    for run in runs:
+        by_source[run.source.query].append(run)
+        if run.collected is not None:
+            store.append(run.collected)
+    return by_source
+
+
+def _newest(earlier: _Earlier) -> datetime:
+    times = [run.time_ms for run in earlier.runs if run.collected is not None]
+    return datetime.fromtimestamp(max(times) / 1000, UTC) if times else earlier.begun
 
 
 def _is_of_probes(spec: CheckSpec, producers: Producers, probes: Collection[str]) -> bool:

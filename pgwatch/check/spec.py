@@ -2,13 +2,16 @@
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import timedelta
 from difflib import get_close_matches
 from fnmatch import fnmatchcase
 
+from pgwatch.check.window import fit
 from pgwatch.promql.ast import Call, Expr, VectorSelector, needs_history, selectors, walk
 from pgwatch.rules.rule import AlertingRule, Phase, RecordingRule, Rule, RuleGroup, Severity
 from pgwatch.samples.labels import METRIC_NAME, MatchType
 
+NEEDS_HISTORY = "needs history, which one run does not have"
 OF_THE_DAEMON = ("ALERTS", "pgwatch_")  # metrics that one run does not have by its nature
 _SEVERITIES = (Severity.CRITICAL, Severity.WARNING, Severity.INFO)
 
@@ -19,7 +22,7 @@ class CheckSpec:
 
     name: str
     rules: tuple[AlertingRule, ...]
-    needs_history: bool  # no rule of it can be told from a single observation
+    needs_history: bool  # no rule of it can be told from what one run observes
 
     @property
     def severity(self) -> Severity:
@@ -38,10 +41,14 @@ def check_specs(
     phases: Collection[Phase],
     only: Sequence[str] = (),
     skip: Sequence[str] = (),
+    window: timedelta | None = None,
 ) -> tuple[CheckSpec, ...]:
-    """Return the checks of `phases` in the rules' order; `only` and `skip` are names or patterns."""
+    """Return the checks of `phases` in the rules' order; `only` and `skip` are names or patterns.
+
+    With a `window` a run looks twice, so that more rules can be told.
+    """
     groups = tuple(groups)
-    historic = historic_metrics(groups)
+    historic = historic_metrics(groups, window)
     by_name: dict[str, list[AlertingRule]] = {}
     for group in groups:
         for rule in group.rules:
@@ -51,7 +58,7 @@ def check_specs(
         CheckSpec(
             name=name,
             rules=tuple(rules),
-            needs_history=all(asks_history(rule, historic) for rule in rules),
+            needs_history=all(lacks_history(rule, historic, window) for rule in rules),
         )
         for name, rules in by_name.items()
     )
@@ -73,16 +80,19 @@ class Producers:
         groups: Sequence[RuleGroup] = (),
         *,
         missing: Mapping[str, str] | None = None,
+        window: timedelta | None = None,
     ) -> None:
         """Take the source names per metric; recording rules pass on those of what they read.
 
-        `missing` says of a metric what has to be configured before anything brings it.
+        `missing` says of a metric what has to be configured before anything brings it. With a `window`
+        all sources are asked at its beginning, too.
         """
+        self.window = window
         self._by_metric = {metric: frozenset(names) for metric, names in by_metric.items()}
         self._all = frozenset[str]().union(*self._by_metric.values())
         self._missing = dict(missing or {})
         self._mistakes: dict[str, tuple[str, ...]] = {}  # of recorded metrics
-        self.historic = historic_metrics(groups)
+        self.historic = historic_metrics(groups, window)
         for group in groups:  # all before any: one may read what a later one records
             for rule in group.rules:
                 if isinstance(rule, RecordingRule):
@@ -101,6 +111,10 @@ class Producers:
     def of_metric(self, name: str) -> frozenset[str]:
         """Return the sources of one metric; of every metric if `name` is empty."""
         return self._by_metric.get(name, frozenset()) if name else self._all
+
+    def lacks(self, rule: Rule) -> str:
+        """Return why what a run observes is not enough to tell `rule`, "" if it is."""
+        return lacks_history(rule, self.historic, self.window)
 
     def why_absent(self, metric: str) -> str:
         """Return why nothing that was run brings `metric`."""
@@ -159,11 +173,28 @@ def asks_history(rule: Rule, historic: Collection[str]) -> bool:
     return needs_history(rule.expr) or any(name in historic for name in metric_names(rule))
 
 
-def historic_metrics(groups: Iterable[RuleGroup]) -> frozenset[str]:
-    """Return the recorded metrics that one observation does not give."""
+def lacks_history(rule: Rule, historic: Collection[str], window: timedelta | None) -> str:
+    """Return why one run does not see enough to tell `rule`, "" if it does."""
+    if not asks_history(rule, historic):
+        return ""
+    if window is None:
+        return NEEDS_HISTORY
+    if recorded := [name for name in metric_names(rule) if name in historic]:
+        return f"needs the history of {', '.join(recorded)}, which --window does not give"
+    return fit(rule.expr, window=window).lacks
+
+
+def historic_metrics(
+    groups: Iterable[RuleGroup], window: timedelta | None = None
+) -> frozenset[str]:
+    """Return the recorded metrics that one run does not give."""
     names: set[str] = set()
     for group in groups:
         for rule in group.rules:
-            if isinstance(rule, RecordingRule) and asks_history(rule, names):
+            if isinstance(rule, RecordingRule) and (
+                lacks_history(rule, names, window)
+                # What was counted over less time is too small, and who reads it would not know.
+                or (window is not None and fit(rule.expr, window=window).partial)
+            ):
                 names.add(rule.name)
     return frozenset(names)

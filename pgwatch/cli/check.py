@@ -6,10 +6,21 @@ import json
 import signal
 import sys
 from datetime import timedelta
+from pathlib import Path
 
+from pgwatch.check.report import nagios
 from pgwatch.check.run import CheckPlan, run_check
 from pgwatch.check.verdict import EXIT_PASS, EXIT_UNMEASURED, Report
-from pgwatch.cli.check_report import add_report_options, refuse_unwritable, status_of, write
+from pgwatch.cli.check_repeat import Live, until_passed
+from pgwatch.cli.check_report import (
+    add_report_options,
+    format_of,
+    refuse_unwritable,
+    rendered,
+    status_of,
+    wants_colour,
+    write,
+)
 from pgwatch.cli.inputs import add_target_options, read_inputs
 from pgwatch.cli.settings import settings_inputs
 from pgwatch.errors import InputError, Problem
@@ -24,23 +35,54 @@ EXIT_CRASHED = EXIT_UNMEASURED  # never 1: that is the gate's no
 def configure(parser: argparse.ArgumentParser) -> None:
     """Add the gate's options."""
     parser.description = (
-        "Runs the checks once and says pass or no. Exit status: 0 pass (also with warnings, unless"
-        " --fail-on warn), 1 the gate says no, 2 usage or configuration, 3 could not measure."
+        "Runs the checks and says pass or no. Exit status: 0 pass (also with warnings, unless --fail-on"
+        " warn), 1 the gate says no, 2 usage or configuration, 3 could not measure; with --format nagios"
+        " those of a plugin. Without --once or --wait the report is drawn anew on the terminal, until"
+        " interrupted."
     )
     add_target_options(parser)
-    parser.add_argument("--once", action="store_true", help="run once and end with a verdict")
-    parser.add_argument(
+    _add_running(parser.add_argument_group("running"))
+    _add_choosing(parser.add_argument_group("what is checked"))
+    _add_judging(parser.add_argument_group("verdict"))
+    add_report_options(parser.add_argument_group("report"))
+
+
+def _add_running(group: argparse._ArgumentGroup) -> None:
+    group.add_argument("--once", action="store_true", help="run once and end with a verdict")
+    group.add_argument(
+        "--wait",
+        type=_duration,
+        metavar="DURATION",
+        help="run again and again until it passes or the time is out; ends with the last verdict",
+    )
+    group.add_argument(
+        "--window",
+        type=_duration,
+        metavar="DURATION",
+        help="look twice, this far apart, so that rules can be judged that need history: rates, increases",
+    )
+    group.add_argument(
+        "--timeout",
+        type=_duration,
+        default=timedelta(seconds=60),
+        metavar="DURATION",
+        help="for each run as a whole (default: 60s)",
+    )
+
+
+def _add_choosing(group: argparse._ArgumentGroup) -> None:
+    group.add_argument(
         "--list", action="store_true", help="list the checks, with phase and severity, and end"
     )
-    parser.add_argument(
+    group.add_argument(
         "--phase",
         action="append",
         choices=[str(phase) for phase in Phase],
         default=[],
-        help=f"only checks of this phase of the deployment guide (repeatable; default:"
-        f" {', '.join(DEFAULT_PHASES)})",
+        help="only checks of this phase of the deployment guide (repeatable; default:"
+        f" {', '.join(DEFAULT_PHASES)}; pre is what must hold before a migration, and only by name)",
     )
-    parser.add_argument(
+    group.add_argument(
         "--migrations",
         action="append",
         default=[],
@@ -48,53 +90,99 @@ def configure(parser: argparse.ArgumentParser) -> None:
         help="verify what these migrations declare: files, folders or patterns, in the order in which they"
         " were applied (repeatable; instead of the key `migrations`)",
     )
-    parser.add_argument(
-        "--only", action="append", default=[], metavar="NAME", help="only this check, or pattern"
+    group.add_argument(
+        "--baseline",
+        type=Path,
+        metavar="FILE",
+        help="compare with what `pgwatch baseline save FILE` wrote before: what got worse is a finding,"
+        " and each finding is said to be new or old",
     )
-    parser.add_argument(
+    group.add_argument(
+        "--only",
+        action="append",
+        default=[],
+        metavar="NAME",
+        help="only this check, or pattern (repeatable)",
+    )
+    group.add_argument(
         "--skip",
         action="append",
         default=[],
         metavar="NAME",
-        help="leave this check out, or pattern",
+        help="leave this check out, or pattern (repeatable)",
     )
-    parser.add_argument(
+
+
+def _add_judging(group: argparse._ArgumentGroup) -> None:
+    group.add_argument(
         "--fail-on",
         choices=("warn", "fail"),
         default="fail",
         help="the mildest verdict that ends with status 1 (default: fail)",
     )
-    parser.add_argument(
+    group.add_argument(
         "--strict",
         action="store_true",
         help="unknown counts for every check, not only critical ones",
-    )
-    add_report_options(parser)
-    parser.add_argument(
-        "--timeout",
-        type=_duration,
-        default=timedelta(seconds=60),
-        metavar="DURATION",
-        help="for the whole run (default: 60s)",
     )
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Run the gate, or list its checks."""
+    try:
+        return _run(arguments)
+    except InputError as error:
+        if format_of(arguments) != "nagios":
+            raise
+        print(nagios.mistake("; ".join(map(str, error.problems))), end="")
+        return nagios.UNKNOWN
+
+
+def _run(arguments: argparse.Namespace) -> int:
     options = _options(arguments)
     if arguments.list:
         _list(checks_of(settings_inputs(arguments), options), as_json=arguments.json)
         return EXIT_PASS
-    if not arguments.once:
-        message = "name --once: one run, one verdict (or --list to see the checks)"
-        raise InputError([Problem(file="command line", message=message)])
+    live = not (arguments.once or arguments.wait)
+    if live:
+        _refuse_live(arguments)
     plan = check_plan(read_inputs(arguments), options)
     refuse_unwritable(arguments.output)
     # A pipeline that gives up sends SIGTERM: end as for an interrupt, so that the server hears of it too.
     signal.signal(signal.SIGTERM, lambda *_: signal.raise_signal(signal.SIGINT))
-    report = asyncio.run(_run(plan))
+    if live:
+        return _live(plan)
+    if arguments.wait:
+        report = asyncio.run(until_passed(lambda: _measure(plan), wait=arguments.wait))
+    else:
+        report = asyncio.run(_measure(plan))
     write(report, arguments)
     return status_of(report, arguments)
+
+
+def _refuse_live(arguments: argparse.Namespace) -> None:
+    """Refuse to draw where nobody would see it."""
+    if arguments.output or format_of(arguments) != "text":
+        message = "a report that is not drawn on the terminal needs --once or --wait"
+    elif not sys.stdout.isatty():
+        message = (
+            "name --once: one run, one verdict (without it, the report is drawn anew on a terminal)"
+        )
+    else:
+        return
+    raise InputError([Problem(file="command line", message=message)])
+
+
+def _live(plan: CheckPlan) -> int:
+    live = Live(run=lambda: run_check(plan), colour=wants_colour())
+    try:
+        asyncio.run(live.show())
+    except KeyboardInterrupt:
+        if live.last is None:
+            raise
+    assert live.last is not None
+    print(rendered(live.last, "text", colour=wants_colour()), end="")
+    return live.last.exit_code
 
 
 def _options(arguments: argparse.Namespace) -> GateOptions:
@@ -103,13 +191,15 @@ def _options(arguments: argparse.Namespace) -> GateOptions:
         only=arguments.only,
         skip=arguments.skip,
         migrations=arguments.migrations,
+        baseline=arguments.baseline,
         timeout=arguments.timeout,
         strict=arguments.strict,
         fail_on_warn=arguments.fail_on == "warn",
+        window=arguments.window,
     )
 
 
-async def _run(plan: CheckPlan) -> Report:
+async def _measure(plan: CheckPlan) -> Report:
     if not sys.stderr.isatty():
         return await run_check(plan)
 

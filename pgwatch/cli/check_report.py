@@ -15,7 +15,7 @@ from pgwatch.files import not_writable, replace_text
 FORMATS = ("text", "json", "junit", "markdown", "sarif", "nagios")
 
 
-def add_report_options(parser: argparse.ArgumentParser) -> None:
+def add_report_options(parser: argparse._ActionsContainer) -> None:
     """Add --format and --output."""
     parser.add_argument(
         "--format",

@@ -19,6 +19,14 @@ from tests.watching import silent_server, sql
 
 NOWHERE = "postgresql://u:zebra@127.0.0.1:1/app"  # nothing listens on port 1
 NOT_VALIDATED = "PostgresConstraintNotValidated"
+FORMATS = {
+    "text": "(exit 1)",
+    "json": '"exit_code": 1,',
+    "junit": '<failure message="Constraint t_check',
+    "markdown": "## ❌ pgwatch: fail",
+    "sarif": '"version": "2.1.0"',
+    "nagios": "PGWATCH CRITICAL - 1 failed",
+}
 DAMAGE = "CREATE TABLE t (i int); ALTER TABLE t ADD CONSTRAINT t_check CHECK (i > 0) NOT VALID"
 
 
@@ -105,10 +113,17 @@ def test_usage_errors_end_with_2(arguments: list[str], says: str, tmp_path: Path
 
 
 def test_names_that_no_check_has_are_all_told(tmp_path: Path) -> None:
-    ran = gate(NOWHERE, "--only", "Nope", "--only", "Postgres*", "--skip", "X?", cwd=tmp_path)
+    named = ("Nope", "Postgres*", "postgresdwn", "migration_types", "migration_tpyes")
+    options = [word for name in named for word in ("--only", name)]
+    ran = gate(NOWHERE, *options, "--skip", "X?", cwd=tmp_path)
     assert (ran.status, ran.out) == (2, "")
     assert ran.err == (
         "command line: --only: no check is called 'Nope' (pgwatch check --list shows them)\n"
+        "command line: --only: no check is called 'postgresdwn': did you mean PostgresDown?"
+        " (pgwatch check --list shows them)\n"
+        "command line: --only: 'migration_types' is there only with --migrations\n"
+        "command line: --only: no check is called 'migration_tpyes': did you mean migration_types?"
+        " (pgwatch check --list shows them)\n"
         "command line: --skip: no check is called 'X?' (pgwatch check --list shows them)\n"
     )
 
@@ -195,14 +210,47 @@ def test_fail_on_warn(database: str, tmp_path: Path) -> None:
 
 
 def test_the_report_goes_to_a_file(damaged: str, tmp_path: Path) -> None:
-    for form in ("json", "text"):
+    for form, says in FORMATS.items():
         file = tmp_path / f"report.{form}"
         arguments = ("check", "--once", damaged, "--format", form, "--output", str(file))
         ran = pgwatch(*arguments, cwd=tmp_path)
-        assert (ran.status, ran.out) == (1, "")
+        assert (ran.status, ran.out) == (2 if form == "nagios" else 1, "")
         assert ran.err == f"fail: report written to {file}\n"
-        text = file.read_text()
-        assert json.loads(text)["exit_code"] == 1 if form == "json" else "(exit 1)" in text
+        assert says in file.read_text()
+        printed = pgwatch(*arguments[:-2], cwd=tmp_path)
+        assert (printed.status, printed.err) == (ran.status, "")
+        assert says in printed.out
+    assert sorted(tmp_path.iterdir()) == sorted(tmp_path / f"report.{form}" for form in FORMATS)
+
+
+def test_output_keeps_what_it_replaces_whole_and_writes_to_pipes(
+    damaged: str, tmp_path: Path
+) -> None:
+    file, link = tmp_path / "report", tmp_path / "link"
+    file.write_text("old")
+    file.chmod(0o640)
+    link.symlink_to(file)
+    for output in (link, Path("/dev/null")):
+        ran = pgwatch("check", "--once", damaged, "--output", str(output), cwd=tmp_path)
+        assert ran.status == 1
+    assert link.is_symlink()
+    assert file.read_text().endswith("(exit 1)\n")
+    assert file.stat().st_mode & 0o777 == 0o640
+
+
+def test_plugin_has_its_own_exit_codes(database: str, damaged: str, tmp_path: Path) -> None:
+    def plugin(*arguments: str) -> tuple[int, str]:
+        ran = pgwatch("check", "--once", "--format", "nagios", *arguments, cwd=tmp_path)
+        assert ran.err == ""
+        return ran.status, ran.out.partition(" - ")[0]
+
+    config = tmp_path / "warn.yml"
+    config.write_text("rules: {set: {PostgresConnectionsHigh: 0.0001}}\n")
+    assert plugin(database) == (0, "PGWATCH OK")
+    assert plugin(database, "--config", str(config)) == (1, "PGWATCH WARNING")
+    assert plugin(damaged) == (2, "PGWATCH CRITICAL")
+    assert plugin(NOWHERE) == (3, "PGWATCH UNKNOWN")
+    assert plugin("--only", "Nope", database) == (3, "PGWATCH UNKNOWN")
 
 
 @pytest.mark.parametrize("place", ["no/such/folder/report.json", "."])
@@ -311,7 +359,7 @@ groups:
 def test_rules_of_ones_own(damaged: str, tmp_path: Path) -> None:
     (tmp_path / "own.yml").write_text(RULES)
     (tmp_path / "pgwatch.yml").write_text("rules: {builtin: false, files: [own.yml]}\n")
-    ran = gate(damaged, "--config", "pgwatch.yml", cwd=tmp_path)
+    ran = gate(damaged, "--config", "pgwatch.yml", "--skip", "benchmarks", cwd=tmp_path)
     assert ran.verdicts == {"Recorded": "fail", "Broken": "unknown", "Historic": "skipped"}
     assert ran.check("Recorded")["phase"] == "types"
     assert ran.check("Broken")["reason"].startswith("recording rule own:broken failed: ")
