@@ -1,5 +1,6 @@
 """Timings of benchmarks beside their limits and those of the baseline. Pure."""
 
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 
 from pgwatch.baseline.compared import Change, Compared, Limits, State, duration, skipped
@@ -76,7 +77,7 @@ def _changes(one: Timed, before: Timing | None, limits: Limits) -> Iterator[Chan
         yield _change(
             one.name,
             "another plan",
-            f"another plan: {_spelled(one.plan)}; before: {_spelled(before.plan)}",
+            f"another plan: {_planned(before.plan, one.plan)}",
             Severity.INFO,
         )
 
@@ -100,5 +101,10 @@ def _change(
     )
 
 
-def _spelled(plan: Sequence[str]) -> str:
-    return " > ".join(line.strip() for line in plan)
+def _planned(before: Sequence[str], now: Sequence[str]) -> str:
+    """Return in which nodes two plans differ."""
+    then, today = (Counter(line.strip() for line in plan) for plan in (before, now))
+    came, went = list((today - then).elements()), list((then - today).elements())
+    if not came and not went:
+        return "the same nodes in another order"
+    return f"{', '.join(came) or 'nothing'} instead of {', '.join(went) or 'nothing'}"

@@ -31,7 +31,9 @@ def compare_rows(
         and (change := _fewer(before, now)) is not None
     ]
     counted = sum(before.exact and now.exact for before, now in pairs)
-    told = f"{count(len(pairs), 'table')}, {counted} of them counted, the others estimated"
+    estimated = len(pairs) - counted
+    how = f"{counted} counted, {estimated} estimated" if estimated else "counted"
+    told = f"{count(len(pairs), 'table')}, {how}"
     return Compared(changes=tuple(changes), reason=told)
 
 

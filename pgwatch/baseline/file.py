@@ -65,7 +65,7 @@ def read(path: Path) -> Baseline:
     try:
         document = json.loads(text)
     except json.JSONDecodeError as error:
-        message = f"is damaged, or no baseline: {error.msg} (pgwatch baseline save writes one)"
+        message = "is damaged, or no baseline: from here on it is not JSON"
         problem = Problem(file=str(path), line=error.lineno, column=error.colno, message=message)
         raise InputError([problem]) from None
     except RecursionError:

@@ -43,12 +43,14 @@ def compare_objects(
     if added := sum(one.identity not in before for one in new):
         notes.append(f"{added} new")
     declared = len(differing) - len(undeclared)
-    if announced is not None and declared:
+    if announced is None and (lost or undeclared):
+        notes.append("what a migration says is expected, where --migrations names it")
+    elif declared:
         notes.append(f"{declared} changed as the migrations say")
     return Compared(
         changes=(
-            *(_lost(one, announced) for one in lost),
-            *(_changed(one, facts, announced) for one, facts in undeclared),
+            *(_lost(one) for one in lost),
+            *(_changed(one, facts) for one, facts in undeclared),
         ),
         reason=", ".join(notes),
     )
@@ -80,19 +82,16 @@ def _differences(
     )
 
 
-def _lost(one: Object, announced: Announced | None) -> Change:
+def _lost(one: Object) -> Change:
     return Change(
         summary=f"{one.title} is gone",
         severity=Severity.CRITICAL,
         labels={"kind": one.kind, "object": one.path, "problem": "lost"},
-        description=_advice(announced, "drops"),
         object=one.path,
     )
 
 
-def _changed(
-    one: Object, facts: Sequence[tuple[str, str, str]], announced: Announced | None
-) -> Change:
+def _changed(one: Object, facts: Sequence[tuple[str, str, str]]) -> Change:
     told = "; ".join(_told(*fact) for fact in facts)
     mild = all(fact in _MILD for fact, _, _ in facts)
     return Change(
@@ -104,7 +103,6 @@ def _changed(
             "problem": "changed",
             "facts": ", ".join(fact for fact, _, _ in facts),
         },
-        description=_advice(announced, "changes"),
         object=one.path,
     )
 
@@ -113,9 +111,3 @@ def _told(fact: str, before: str, now: str) -> str:
     if before.startswith("sha256:"):
         return f"another {fact}"
     return f"{fact} was {before or 'none'}, is {now or 'none'}"
-
-
-def _advice(announced: Announced | None, verb: str) -> str:
-    if announced is not None:
-        return f"none of the migrations {verb} it"
-    return f"if a migration {verb} it, name that one with --migrations"

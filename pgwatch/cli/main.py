@@ -16,6 +16,7 @@ from pgwatch.errors import InputError, PgwatchError
 # A module may set LOG_LEVEL, the level when nobody names one (else only warnings are shown), and
 # EXIT_CRASHED, the status of a run that an error ended.
 COMMANDS = {
+    "baseline": "save what a database is like before a deploy; show it, compare with it after",
     "check": "the gate after a deploy: one run, one verdict, one exit code",
     "config": "write a sample configuration, check one, show what is in effect",
     "demo": "the whole story on a private PostgreSQL server",
