@@ -35,9 +35,14 @@ def _of_baseline(name: str, severity: Severity) -> ExtraSpec:
 
 # One row for each check; `pgwatch check --list`, --only, --skip and the key `ignore` know it by this.
 EXTRA_SPECS: tuple[ExtraSpec, ...] = (
+    _of_migrations("migration_readiness", Phase.PRE),
+    ExtraSpec(
+        name="migration_locks", phase=Phase.PRE, severity=Severity.WARNING, needs="--migrations"
+    ),
     _of_migrations("migration_structure", Phase.STRUCTURE),
     _of_migrations("migration_types", Phase.TYPES),
     _of_migrations("migration_constraints", Phase.CONSTRAINTS),
+    _of_migrations("migration_liveness", Phase.POST),
     ExtraSpec(name="benchmarks", phase=Phase.POST, severity=Severity.CRITICAL, needs=""),
     _of_baseline("baseline_objects", Severity.CRITICAL),
     _of_baseline("baseline_rows", Severity.CRITICAL),

@@ -223,11 +223,13 @@ def test_prismas_table_is_held_against_the_folder(any_database: str, tmp_path: P
     changed = migration(tmp_path, "SELECT 2;\n", "20250102_changed")
     migration(tmp_path, "SELECT 3;\n", "20250103_forgotten")
     again = migration(tmp_path, "SELECT 4;\n", "20250104_again")
+    migration(tmp_path, "SELECT 6;\n", "20250812_another_of_that_day")
     coming = migration(tmp_path, "SELECT 5;\n", "20250812_coming")
     good = hashlib.sha256(first.read_bytes()).hexdigest()
     with psycopg.connect(any_database, autocommit=True) as connection:
         connection.execute(PRISMA)
         for statement in (
+            prisma_row("20240101_older_than_the_folder", "x"),
             prisma_row("20250101_first", good),
             prisma_row("20250104_again", "x", finished=False, rolled_back=True),
             prisma_row("20250104_again", hashlib.sha256(again.read_bytes()).hexdigest()),
@@ -238,7 +240,7 @@ def test_prismas_table_is_held_against_the_folder(any_database: str, tmp_path: P
             "20250102_changed, 20250103_forgotten in the same folder: earlier, and not applied, says"
             " public._prisma_migrations"
         ]
-        assert "public._prisma_migrations: 2 applied, the last is 20250104_again" in healthy.notes
+        assert "public._prisma_migrations: 3 applied, the last is 20250104_again" in healthy.notes
         for statement in (
             prisma_row("20250102_changed", good),
             prisma_row("20250103_forgotten", "x", finished=False),

@@ -7,9 +7,10 @@ what was applied, and no failures.
 """
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
+from itertools import takewhile
 from pathlib import Path
 from typing import Any
 
@@ -169,7 +170,9 @@ def _unlike(
     table: str, applied: Mapping[str, str], folder: Mapping[str, Path], given: Sequence[str]
 ) -> list[VersionProblem]:
     problems = []
-    if lost := sorted(applied.keys() - folder.keys()):
+    # A folder may hold the newer migrations only; what is newer than its first should be there.
+    lost = sorted(name for name in applied if name not in folder and _when(name) > _first(folder))
+    if lost:
         problems.append(
             VersionProblem(
                 table=table,
@@ -177,9 +180,10 @@ def _unlike(
                 cure="run the migration from the version of the code that the database has, or newer",
             )
         )
-    first = min(given)
     skipped = sorted(
-        name for name in folder if name < first and name not in applied and name not in given
+        name
+        for name in folder
+        if _when(name) < _first(given) and name not in applied and name not in given
     )
     if skipped:
         problems.append(
@@ -190,6 +194,15 @@ def _unlike(
             )
         )
     return problems
+
+
+def _when(name: str) -> str:
+    """Return the time stamp that a migration's name begins with; those of one day may come in any order."""
+    return "".join(takewhile(str.isdigit, name)).ljust(14, "0")
+
+
+def _first(names: Iterable[str]) -> str:
+    return min(map(_when, names))
 
 
 def _flyway(table: str, rows: Sequence[tuple[Any, ...]], paths: Sequence[Path]) -> _Said:
