@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 
-from pgwatch.migration.extract import partition_bound
+from pgwatch.migration.extract import deferrability, partition_bound
 from pgwatch.migration.objects import Expression, Key, Kind, TypeName, Value
 from pgwatch.migration.parse import Node, expression_text, opened, pb, type_text
 from pgwatch.migration.state import State
@@ -28,6 +28,7 @@ _TABLE_FACETS: dict[int, dict[str, Value]] = {
     pb.AT_SetLogged: {"persistence": "permanent"},
     pb.AT_SetUnLogged: {"persistence": "unlogged"},
 }
+_REPLICA_IDENTITY = {"d": "default", "n": "nothing", "f": "full", "i": "index"}
 _OWNED_ELSEWHERE = frozenset({pb.OBJECT_TYPE, pb.OBJECT_FOREIGN_TABLE})
 
 
@@ -78,37 +79,63 @@ def _alter(state: State, table: Key, command: Node) -> bool:
         state.change(table, _TABLE_FACETS[subtype])
     elif subtype in _COLUMN_CHANGES:
         state.change(column, _COLUMN_CHANGES[subtype](definition))
-    else:
-        return _alter_rest(state, table, command)
-    return True
-
-
-def _alter_rest(state: State, table: Key, command: Node) -> bool:
-    kind, definition = opened(getattr(command, "def"))
-    if command.subtype == pb.AT_ChangeOwner:
-        if command.newowner.rolename:  # else whoever ran it
-            state.change(table, {"owner": command.newowner.rolename})
-    elif command.subtype in (pb.AT_AttachPartition, pb.AT_DetachPartition):
-        child = state.relation(definition.name.schemaname, definition.name.relname, table.kind)
-        if table.kind is Kind.INDEX:
-            return True  # whether all partitions have theirs is told by the index's validity
-        if command.subtype == pb.AT_DetachPartition:
-            state.change(child, {"partition of": "none", "partition bound": "none"})
-        else:
-            bound = partition_bound(definition.bound)
-            state.change(child, {"partition of": str(table), "partition bound": bound})
-    elif command.subtype == pb.AT_SetIdentity:
-        column = Key(Kind.COLUMN, table.schema, command.name, table.name)
-        for item in definition.items:
-            if item.def_elem.defname == "generated":
-                always = item.def_elem.arg.integer.ival == ord("a")
-                state.change(column, {"identity": "always" if always else "by default"})
-    elif command.subtype == pb.AT_SetRelOptions and kind == "list":
-        options = [item.def_elem for item in definition.items]
-        state.change(table, {f"option {o.defname}": _option(o.arg) for o in options})
+    elif subtype in _REST:
+        _REST[subtype](state, table, command, opened(definition)[1])
     else:
         return False
     return True
+
+
+def _owner(state: State, table: Key, command: Node, _: Node) -> None:
+    if command.newowner.rolename:  # else whoever ran it
+        state.change(table, {"owner": command.newowner.rolename})
+
+
+def _partition(state: State, table: Key, command: Node, definition: Node) -> None:
+    if table.kind is Kind.INDEX:
+        return  # whether all partitions have theirs is told by the index's validity
+    child = state.relation(definition.name.schemaname, definition.name.relname, table.kind)
+    if command.subtype == pb.AT_DetachPartition:
+        state.change(child, {"partition of": "none", "partition bound": "none"})
+    else:
+        bound = partition_bound(definition.bound)
+        state.change(child, {"partition of": str(table), "partition bound": bound})
+
+
+def _replica_identity(state: State, table: Key, _: Node, definition: Node) -> None:
+    state.change(table, {"replica identity": _REPLICA_IDENTITY[definition.identity_type]})
+
+
+def _alter_constraint(state: State, table: Key, _: Node, definition: Node) -> None:
+    constraint = Key(Kind.CONSTRAINT, table.schema, definition.conname, table.name)
+    if definition.alter_deferrability:
+        state.change(constraint, {"deferrable": deferrability(definition)})
+    if definition.alter_enforceability:
+        state.change(constraint, {"enforced": "yes" if definition.is_enforced else "no"})
+
+
+def _alter_identity(state: State, table: Key, command: Node, definition: Node) -> None:
+    column = Key(Kind.COLUMN, table.schema, command.name, table.name)
+    for item in definition.items:
+        if item.def_elem.defname == "generated":
+            always = item.def_elem.arg.integer.ival == ord("a")
+            state.change(column, {"identity": "always" if always else "by default"})
+
+
+def _options(state: State, table: Key, _: Node, definition: Node) -> None:
+    options = [item.def_elem for item in definition.items]
+    state.change(table, {f"option {o.defname}": _option(o.arg) for o in options})
+
+
+_REST: dict[int, Callable[[State, Key, Node, Node], None]] = {
+    pb.AT_AlterConstraint: _alter_constraint,
+    pb.AT_AttachPartition: _partition,
+    pb.AT_ChangeOwner: _owner,
+    pb.AT_DetachPartition: _partition,
+    pb.AT_ReplicaIdentity: _replica_identity,
+    pb.AT_SetIdentity: _alter_identity,
+    pb.AT_SetRelOptions: _options,
+}
 
 
 def _option(node: Node) -> str:
@@ -144,6 +171,15 @@ def _identity(definition: Node) -> dict[str, Value]:
     return {"identity": "always" if constraint.generated_when == "a" else "by default"}
 
 
+def _statistics(definition: Node) -> dict[str, Value]:
+    kind, number = opened(definition)  # 0 is left out of the tree, DEFAULT is none
+    return {"statistics": str(number.ival) if kind else "-1"}
+
+
+def _storage(definition: Node) -> dict[str, Value]:
+    return {"storage": opened(definition)[1].sval.lower()}
+
+
 def _set_expression(definition: Node) -> dict[str, Value]:
     return {"generated": Expression(expression_text(definition))}
 
@@ -156,5 +192,7 @@ _COLUMN_CHANGES: dict[int, Callable[[Node], dict[str, Value]]] = {
     pb.AT_AddIdentity: _identity,
     pb.AT_DropIdentity: lambda _: {"identity": "none"},
     pb.AT_SetExpression: _set_expression,
+    pb.AT_SetStatistics: _statistics,
+    pb.AT_SetStorage: _storage,
     pb.AT_DropExpression: lambda _: {"generated": "none"},
 }

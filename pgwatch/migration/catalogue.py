@@ -27,6 +27,8 @@ _RELATIONS = {
     "S": Kind.SEQUENCE,
 }
 _ENABLED = {"O": "enabled", "A": "enabled", "R": "enabled for replicas", "D": "disabled"}
+_STORAGE = {"p": "plain", "e": "external", "m": "main", "x": "extended"}
+_REPLICA_IDENTITY = {"d": "default", "n": "nothing", "f": "full", "i": "index"}
 _COMMANDS = {"r": "select", "a": "insert", "w": "update", "d": "delete", "*": "all"}
 
 Row = tuple[str, str, str, str, str | None, dict[str, Any]]
@@ -86,6 +88,7 @@ def _relation(schema: str, _: str, name: str, definition: str, facts: dict[str, 
         "row security": "enabled" if facts["row_security"] else "disabled",
         "row security for the owner": "enabled" if facts["force_row_security"] else "disabled",
     }
+    values["replica identity"] = _REPLICA_IDENTITY[facts["replica_identity"]]
     for option in facts["options"]:
         option_name, _, value = option.partition("=")
         values[f"option {option_name}"] = {"on": "true"}.get(value, value)
@@ -135,6 +138,8 @@ def _column(schema: str, table: str, name: str, definition: str, facts: dict[str
         "serial": _yes((default or "").startswith("nextval(")),
         "identity": identity,
         "collation": facts["collation"] or "none",
+        "statistics": str(facts["statistics"]),
+        "storage": _STORAGE[facts["storage"]],
     }
     return Key(Kind.COLUMN, schema, name, table), values
 

@@ -25,6 +25,7 @@ SELECT
     pg_catalog.jsonb_build_object(
         'relkind', relkind,
         'persistence', relpersistence,
+        'replica_identity', relreplident,
         'populated', relispopulated,
         'row_security', relrowsecurity,
         'force_row_security', relforcerowsecurity,
@@ -90,6 +91,15 @@ SELECT
         'identity', attribute.attidentity,
         'generated', attribute.attgenerated,
         'collation', coll.collname,
+        'statistics', coalesce(attribute.attstattarget, -1),
+        'storage', attribute.attstorage,
+        'privileges', (
+            SELECT pg_catalog.jsonb_agg(pg_catalog.jsonb_build_array(
+                lower(acl.privilege_type),
+                CASE acl.grantee WHEN 0 THEN 'public' ELSE pg_catalog.pg_get_userbyid(acl.grantee) END
+            ))
+            FROM pg_catalog.aclexplode(attribute.attacl) AS acl
+        ),
         'comment', pg_catalog.col_description(attribute.attrelid, attribute.attnum)
     )
 FROM relation

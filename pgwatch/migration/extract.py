@@ -66,13 +66,17 @@ def walk(node: Node) -> Iterator[Node]:
                 stack.extend([value] if hasattr(value, "ListFields") else value)
 
 
+def deferrability(node: Node) -> str:
+    """Return when a constraint is checked: its own words."""
+    if node.initdeferred:
+        return "initially deferred"
+    return "deferrable" if node.deferrable else "not deferrable"
+
+
 def constraint_values(node: Node, *, schema: str, table: str) -> dict[str, Value]:
     """Return the values of a Constraint node that stands for a constraint of its own."""
     kind = node.contype
-    deferrable = "initially deferred" if node.initdeferred else "deferrable"
-    values: dict[str, Value] = {
-        "deferrable": deferrable if node.deferrable or node.initdeferred else "not deferrable"
-    }
+    values: dict[str, Value] = {"deferrable": deferrability(node)}
     if kind == pb.CONSTR_CHECK:
         expression = Expression(expression_text(node.raw_expr), schema=schema, table=table)
         return {"kind": "check", "expression": expression}
@@ -202,6 +206,7 @@ def identity_arguments(node: Node) -> list[str]:
 def function_values(node: Node) -> dict[str, Value]:
     """Return the values of a CreateFunctionStmt."""
     values: dict[str, Value] = {
+        "kind": "procedure" if node.is_procedure else "function",
         "volatility": "volatile",
         "on null input": "called",
         "security": "invoker",

@@ -1,6 +1,6 @@
 """DROP, RENAME, SET SCHEMA, OWNER, COMMENT and GRANT, which every kind of object shares. Pure."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 
 from pgwatch.migration.objects import Key, Kind, Value
@@ -31,6 +31,12 @@ _ALL = {
     pb.OBJECT_SEQUENCE: ("usage", "select", "update"),
     pb.OBJECT_FUNCTION: ("execute",),
     pb.OBJECT_SCHEMA: ("usage", "create"),
+}
+
+_IN_SCHEMA = {
+    pb.OBJECT_TABLE: (Kind.TABLE, Kind.VIEW, Kind.MATERIALIZED_VIEW),
+    pb.OBJECT_SEQUENCE: (Kind.SEQUENCE,),
+    pb.OBJECT_FUNCTION: (Kind.FUNCTION,),
 }
 
 
@@ -77,6 +83,7 @@ def rename(state: State, node: Node) -> None:
     state.optional = node.missing_ok
     if kind in _RELATIONS:
         key = state.relation(relation.schemaname, relation.relname, _RELATIONS[kind])
+        key = _constraint_of(state, key) or key
     elif kind in (pb.OBJECT_COLUMN, pb.OBJECT_TABCONSTRAINT, pb.OBJECT_TRIGGER, pb.OBJECT_POLICY):
         table = state.relation(relation.schemaname, relation.relname)
         key = Key(_OF_TABLE[kind], table.schema, node.subname, table.name)
@@ -92,6 +99,14 @@ def rename(state: State, node: Node) -> None:
     if key.kind is Kind.FUNCTION:
         name += key.name[key.name.index("(") :]
     state.rename(key, replace(key, name=name))
+
+
+def _constraint_of(state: State, index: Key) -> Key | None:
+    """Return the declared constraint that an index belongs to: they share a name, for good."""
+    if index.kind is not Kind.INDEX or state.exists(index):
+        return None
+    same = (Kind.CONSTRAINT, index.schema, index.name)
+    return next((k for k in state.objects if (k.kind, k.schema, k.name) == same), None)
 
 
 def set_schema(state: State, node: Node) -> None:
@@ -127,24 +142,45 @@ def comment(state: State, node: Node) -> None:
 
 
 def grant(state: State, node: Node) -> None:
-    """GRANT and REVOKE on named objects."""
-    if node.targtype != pb.ACL_TARGET_OBJECT or node.objtype not in (*_ALL, *_ROUTINES):
+    """GRANT and REVOKE, also on columns, and on everything in a schema that is declared so far."""
+    if node.targtype == pb.ACL_TARGET_DEFAULTS or node.objtype not in (*_ALL, *_ROUTINES):
         state.unknown("these privileges are not compared")
         return
     kind = pb.OBJECT_FUNCTION if node.objtype in _ROUTINES else node.objtype
     given = [item.access_priv for item in node.privileges]
-    if any(one.cols for one in given):
-        state.unknown("privileges on columns are not compared")
-        return
-    names = [one.priv_name for one in given] or list(_ALL[kind])
-    for item in node.objects:
-        key = _granted(state, kind, item)
-        values: dict[str, Value] = {
-            f"privilege {name} of {role}": "granted" if node.is_grant else "not granted"
-            for name in names
-            for role in _roles(node.grantees)
-        }
-        state.change(key, values)
+    whole = [one.priv_name for one in given if not one.cols] or ([] if given else list(_ALL[kind]))
+    for key in _grantees(state, kind, node):
+        if whole:
+            state.change(key, _privileges(node, whole))
+        for one in given:
+            for column in strings(one.cols):
+                of = Key(Kind.COLUMN, key.schema, column, key.name)
+                state.change(of, _privileges(node, [one.priv_name or "all"]))
+
+
+def _privileges(node: Node, names: Iterable[str]) -> dict[str, Value]:
+    return {
+        f"privilege {name} of {role}": "granted" if node.is_grant else "not granted"
+        for name in names
+        for role in _roles(node.grantees)
+    }
+
+
+def _grantees(state: State, kind: int, node: Node) -> list[Key]:
+    """Return on what is granted."""
+    if node.targtype == pb.ACL_TARGET_OBJECT:
+        return [_granted(state, kind, item) for item in node.objects]
+    schemas = {opened(item)[1].sval for item in node.objects}
+    kinds = _IN_SCHEMA[kind]
+    procedures = (node.objtype == pb.OBJECT_FUNCTION, "procedure")
+    return [
+        key
+        for key in state.objects
+        if key.kind in kinds
+        and key.schema in schemas
+        and state.exists(key)
+        and procedures != (True, state.facet(key, "kind"))
+    ]
 
 
 def _granted(state: State, kind: int, item: Node) -> Key:

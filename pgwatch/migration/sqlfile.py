@@ -42,14 +42,19 @@ def read_statements(path: Path) -> list[Statement]:
     return list(_File(path, variables={}, depth=0).statements())
 
 
+def split_statements(text: str, path: Path) -> list[Statement]:
+    """Return the statements of `text`, a part of `path`; its lines count from 1. Includes are followed."""
+    return list(_File(path, variables={}, depth=0, text=text).statements())
+
+
 class _File:
     """One file, and where we are in it."""
 
-    def __init__(self, path: Path, *, variables: dict[str, str], depth: int) -> None:
+    def __init__(
+        self, path: Path, *, variables: dict[str, str], depth: int, text: str | None = None
+    ) -> None:
         self._path = path
-        # With its line ends as they are: psql sends them, and what stands in quotes keeps them.
-        with path.open(encoding="utf-8-sig", errors="replace", newline="") as file:
-            self._text = file.read()
+        self._text = _read(path) if text is None else text
         self._lines = [match.start() for match in re.finditer("\n", self._text)]
         self._variables = variables
         self._depth = depth
@@ -240,6 +245,12 @@ class _File:
 
     def _line(self, position: int) -> int:
         return bisect_right(self._lines, position - 1) + 1
+
+
+def _read(path: Path) -> str:
+    # With its line ends as they are: psql sends them, and what stands in quotes keeps them.
+    with path.open(encoding="utf-8-sig", errors="replace", newline="") as file:
+        return file.read()
 
 
 def _first_token(text: str) -> int:

@@ -231,8 +231,11 @@ def _depends(known: Declared, on: Key) -> bool:
         return known.key.kind in (Kind.CONSTRAINT, Kind.INDEX, Kind.POLICY, Kind.VIEW) and any(
             named.search(text) for text in texts.values()
         )
-    if on.kind in (Kind.TYPE, Kind.DOMAIN) and known.key.kind is Kind.COLUMN:
-        return texts.get("type", "").removesuffix("[]") == type_name(on)
+    if on.kind in (Kind.TYPE, Kind.DOMAIN):
+        _, _, arguments = known.key.name.partition("(")
+        types = [texts.get("type", ""), texts.get("returns", ""), *arguments[:-1].split(", ")]
+        of_one = known.key.kind in (Kind.COLUMN, Kind.FUNCTION)
+        return of_one and type_name(on) in {one.removesuffix("[]") for one in types}
     return on.kind is Kind.TABLE and texts.get("references") == str(on)
 
 

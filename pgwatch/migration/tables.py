@@ -1,6 +1,6 @@
 """CREATE TABLE, ALTER TABLE and CREATE INDEX: what they declare. Pure."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 from pgwatch.migration.extract import (
     column_names,
@@ -154,6 +154,8 @@ def add_constraint(state: State, table: Key, node: Node, *, column: str = "") ->
         columns = tuple(item.name or "expr" for item in items)
     if node.contype in (pb.CONSTR_CHECK, pb.CONSTR_FOREIGN):
         values |= {"validated": "yes"} if node.is_enforced else {"enforced": "no"}
+    if node.contype == pb.CONSTR_UNIQUE and not node.conname and _twice(state, table, values):
+        return
     name = node.conname or _constraint_name(state, table, node.contype, columns)
     if node.indexname:  # USING INDEX: the index takes the constraint's name
         state.objects.pop(Key(Kind.INDEX, table.schema, node.indexname), None)
@@ -162,6 +164,20 @@ def add_constraint(state: State, table: Key, node: Node, *, column: str = "") ->
     if node.contype == pb.CONSTR_PRIMARY:
         for each in columns:
             state.change(Key(Kind.COLUMN, table.schema, each, table.name), {"nullable": "no"})
+
+
+def _twice(state: State, table: Key, values: Mapping[str, Value]) -> bool:
+    """Return whether the same statement makes such a key already: the server makes one of both."""
+    same = ("columns", "include", "deferrable")
+    return any(
+        (key.kind, key.schema, key.table) == (Kind.CONSTRAINT, table.schema, table.name)
+        and known.place == state.place
+        and known.facets["kind"].value in ("primary key", "unique")
+        and all(known.facets[name].value == values[name] for name in same)
+        and ("nulls" not in known.facets or known.facets["nulls"].value == values["nulls"])
+        for key, known in state.objects.items()
+        if "kind" in known.facets
+    )
 
 
 _KEYS = (pb.CONSTR_PRIMARY, pb.CONSTR_UNIQUE)

@@ -14,6 +14,7 @@ from pgwatch.migration.sqlfile import Statement
 RELATION = {
     "relkind": "r",
     "persistence": "p",
+    "replica_identity": "d",
     "row_security": False,
     "force_row_security": False,
     "options": [],
@@ -23,7 +24,15 @@ RELATION = {
     "populated": True,
     "comment": None,
 }
-COLUMN = {"default": None, "identity": "", "generated": "", "collation": None, "comment": None}
+COLUMN = {
+    "default": None,
+    "identity": "",
+    "generated": "",
+    "collation": None,
+    "comment": None,
+    "statistics": -1,
+    "storage": "p",
+}
 
 
 def table(name: str = "t", **facts: object) -> Row:
