@@ -4,10 +4,10 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pgwatch.check.extra import BY_NAME, Visit
+from pgwatch.check.place import shown
 from pgwatch.check.verdict import CheckResult, Finding, Verdict
 from pgwatch.migration.compare import Aspect, Fault, Problem
 from pgwatch.migration.cures import cure_of
@@ -103,7 +103,7 @@ def _verdict(findings: Sequence[Finding], *, accepted: int) -> tuple[Verdict, st
 
 
 def _finding(problem: Problem) -> Finding:
-    file = _shown(problem.place.file)
+    file = shown(problem.place.file)
     name = str(problem.key) if problem.key is not None else ""
     return Finding(
         summary=problem.message,
@@ -119,9 +119,3 @@ def _finding(problem: Problem) -> Finding:
         },
         object=name,
     )
-
-
-def _shown(file: Path) -> str:
-    """Return the path as a person in the working folder writes it."""
-    folder = Path.cwd()
-    return str(file.relative_to(folder) if file.is_relative_to(folder) else file)

@@ -1,0 +1,531 @@
+"""The ways through a PL/pgSQL body for one caller: which statements can be reached, and under what. Pure."""
+
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from pgwatch.migration.liveness.guards import UNKNOWN, Known, evaluate
+from pgwatch.migration.liveness.source import Declaration
+from pgwatch.migration.liveness.variables import Scope, Shape, Variable
+
+_ERROR = 21  # elog.h: what RAISE EXCEPTION is
+_ELSE = "ELSE"
+Tree = Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Piece:
+    """One piece of SQL in a body, where it stands, and who would catch its failure."""
+
+    kind: str  # statement, expression, query (of RETURN QUERY), call, dynamic, target, literal, end
+    sql: str
+    line: int  # of the body, from 1
+    scope: Scope
+    conditions: tuple[str, ...] = ()  # under which it is reached, as far as they are not known
+    caught: tuple[frozenset[str], ...] = ()  # conditions that a handler around it swallows
+    into: bool = False  # its rows go somewhere
+    loose: bool = False  # it has parameters whose types are not known
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Body:
+    """A parsed body and its declarations."""
+
+    tree: Tree
+    declarations: Sequence[Declaration]
+    variables: Mapping[int, Mapping[str, Variable]]  # of each block's DECLARE, by its number
+    needs_return: bool
+
+
+class Walk:
+    """One walk through a body; `pieces` are in the order in which they stand."""
+
+    def __init__(self, body: Body, scope: Scope, known: Known) -> None:
+        self.pieces: list[Piece] = []
+        self.dynamic = 0  # EXECUTE of what is put together when it runs
+        self._body = body
+        self._datums = body.tree.get("datums", [])
+        self._known = dict(known)
+        self._block = 0
+        self._scope = scope
+        self._conditions: tuple[str, ...] = ()
+        self._caught: tuple[frozenset[str], ...] = ()
+        self._cases: dict[str, str] = {}
+        self._returns = False
+        self._shapes: dict[tuple[int, str], list[Shape | None]] = {}
+        self._filled: Mapping[tuple[int, str], Shape | None] = {}
+        self._assigned: set[str] = set()
+        self._constants = False  # in the second walk it is known which variables keep their default
+
+    def run(self) -> None:
+        """Walk twice: first to learn which queries fill the records, then to collect the pieces."""
+        start, known = self._scope, dict(self._known)
+        self._walk_all()
+        shapes = self._shapes
+        self.pieces, self.dynamic, self._block, self._shapes = [], 0, 0, {}
+        self._returns, self._constants, self._known = False, True, known
+        self._filled = {
+            key: found[0]
+            for key, found in shapes.items()
+            if len({shape.sql if shape else None for shape in found}) == 1
+        }
+        self._scope = start
+        if self._walk_all() and self._body.needs_return and not self._returns:
+            self._add("end", "", 0)
+
+    def _walk_all(self) -> bool:
+        action = self._body.tree.get("action", {})
+        return self._statements([action])
+
+    def _statements(self, nodes: Iterable[Tree]) -> bool:
+        """Walk through `nodes`; returns whether what stands behind them can be reached."""
+        reached = True
+        for node in nodes:
+            for kind, statement in node.items():
+                if not reached:
+                    self._skip(statement)  # its blocks count
+                    continue
+                handler = _HANDLERS.get(kind)
+                if handler is not None:
+                    reached = handler(self, statement)
+        return reached
+
+    def _skip(self, node: Any) -> None:
+        self._block += _blocks(node)
+
+    def _add(
+        self, kind: str, sql: str, line: int, *, into: bool = False, loose: bool = False
+    ) -> None:
+        self.pieces.append(
+            Piece(
+                kind=kind,
+                sql=sql,
+                line=line,
+                scope=self._scope,
+                conditions=self._conditions,
+                caught=self._caught,
+                into=into,
+                loose=loose,
+            )
+        )
+
+    def _expression(self, holder: Any, line: int, kind: str = "expression") -> str:
+        sql = query_of(holder)
+        for name, case in self._cases.items():
+            sql = sql.replace(f'"{name}"', f"({case})")
+        if sql:
+            self._add(kind, sql, line)
+        return sql
+
+    # Blocks
+
+    def block(self, node: Tree) -> bool:
+        """DECLARE … BEGIN … EXCEPTION … END."""
+        self._block += 1
+        number = self._block
+        outer, caught = self._scope, self._caught
+        variables = {
+            name: self._with_shape(number, variable)
+            for name, variable in self._body.variables.get(number, {}).items()
+        }
+        declared = [one for one in self._body.declarations if one.block + 1 == number]
+        self._scope = outer.inside(node.get("label", "").lower(), variables)
+        for one in declared:
+            if one.type:
+                self._add("type", one.type, one.line)
+            if one.default and self._constants and one.name not in self._assigned:
+                self._known[one.name] = evaluate(one.default, self._known)
+            if one.default:
+                self._add("expression", one.default, one.line)
+                self._add("literal", f"{one.name} := {one.default}", one.line)
+        handlers = _handlers(node)
+        if handlers:
+            self._caught = (*caught, *_swallowed(handlers))
+        reached = self._statements(node.get("body", []))
+        self._caught = caught
+        for handler in handlers:
+            inner = self._scope
+            texts = {n: Variable(name=n, sql="NULL::text") for n in ("sqlstate", "sqlerrm")}
+            self._scope = inner.inside("", texts)
+            reached = self._branch(handler.get("action", []), "an exception") or reached
+            self._scope = inner
+        self._scope = outer
+        return reached
+
+    def _with_shape(self, block: int, variable: Variable) -> Variable:
+        shape = self._filled.get((block, variable.name))
+        return replace(variable, shape=shape) if shape and not variable.sql else variable
+
+    def _branch(self, nodes: Iterable[Tree], condition: str) -> bool:
+        outer = self._conditions
+        if condition:
+            self._conditions = (*outer, " ".join(condition.split()))
+        reached = self._statements(nodes)
+        self._conditions = outer
+        return reached
+
+    # Branches
+
+    def if_(self, node: Tree) -> bool:
+        """IF … ELSIF … ELSE."""
+        branches = [(node.get("cond"), node.get("then_body", []), node.get("lineno", 0))]
+        for one in node.get("elsif_list", []):
+            elsif = one["PLpgSQL_if_elsif"]
+            branches.append((elsif.get("cond"), elsif.get("stmts", []), elsif.get("lineno", 0)))
+        return self._branches(branches, node.get("else_body", []), has_else=True)
+
+    def case(self, node: Tree) -> bool:
+        """CASE, also the one that compares."""
+        line = node.get("lineno", 0)
+        if "t_expr" in node:
+            subject = self._expression(node["t_expr"], line)
+            datum = self._datums[node.get("t_varno", 0)]
+            self._cases[datum["PLpgSQL_var"]["refname"]] = subject
+        whens = [one["PLpgSQL_case_when"] for one in node.get("case_when_list", [])]
+        branches = [(w.get("expr"), w.get("stmts", []), w.get("lineno", line)) for w in whens]
+        return self._branches(branches, node.get("else_stmts", []), has_else=True)
+
+    def _branches(
+        self,
+        branches: Sequence[tuple[Any, Sequence[Tree], int]],
+        other: Sequence[Tree],
+        *,
+        has_else: bool,
+    ) -> bool:
+        reached, possible = False, True
+        denied = ""
+        for condition, body, line in branches:
+            if not possible:
+                self._skip(body)
+                continue
+            sql = self._expression(condition, line)
+            value = evaluate(sql, self._known)
+            if value is UNKNOWN:
+                reached = self._branch(body, sql) or reached
+                denied = denied or sql
+            elif value is True:
+                possible = False
+                reached = self._branch(body, f"NOT ({denied})" if denied else "") or reached
+            else:
+                self._skip(body)
+        if not possible:
+            self._skip(other)
+            return reached
+        return self._branch(other, f"NOT ({denied})" if denied else "") or reached or not has_else
+
+    # Loops
+
+    def loop(self, node: Tree) -> bool:
+        """LOOP without a condition: left by EXIT only."""
+        self._statements(node.get("body", []))
+        return _exits(node.get("body", []))
+
+    def while_(self, node: Tree) -> bool:
+        """WHILE."""
+        sql = self._expression(node.get("cond"), node.get("lineno", 0))
+        value = evaluate(sql, self._known)
+        if value is UNKNOWN or value is True:
+            self._branch(node.get("body", []), sql if value is UNKNOWN else "")
+        else:
+            self._skip(node.get("body", []))
+        return value is not True or _exits(node.get("body", []))
+
+    def fori(self, node: Tree) -> bool:
+        """FOR i IN a..b."""
+        line = node.get("lineno", 0)
+        for part in ("lower", "upper", "step"):
+            self._expression(node.get(part), line)
+        name = node["var"]["PLpgSQL_var"]["refname"]
+        self._looped(node, {name: Variable(name=name, sql="NULL::integer")}, "")
+        return True
+
+    def fors(self, node: Tree) -> bool:
+        """FOR row IN query."""
+        line = node.get("lineno", 0)
+        sql = self._expression(node.get("query"), line, "statement_into")
+        self._target(node.get("var"), line, sql)
+        self._looped(node, {}, "its loop has a row")
+        return True
+
+    def forc(self, node: Tree) -> bool:
+        """FOR row IN cursor."""
+        name = node["var"].get("PLpgSQL_rec", {}).get("refname", "")
+        row = Variable(name=name, shape=self._cursor(node.get("curvar", 0), node))
+        self._looped(node, {name: row}, "its loop has a row")
+        return True
+
+    def dynfors(self, node: Tree) -> bool:
+        """FOR row IN EXECUTE text."""
+        self.dynexecute(node)
+        self._looped(node, {}, "its loop has a row")
+        return True
+
+    def foreach(self, node: Tree) -> bool:
+        """FOREACH element IN ARRAY."""
+        self._expression(node.get("expr"), node.get("lineno", 0))
+        self._filled_by(self._datum(node), None)
+        self._looped(node, {}, "its loop has an element")
+        return True
+
+    def _looped(self, node: Tree, variables: Mapping[str, Variable], condition: str) -> None:
+        outer = self._scope
+        self._scope = outer.inside(node.get("label", "").lower(), variables)
+        self._branch(node.get("body", []), condition)
+        self._scope = outer
+
+    def exit(self, node: Tree) -> bool:
+        """EXIT and CONTINUE."""
+        sql = self._expression(node.get("cond"), node.get("lineno", 0))
+        return bool(sql) and evaluate(sql, self._known) is not True
+
+    def return_(self, node: Tree) -> bool:
+        """RETURN; the parser adds one without a line at the end."""
+        line = node.get("lineno", 0)
+        if not line:
+            return True
+        self._returns = True
+        self._expression(node.get("expr"), line)
+        return False
+
+    # Statements
+
+    def assign(self, node: Tree) -> bool:
+        """A target := an expression."""
+        line = node.get("lineno", 0)
+        target, value = split_assignment(query_of(node.get("expr")))
+        self._add("target", target, line)
+        if value:
+            self._add("expression", value, line)
+            self._add("literal", f"{target} := {value}", line)
+        self._filled_by(self._datum(node), None)
+        return True
+
+    def execsql(self, node: Tree) -> bool:
+        """A statement of SQL."""
+        line = node.get("lineno", 0)
+        sql = query_of(node.get("sqlstmt"))
+        into = bool(node.get("into"))
+        self._expression(node.get("sqlstmt"), line, "statement_into" if into else "statement")
+        if into:
+            self._target(node.get("target"), line, sql)
+        return True
+
+    def perform(self, node: Tree) -> bool:
+        """PERFORM; its text is that of a SELECT."""
+        self._expression(node.get("expr"), node.get("lineno", 0), "statement_into")
+        return True
+
+    def call(self, node: Tree) -> bool:
+        """CALL, and DO inside a body."""
+        self._expression(node.get("expr"), node.get("lineno", 0), "call")
+        return True
+
+    def return_query(self, node: Tree) -> bool:
+        """RETURN QUERY, also of EXECUTE."""
+        self._returns = True
+        line = node.get("lineno", 0)
+        if "dynquery" in node:
+            self.dynexecute({**node, "query": node["dynquery"]})
+        else:
+            self._expression(node.get("query"), line, "query")
+        return True
+
+    def return_next(self, node: Tree) -> bool:
+        """RETURN NEXT."""
+        self._returns = True
+        self._expression(node.get("expr"), node.get("lineno", 0))
+        return True
+
+    def raise_(self, node: Tree) -> bool:
+        """RAISE; from EXCEPTION upwards nothing behind it is reached."""
+        line = node.get("lineno", 0)
+        for parameter in node.get("params", []):
+            self._expression(parameter, line)
+        for option in node.get("options", []):
+            self._expression(option["PLpgSQL_raise_option"].get("expr"), line)
+        return int(node.get("elog_level", _ERROR)) < _ERROR
+
+    def assert_(self, node: Tree) -> bool:
+        """ASSERT."""
+        self._expression(node.get("cond"), node.get("lineno", 0))
+        self._expression(node.get("message"), node.get("lineno", 0))
+        return True
+
+    def dynexecute(self, node: Tree) -> bool:
+        """EXECUTE: the text is an expression; a literal is as good as a statement."""
+        line = node.get("lineno", 0)
+        text = self._expression(node.get("query"), line)
+        for parameter in node.get("params", []):
+            self._expression(parameter, line)
+        self._add(
+            "dynamic", text, line, into=bool(node.get("into")), loose=bool(node.get("params"))
+        )
+        if "target" in node:
+            self._target(node["target"], line, "")
+        return True
+
+    def open(self, node: Tree) -> bool:
+        """OPEN of a cursor."""
+        line = node.get("lineno", 0)
+        if "dynquery" in node:
+            self.dynexecute({**node, "query": node["dynquery"]})
+        else:
+            self._expression(node.get("query"), line, "statement_into")
+        self._cursor(node.get("curvar", 0), node)
+        return True
+
+    def fetch(self, node: Tree) -> bool:
+        """FETCH from a cursor."""
+        line = node.get("lineno", 0)
+        datum = self._datums[node.get("curvar", 0)].get("PLpgSQL_var", {})
+        sql = query_of(datum.get("cursor_explicit_expr"))
+        self._target(
+            node.get("target"), line, "", sql and self._cursor(node.get("curvar", 0), node)
+        )
+        return True
+
+    def getdiag(self, node: Tree) -> bool:
+        """GET DIAGNOSTICS."""
+        for item in node.get("diag_items", []):
+            datum = self._datums[item["PLpgSQL_diag_item"].get("target", 0)]
+            self._target(datum, node.get("lineno", 0), "")
+        return True
+
+    # Targets and records
+
+    def _cursor(self, number: int, node: Tree) -> Shape | None:
+        datum = self._datums[number].get("PLpgSQL_var", {})
+        sql = query_of(datum.get("cursor_explicit_expr"))
+        if not sql:
+            return None
+        row = self._datums[datum.get("cursor_explicit_argrow", 0)].get("PLpgSQL_row", {})
+        names = [one["name"] for one in row.get("fields", [])]
+        outer = self._scope
+        scope = outer.inside("", {name: Variable(name=name) for name in names})
+        self._scope = scope
+        self._add("statement_into", sql, node.get("lineno", 0))
+        self._scope = outer
+        return Shape(sql, scope)
+
+    def _target(self, target: Any, line: int, sql: str, shape: Shape | None | str = None) -> None:
+        for kind, datum in (target or {}).items():
+            if kind == "PLpgSQL_row":
+                for one in datum.get("fields", []):
+                    self._filled_by(self._datums[one.get("varno", 0)], None)
+                    if "." in one["name"]:
+                        self._field(self._datums[one.get("varno", 0)], line)
+            elif kind == "PLpgSQL_recfield":
+                self._field({kind: datum}, line)
+            else:
+                found = shape if isinstance(shape, Shape) else None
+                if found is None and re.match(r"\s*(select|values|with)\b", sql, re.IGNORECASE):
+                    found = Shape(sql, self._scope)
+                self._filled_by({kind: datum}, found)
+
+    def _field(self, datum: Tree, line: int) -> None:
+        field = datum.get("PLpgSQL_recfield")
+        if field is not None:
+            parent = self._datums[field.get("recparentno", 0)].get("PLpgSQL_rec", {})
+            name = '"' + parent.get("refname", "") + '"."' + field["fieldname"] + '"'
+            self._add("target", name, line)
+
+    def _datum(self, node: Tree) -> Tree:
+        datum: Tree = self._datums[node.get("varno", 0)]
+        return datum
+
+    def _filled_by(self, datum: Tree, shape: Shape | None) -> None:
+        """Remember which query gives a record its fields; None: something else does."""
+        for one in datum.values():
+            name = one.get("refname", "") if isinstance(one, Mapping) else ""
+            self._assigned.add(name)
+            for number in reversed(range(self._block + 1)):
+                if name in self._body.variables.get(number, {}):
+                    self._shapes.setdefault((number, name), []).append(shape)
+                    return
+
+
+def query_of(holder: Any) -> str:
+    """Return the text of a PLpgSQL_expr, "" where there is none."""
+    sql: str = (holder or {}).get("PLpgSQL_expr", {}).get("query", "")
+    return sql
+
+
+def split_assignment(text: str) -> tuple[str, str]:
+    """Return the target and the expression of `target := expression`."""
+    depth, quoted = 0, False
+    for index, character in enumerate(text):
+        if character == '"':
+            quoted = not quoted
+        if quoted:
+            continue
+        depth += (character in "([") - (character in ")]")
+        if not depth and character == "=":
+            return text[:index].rstrip(": \t\n"), text[index + 1 :].strip()
+    return text, ""
+
+
+def _blocks(node: Any) -> int:
+    if isinstance(node, Mapping):
+        own = "PLpgSQL_stmt_block" in node
+        return own + sum(_blocks(value) for value in node.values())
+    return sum(_blocks(item) for item in node) if isinstance(node, list) else 0
+
+
+def _exits(nodes: Any) -> bool:
+    if isinstance(nodes, Mapping):
+        if nodes.get("PLpgSQL_stmt_exit", {}).get("is_exit"):
+            return True
+        return any(_exits(value) for value in nodes.values())
+    return any(_exits(item) for item in nodes) if isinstance(nodes, list) else False
+
+
+def _handlers(node: Tree) -> list[Tree]:
+    block = node.get("exceptions", {}).get("PLpgSQL_exception_block", {})
+    return [one["PLpgSQL_exception"] for one in block.get("exc_list", [])]
+
+
+def _swallowed(handlers: Iterable[Tree]) -> Iterator[frozenset[str]]:
+    for handler in handlers:
+        names = (one["PLpgSQL_condition"]["condname"] for one in handler.get("conditions", []))
+        if not _raises(handler.get("action", [])):
+            yield frozenset(names)
+
+
+def _raises(nodes: Sequence[Tree]) -> bool:
+    """Return whether a handler does nothing but pass the error on, or raise another one."""
+    for node in nodes:
+        for kind, statement in node.items():
+            if kind == "PLpgSQL_stmt_raise" and statement.get("elog_level", _ERROR) >= _ERROR:
+                return True
+            if kind in ("PLpgSQL_stmt_return", "PLpgSQL_stmt_exit"):
+                return False
+    return False
+
+
+_HANDLERS = {
+    "PLpgSQL_stmt_block": Walk.block,
+    "PLpgSQL_stmt_if": Walk.if_,
+    "PLpgSQL_stmt_case": Walk.case,
+    "PLpgSQL_stmt_loop": Walk.loop,
+    "PLpgSQL_stmt_while": Walk.while_,
+    "PLpgSQL_stmt_fori": Walk.fori,
+    "PLpgSQL_stmt_fors": Walk.fors,
+    "PLpgSQL_stmt_forc": Walk.forc,
+    "PLpgSQL_stmt_dynfors": Walk.dynfors,
+    "PLpgSQL_stmt_foreach_a": Walk.foreach,
+    "PLpgSQL_stmt_exit": Walk.exit,
+    "PLpgSQL_stmt_return": Walk.return_,
+    "PLpgSQL_stmt_assign": Walk.assign,
+    "PLpgSQL_stmt_execsql": Walk.execsql,
+    "PLpgSQL_stmt_perform": Walk.perform,
+    "PLpgSQL_stmt_call": Walk.call,
+    "PLpgSQL_stmt_return_query": Walk.return_query,
+    "PLpgSQL_stmt_return_next": Walk.return_next,
+    "PLpgSQL_stmt_raise": Walk.raise_,
+    "PLpgSQL_stmt_assert": Walk.assert_,
+    "PLpgSQL_stmt_dynexecute": Walk.dynexecute,
+    "PLpgSQL_stmt_open": Walk.open,
+    "PLpgSQL_stmt_fetch": Walk.fetch,
+    "PLpgSQL_stmt_getdiag": Walk.getdiag,
+}
