@@ -1,3 +1,4 @@
+# ruff: noqa: E501 - bodies in one line each, as a table
 """Bodies that run and bodies that do not, each with what shows it: the server's own word decides.
 
 In the SQL `@` stands for the case's number, so that all cases live in one database.

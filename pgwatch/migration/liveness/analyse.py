@@ -216,7 +216,7 @@ def _judge(
     if failure is None:
         answer = answers[one.path, sql]
         failure = failure_of(check, answer)
-        reason = _untold(one, answer, failure, scene, missing, created)
+        reason = _untold(one, answer, failure, scene=scene, missing=missing, created=created)
         if reason is not None:
             if reason[0]:
                 analysis.untold.append(Untold(routine=routine, reason=reason[0], cure=reason[1]))
@@ -224,12 +224,8 @@ def _judge(
         failure = failure or _result(one, answer)
     if failure is None or is_caught(failure, check.piece):
         return
-    if (
-        check.piece.kind == "call"
-        and failure.sqlstate == "42883"
-        and check.callees & scene.functions
-    ):
-        return  # OUT arguments of procedures do not tell them apart in a SELECT
+    if check.piece.kind == "call" and check.callees & scene.functions:
+        return  # in a SELECT a procedure is refused, and its OUT arguments do not tell it apart
     analysis.defects.append(
         Defect(
             case=one.case,
@@ -256,6 +252,7 @@ def _untold(
     one: _Asked,
     answer: Described,
     failure: Failure | None,
+    *,
     scene: Scene,
     missing: Collection[tuple[str, str]],
     created: Collection[str],

@@ -242,7 +242,8 @@ def _line(routine: Routine, line: int, place: Place) -> str:
     start = place.sql.find(routine.source)
     if not routine.source or start < 0:
         return f"line {line} of its body"
-    return f"line {line} of its body, {place.file.name}:{place.line + place.sql.count(chr(10), 0, start) + line - 1}"
+    number = place.line + place.sql.count("\n", 0, start) + line - 1
+    return f"line {line} of its body, {place.file.name}:{number}"
 
 
 def _further(defects: Sequence[Defect], first: Defect) -> list[str]:

@@ -291,7 +291,7 @@ class Walk:
     # Statements
 
     def assign(self, node: Tree) -> bool:
-        """A target := an expression."""
+        """Take an assignment apart."""
         line = node.get("lineno", 0)
         target, value = split_assignment(query_of(node.get("expr")))
         self._add("target", target, line)
@@ -302,7 +302,7 @@ class Walk:
         return True
 
     def execsql(self, node: Tree) -> bool:
-        """A statement of SQL."""
+        """Take SQL that is run as it stands."""
         line = node.get("lineno", 0)
         sql = query_of(node.get("sqlstmt"))
         into = bool(node.get("into"))
@@ -408,7 +408,7 @@ class Walk:
         self._scope = outer
         return Shape(sql, scope)
 
-    def _target(self, target: Any, line: int, sql: str, shape: Shape | None | str = None) -> None:
+    def _target(self, target: Any, line: int, sql: str, shape: Shape | str | None = None) -> None:
         for kind, datum in (target or {}).items():
             if kind == "PLpgSQL_row":
                 for one in datum.get("fields", []):

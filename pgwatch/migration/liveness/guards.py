@@ -1,4 +1,4 @@
-"""What a condition is for a trigger whose table, event and arguments are known: true, false or not known. Pure."""
+"""What a condition is where table, event and arguments are known: true, false or not known. Pure."""
 
 from collections.abc import Callable, Mapping
 from enum import Enum
@@ -67,7 +67,7 @@ def _logic(node: Node, known: Known) -> Value:
     values = [_value(argument, known) for argument in node.args]
     if node.boolop == pb.NOT_EXPR:
         return not values[0] if isinstance(values[0], bool) else values[0]
-    decisive = node.boolop == pb.OR_EXPR
+    decisive = bool(node.boolop == pb.OR_EXPR)
     if any(value is decisive for value in values):
         return decisive
     if all(value is (not decisive) for value in values):
@@ -75,7 +75,7 @@ def _logic(node: Node, known: Known) -> Value:
     return UNKNOWN if any(value is UNKNOWN for value in values) else None
 
 
-def _operator(node: Node, known: Known) -> Value:
+def _operator(node: Node, known: Known) -> Value:  # noqa: PLR0911 - one for each operator
     name = strings(node.name)[-1]
     left = _value(node.lexpr, known)
     if node.kind == pb.AEXPR_OP and name in _NEGATED:

@@ -275,7 +275,7 @@ class _Substitution:
         self._relations |= inner.relations
         alias = quoted(record)
         field_text = f"{alias}.{quoted(name)}" if name else alias
-        return f"(SELECT {field_text} FROM ({inner.sql}) AS {alias})"
+        return f"(SELECT {field_text} FROM ({inner.sql}) AS {alias})"  # noqa: S608 - analysed only
 
 
 def _references(nodes: "Iterator[Node] | Sequence[Node]") -> Iterator[Node]:
