@@ -39,6 +39,7 @@ from pgwatch.wiring import (
 
 if TYPE_CHECKING:
     from pgwatch.baseline.announced import Announced
+    from pgwatch.migration.objects import Declarations
 
 # `pre` only by name: after a deploy it would predict failures of what is already there.
 DEFAULT_PHASES = (Phase.STRUCTURE, Phase.TYPES, Phase.CONSTRAINTS, Phase.POST)
@@ -53,10 +54,12 @@ class GateOptions:
     skip: Sequence[str] = ()
     migrations: Sequence[str] = ()  # files, folders, patterns; instead of the configured ones
     baseline: Path | None = None  # a file of `pgwatch baseline save`
+    runbook: Path | None = None  # instead of the configured one
     timeout: timedelta = timedelta(seconds=60)  # of the whole run
     strict: bool = False
     fail_on_warn: bool = False
     window: timedelta | None = None  # look twice, this far apart
+    probe_writes: bool = False  # write to each table that the migrations touch, and roll back
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,6 +90,9 @@ def check_plan(inputs: Inputs, options: GateOptions) -> CheckPlan:
         raise InputError([Problem(file="command line", message=_nothing_left(inputs, options))])
     baseline = read_baseline(options.baseline) if options.baseline else None
     names = tuple(spec.name for spec in found.extra)
+    if options.probe_writes and LIVENESS not in names:
+        message = f"it belongs to {LIVENESS}: name --migrations, and do not leave that check out"
+        raise InputError([Problem(file="command line", path="--probe-writes", message=message)])
     extra = _extra_checks(inputs, options, names, baseline)
     wanted = frozenset[str]().union(
         *(
@@ -148,6 +154,14 @@ def migration_patterns(inputs: Inputs | None, named: Sequence[str]) -> tuple[str
     return tuple(named or map(str, settings.migrations if settings else ()))
 
 
+def runbook_of(inputs: Inputs | None, named: Path | None) -> Path | None:
+    """Return the runbook: the one on the command line (`named`), else the file's."""
+    settings = inputs.settings if inputs else None
+    if named is not None or settings is None or settings.runbook is None:
+        return named
+    return Path(settings.runbook)
+
+
 # The rooms: each has its rows in `EXTRA_SPECS`, one line in `_given`, one in `_extra_checks`.
 
 
@@ -157,6 +171,7 @@ def _given(inputs: Inputs | None, options: GateOptions) -> frozenset[str]:
         "": True,
         "--migrations": bool(migration_patterns(inputs, options.migrations)),
         "--baseline": options.baseline is not None,
+        "--runbook": runbook_of(inputs, options.runbook) is not None,
     }
     return frozenset(option for option, here in given.items() if here)
 
@@ -168,6 +183,7 @@ def _extra_checks(
     rooms: tuple[ExtraCheck | None, ...] = (
         *_readiness_checks(inputs, options, names),
         *_migration_checks(inputs, options, names),
+        _promise_check(inputs, options, names),
         _benchmark_checks(inputs, names, baseline),
         _baseline_checks(inputs, options, names, baseline),
     )
@@ -181,19 +197,28 @@ def _migration_checks(
     wanted = tuple(name for name in names if name in own)
     if not wanted and LIVENESS not in names:
         return ()
-    from pgwatch.migration.folder import find_migrations  # noqa: PLC0415 - brings the SQL grammar
-    from pgwatch.migration.verify import read_migrations  # noqa: PLC0415 - brings the SQL grammar
-
-    patterns = migration_patterns(inputs, options.migrations)
-    place = "command line" if options.migrations else str(inputs.file or "configuration")
-    declarations = read_migrations(find_migrations(patterns, named_in=place))
+    declarations = _declarations(inputs, options)
     accepted = accepted_findings(inputs)
     checks: list[ExtraCheck] = []
     if wanted:
         checks.append(MigrationChecks(declarations=declarations, names=wanted, accepted=accepted))
     if LIVENESS in names:
-        checks.append(LivenessCheck(declarations=declarations, accepted=accepted))
+        checks.append(
+            LivenessCheck(
+                declarations=declarations, accepted=accepted, probe=options.probe_writes
+            )
+        )
     return checks
+
+
+def _declarations(inputs: Inputs, options: GateOptions) -> "Declarations":
+    """Return what the migrations declare together, nothing where there are none; raises InputError."""
+    from pgwatch.migration.folder import find_migrations  # noqa: PLC0415 - brings the SQL grammar
+    from pgwatch.migration.verify import read_migrations  # noqa: PLC0415 - brings the SQL grammar
+
+    patterns = migration_patterns(inputs, options.migrations)
+    place = "command line" if options.migrations else str(inputs.file or "configuration")
+    return read_migrations(find_migrations(patterns, named_in=place))
 
 
 def _readiness_checks(
@@ -218,6 +243,26 @@ def _readiness_checks(
     if migration_locks.NAME in names:
         checks.append(migration_locks.LockChecks(statements=statements, accepted=accepted))
     return checks
+
+
+def _promise_check(
+    inputs: Inputs, options: GateOptions, names: tuple[str, ...]
+) -> ExtraCheck | None:
+    file = runbook_of(inputs, options.runbook)
+    if "documentation_promises" not in names or file is None:
+        return None
+    from pgwatch.check.promises import (  # noqa: PLC0415 - brings the SQL grammar
+        PromiseCheck,
+        declared_names,
+        load_runbook,
+    )
+
+    runbook = load_runbook(file)
+    return PromiseCheck(
+        runbook=runbook,
+        declared=declared_names(_declarations(inputs, options)),
+        accepted=accepted_findings(inputs),
+    )
 
 
 def _benchmark_checks(

@@ -43,6 +43,12 @@ EXTRA_SPECS: tuple[ExtraSpec, ...] = (
     _of_migrations("migration_types", Phase.TYPES),
     _of_migrations("migration_constraints", Phase.CONSTRAINTS),
     _of_migrations("migration_liveness", Phase.POST),
+    ExtraSpec(
+        name="documentation_promises",
+        phase=Phase.POST,
+        severity=Severity.WARNING,
+        needs="--runbook",
+    ),
     ExtraSpec(name="benchmarks", phase=Phase.POST, severity=Severity.CRITICAL, needs=""),
     _of_baseline("baseline_objects", Severity.CRITICAL),
     _of_baseline("baseline_rows", Severity.CRITICAL),

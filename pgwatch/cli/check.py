@@ -91,11 +91,24 @@ def _add_choosing(group: argparse._ArgumentGroup) -> None:
         " were applied (repeatable; instead of the key `migrations`)",
     )
     group.add_argument(
+        "--probe-writes",
+        action="store_true",
+        help="also insert, update and delete one row of each table that the migrations touch, each rolled"
+        " back at once (sequences advance): finds what only a write shows",
+    )
+    group.add_argument(
         "--baseline",
         type=Path,
         metavar="FILE",
         help="compare with what `pgwatch baseline save FILE` wrote before: what got worse is a finding,"
         " and each finding is said to be new or old",
+    )
+    group.add_argument(
+        "--runbook",
+        type=Path,
+        metavar="FILE",
+        help="check that what this Markdown names is there: objects in its SQL, scripts in its commands"
+        " (instead of the key `runbook`)",
     )
     group.add_argument(
         "--only",
@@ -192,6 +205,7 @@ def _options(arguments: argparse.Namespace) -> GateOptions:
         skip=arguments.skip,
         migrations=arguments.migrations,
         baseline=arguments.baseline,
+        runbook=arguments.runbook,
         timeout=arguments.timeout,
         strict=arguments.strict,
         fail_on_warn=arguments.fail_on == "warn",

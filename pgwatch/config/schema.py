@@ -164,6 +164,7 @@ class Settings(Section):
     targets: tuple[TargetSettings, ...] = ()
     defaults: TargetDefaults = TargetDefaults()
     migrations: Annotated[tuple[FileOrFolderPattern, ...], BeforeValidator(_one_or_more)] = ()
+    runbook: ExistingFile | None = None
     http_probes: tuple[HttpProbeSettings, ...] = ()
     queries: tuple[ExistingFolder, ...] = ()
     intervals: dict[Name, Duration] = {}

@@ -25,7 +25,13 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A folder with everything that the sample's lines refer to."""
     for name in ("secrets", "my-queries", "my-alerts", "prisma/migrations"):
         (tmp_path / name).mkdir(parents=True)
-    for name in ("secrets/main-password", "secrets/api-key", "my-alerts/a.yml", "alertmanager.yml"):
+    for name in (
+        "secrets/main-password",
+        "secrets/api-key",
+        "my-alerts/a.yml",
+        "alertmanager.yml",
+        "deploy.md",
+    ):
         (tmp_path / name).write_text("x")
     monkeypatch.setenv("API_TOKEN", "token")
     return tmp_path

@@ -66,8 +66,9 @@ def place(finding: Finding) -> str:
 
 def described(finding: Finding) -> str:
     """Return a finding's description, "" if it adds nothing to its summary and its place."""
-    known = (finding.summary, f"declared in {place(finding)}")
-    return "" if finding.description in known else finding.description
+    where = place(finding)
+    known = (finding.summary, f"declared in {where}")
+    return "" if finding.description in known else finding.description.removeprefix(f"{where}: ")
 
 
 def one_line(text: str) -> str:

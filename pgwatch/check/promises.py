@@ -1,0 +1,215 @@
+"""The gate's check of a runbook: what it names must be there, or be made by somebody."""
+
+import json
+import time
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from fnmatch import fnmatchcase
+from pathlib import Path
+
+from pgwatch.check.extra import BY_NAME, Visit, untold
+from pgwatch.check.place import shown
+from pgwatch.check.runbook import Promise, Runbook, read_runbook
+from pgwatch.check.shell import Used
+from pgwatch.check.verdict import CheckResult, Finding, Verdict
+from pgwatch.errors import InputError, Problem
+from pgwatch.files import unreadable
+from pgwatch.migration.mentioned import Mention, Named
+from pgwatch.migration.objects import RELATIONS, Declarations, Kind
+from pgwatch.rules.accepted import Accepted, accepted_by
+from pgwatch.targets.connect import ConnectError, open_session
+from pgwatch.targets.session import RefusedError, SessionBrokenError, SilentServerError
+
+PROMISES = "documentation_promises"
+
+_SQL = (Path(__file__).parent / "promises.sql").read_text(encoding="utf-8")
+_LIMIT = timedelta(seconds=10)
+_DECLARED_AS = {
+    **dict.fromkeys(RELATIONS, Named.RELATION),
+    Kind.FUNCTION: Named.FUNCTION,
+    Kind.CONSTRAINT: Named.CONSTRAINT,
+    Kind.TRIGGER: Named.TRIGGER,
+}
+_MORE = 5  # further lines that a finding names
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PromiseCheck:
+    """Compares a runbook with the DSN's own database, the migrations and the files of this machine."""
+
+    runbook: Runbook
+    declared: frozenset[Mention]  # what the migrations make
+    accepted: Sequence[Accepted] = ()
+    names: tuple[str, ...] = (PROMISES,)
+
+    async def run(self, visit: Visit) -> list[CheckResult]:
+        """Look for everything that is named; a catalogue that cannot be read leaves it unknown."""
+        started = time.perf_counter()
+        live = await _live(visit, self.runbook.objects)
+        elapsed = time.perf_counter() - started
+        if isinstance(live, str):
+            return untold(self.names, visit, live, elapsed=elapsed)
+        findings = _missing(self.runbook, live | self.declared)
+        counted = tuple(f for f in findings if not self._is_accepted(f, visit.now))
+        spec = BY_NAME[PROMISES]
+        return [
+            CheckResult(
+                name=PROMISES,
+                target=visit.target.name,
+                database=visit.database,
+                phase=spec.phase,
+                severity=spec.severity,
+                verdict=Verdict.WARN if counted else Verdict.PASS,
+                reason="; ".join(_notes(self.runbook, len(findings) - len(counted))),
+                findings=counted,
+                duration_seconds=elapsed,
+            )
+        ]
+
+    def _is_accepted(self, finding: Finding, now: datetime) -> bool:
+        return accepted_by(self.accepted, PROMISES, finding.labels, now) is not None
+
+
+def load_runbook(path: Path) -> Runbook:
+    """Return what the file at `path` promises; raises InputError if it cannot be read."""
+    try:
+        return read_runbook(path.read_text(encoding="utf-8-sig"), path)
+    except (OSError, UnicodeDecodeError) as error:
+        problem = Problem(file=str(path), message=unreadable(path, error))
+        raise InputError([problem]) from error
+
+
+def declared_names(declarations: Declarations) -> frozenset[Mention]:
+    """Return what migrations leave behind, as a runbook may name it."""
+    return frozenset(
+        Mention(
+            _DECLARED_AS[one.key.kind], one.key.name.partition("(")[0], one.key.schema or "public"
+        )
+        for one in declarations.objects
+        if one.key.kind in _DECLARED_AS and not one.gone
+    )
+
+
+async def _live(visit: Visit, promises: Iterable[Promise]) -> frozenset[Mention] | str:
+    """Return which of the named objects the database has, or why nobody could look."""
+    names = sorted({promise.mention.name for promise in promises})
+    if not names:
+        return frozenset()
+    try:
+        session, _ = await open_session(visit.target, visit.database)
+    except ConnectError as error:
+        return f"no session: {error}"
+    try:
+        answer = await session.run(_SQL.replace(":names", _array(names)), limit=_LIMIT)
+    except (RefusedError, SessionBrokenError, SilentServerError) as error:
+        return f"the catalogue could not be read: {error}"
+    finally:
+        await session.close()
+    return frozenset(Mention(Named(kind), name, schema) for kind, schema, name in answer.rows)
+
+
+def _array(names: Iterable[str]) -> str:
+    quoted = ", ".join("'" + name.replace("'", "''") + "'" for name in names)
+    return f"(ARRAY[{quoted}]::text[])"
+
+
+def _missing(runbook: Runbook, there: Collection[Mention]) -> list[Finding]:
+    made = {(one.kind, one.name) for one in runbook.made_objects}
+    anywhere = {(one.kind, one.name) for one in there} | made
+    findings = [
+        _object(runbook, promise)
+        for promise in runbook.objects
+        if (
+            promise.mention not in there
+            if promise.mention.schema
+            else (promise.mention.kind, promise.mention.name) not in anywhere
+        )
+        and (promise.mention.kind, promise.mention.name) not in made
+    ]
+    findings += [_file(runbook, used) for used in runbook.files if _is_absent(runbook, used)]
+    return sorted(findings, key=lambda one: int(one.labels["line"]))
+
+
+def _object(runbook: Runbook, promise: Promise) -> Finding:
+    name, kind = str(promise.mention), promise.mention.kind
+    first, *more = promise.lines
+    also = f" (and in line {', '.join(map(str, more[:_MORE]))})" if more else ""
+    text = promise.text if len(promise.text) <= 200 else promise.text[:199] + "…"
+    return _finding(
+        runbook,
+        line=first,
+        kind=str(kind),
+        name=name,
+        summary=f"the runbook names the {kind} {name}, which is not there and which no migration makes",
+        description=f"{text}{also}",
+    )
+
+
+def _file(runbook: Runbook, used: Used) -> Finding:
+    kind = "script" if used.of_package else "file"
+    what = f"package.json has no script {used.path}" if used.of_package else "the file is not there"
+    return _finding(
+        runbook,
+        line=used.line,
+        kind=kind,
+        name=used.path,
+        summary=f"the runbook runs {used.path}: {what}",
+        description=used.command,
+    )
+
+
+def _finding(
+    runbook: Runbook, *, line: int, kind: str, name: str, summary: str, description: str
+) -> Finding:
+    return Finding(
+        summary=summary,
+        description=f"{shown(runbook.path)}:{line}: {description}",
+        labels={
+            "file": shown(runbook.path),
+            "line": str(line),
+            "kind": kind,
+            "object": name,
+            "problem": "missing",
+        },
+        object=name,
+    )
+
+
+def _is_absent(runbook: Runbook, used: Used) -> bool:
+    folders = [top / used.folder for top in _tops(runbook.path)]
+    if used.of_package:
+        return not any(used.path in _scripts(folder / "package.json") for folder in folders)
+    name = Path(used.path).name
+    if any(
+        fnmatchcase(used.path, path) or fnmatchcase(name, Path(path).name)
+        for path in runbook.made_files
+    ):
+        return False
+    return not any((folder / used.path).exists() for folder in folders)
+
+
+def _tops(runbook: Path) -> Iterator[Path]:
+    """Iterate over where commands may be typed: here, and in the runbook's folder up to its repository's."""
+    yield Path.cwd()
+    for folder in runbook.resolve().parents:
+        yield folder
+        if (folder / ".git").exists():
+            return
+
+
+def _scripts(package: Path) -> Collection[str]:
+    try:
+        scripts = json.loads(package.read_text(encoding="utf-8")).get("scripts", {})
+    except (OSError, ValueError, AttributeError):
+        return ()
+    return scripts if isinstance(scripts, dict) else ()
+
+
+def _notes(runbook: Runbook, accepted: int) -> Iterator[str]:
+    if accepted:
+        yield f"{accepted} accepted and not counted"
+    if runbook.unread:
+        lines = ", ".join(map(str, runbook.unread[:_MORE]))
+        more = ", …" if len(runbook.unread) > _MORE else ""
+        yield f"SQL that PostgreSQL does not know, in line {lines}{more}"
