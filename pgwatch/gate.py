@@ -12,7 +12,7 @@ from pgwatch.baseline.compare import CHECKS as BASELINE_CHECKS
 from pgwatch.baseline.compared import Limits
 from pgwatch.baseline.file import read as read_baseline
 from pgwatch.baseline.model import Baseline
-from pgwatch.check import migration_locks, migration_readiness
+from pgwatch.check import backup, migration_locks, migration_readiness
 from pgwatch.check.baseline import BaselineChecks, BenchmarkChecks
 from pgwatch.check.extra import EXTRA_SPECS, ExtraCheck, ExtraSpec, chosen
 from pgwatch.check.liveness import LIVENESS, LivenessCheck
@@ -59,6 +59,7 @@ class GateOptions:
     strict: bool = False
     fail_on_warn: bool = False
     window: timedelta | None = None  # look twice, this far apart
+    backups: Sequence[str] = ()  # patterns of their names; instead of the configured ones
     probe_writes: bool = False  # write to each table that the migrations touch, and roll back
 
 
@@ -181,6 +182,7 @@ def _extra_checks(
 ) -> tuple[ExtraCheck, ...]:
     """Return what runs the checks `names`; raises InputError where a file is not there."""
     rooms: tuple[ExtraCheck | None, ...] = (
+        _backup_checks(inputs, options, names),
         *_readiness_checks(inputs, options, names),
         *_migration_checks(inputs, options, names),
         _promise_check(inputs, options, names),
@@ -204,9 +206,7 @@ def _migration_checks(
         checks.append(MigrationChecks(declarations=declarations, names=wanted, accepted=accepted))
     if LIVENESS in names:
         checks.append(
-            LivenessCheck(
-                declarations=declarations, accepted=accepted, probe=options.probe_writes
-            )
+            LivenessCheck(declarations=declarations, accepted=accepted, probe=options.probe_writes)
         )
     return checks
 
@@ -219,6 +219,25 @@ def _declarations(inputs: Inputs, options: GateOptions) -> "Declarations":
     patterns = migration_patterns(inputs, options.migrations)
     place = "command line" if options.migrations else str(inputs.file or "configuration")
     return read_migrations(find_migrations(patterns, named_in=place))
+
+
+def _backup_checks(
+    inputs: Inputs, options: GateOptions, names: tuple[str, ...]
+) -> backup.BackupChecks | None:
+    if backup.NAME not in names:
+        return None
+    settings = inputs.settings
+    places = [backup.place_of(pattern) for pattern in options.backups] or [
+        backup.BackupPlace(
+            folder=one.path,
+            pattern=one.pattern,
+            max_age=one.max_age,
+            min_share=one.min_share,
+            target=one.target or "",
+        )
+        for one in (settings.backups if settings else ())
+    ]
+    return backup.BackupChecks(places=places, accepted=accepted_findings(inputs))
 
 
 def _readiness_checks(

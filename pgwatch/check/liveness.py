@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import TYPE_CHECKING
 
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from pgwatch.migration.objects import Declarations
 
 LIVENESS = "migration_liveness"
+_MOST_NAMED = 5  # tables in the reason
 _POOLED = (
     "a transaction pooler (PgBouncer) is in between, and bodies are analysed under their own search_path:"
     " name the server itself"
@@ -32,12 +33,13 @@ class LivenessCheck:
 
     declarations: "Declarations"
     accepted: Sequence[Accepted] = ()
+    probe: bool = False  # also write a row to each touched table, and take it back
     names: tuple[str, ...] = (LIVENESS,)
 
     async def run(self, visit: Visit) -> list[CheckResult]:
         """Judge; what kept us from looking is the reason why it is unknown."""
         started = time.perf_counter()
-        found = await _judged(self.declarations, visit)
+        found = await self._judged(visit)
         elapsed = time.perf_counter() - started
         if isinstance(found, str):
             return untold(self.names, visit, found, elapsed=elapsed)
@@ -56,23 +58,47 @@ class LivenessCheck:
             )
         ]
 
+    async def _judged(self, visit: Visit) -> "Liveness | str":
+        from pgwatch.migration.liveness.judge import judge_liveness  # noqa: PLC0415 - brings the SQL grammar
+        from pgwatch.migration.parse import UnparsableError  # noqa: PLC0415 - brings the SQL grammar
 
-async def _judged(declarations: "Declarations", visit: Visit) -> "Liveness | str":
-    from pgwatch.migration.liveness.judge import judge_liveness  # noqa: PLC0415 - brings the SQL grammar
-    from pgwatch.migration.parse import UnparsableError  # noqa: PLC0415 - brings the SQL grammar
+        try:
+            session, _ = await open_session(visit.target, visit.database)
+        except ConnectError as error:
+            return f"no session: {error}"
+        try:
+            if session.pooled:
+                return _POOLED
+            found = await judge_liveness(session, self.declarations)
+        except (RefusedError, SessionBrokenError, SilentServerError, UnparsableError) as error:
+            return f"the catalogue could not be read: {error}"
+        finally:
+            await session.close()
+        return await self._probed(visit, found) if self.probe else found
 
-    try:
-        session, _ = await open_session(visit.target, visit.database)
-    except ConnectError as error:
-        return f"no session: {error}"
-    try:
-        if session.pooled:
-            return _POOLED
-        return await judge_liveness(session, declarations)
-    except (RefusedError, SessionBrokenError, SilentServerError, UnparsableError) as error:
-        return f"the catalogue could not be read: {error}"
-    finally:
-        await session.close()
+    async def _probed(self, visit: Visit, found: "Liveness") -> "Liveness | str":
+        """Add what writing shows to `found`, on a connection of its own, which ends with it."""
+        from pgwatch.migration.liveness.probe import probe_writes  # noqa: PLC0415 - brings the SQL grammar
+
+        visit.say("writing a row to each table, and rolling back")
+        try:
+            session, _ = await open_session(visit.target, visit.database)
+        except ConnectError as error:
+            return f"no session to write on: {error}"
+        try:
+            writes = await probe_writes(session, self.declarations)
+        except (RefusedError, SessionBrokenError, SilentServerError) as error:
+            return f"writing could not be tried: {error}"
+        finally:
+            await session.close()
+        told = {(one.key.schema, one.key.table, one.sqlstate) for one in found.dead}
+        fresh = [d for d in writes.dead if (d.key.schema, d.key.name, d.sqlstate) not in told]
+        notes = [f"wrote to {writes.tables} tables and rolled back; sequences went on"]
+        inserts = [str(key) for event, key in writes.refused if event == "INSERT"]
+        if inserts:
+            names = ", ".join(inserts[:_MOST_NAMED]) + (" …" if inserts[_MOST_NAMED:] else "")
+            notes.append(f"no row of ours was fit to be inserted into {names}")
+        return replace(found, dead=(*found.dead, *fresh), notes=(*found.notes, *notes))
 
 
 def _verdict(

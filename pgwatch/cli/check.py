@@ -210,6 +210,7 @@ def _options(arguments: argparse.Namespace) -> GateOptions:
         strict=arguments.strict,
         fail_on_warn=arguments.fail_on == "warn",
         window=arguments.window,
+        probe_writes=arguments.probe_writes,
     )
 
 
