@@ -12,12 +12,13 @@ from pgwatch.baseline.compare import CHECKS as BASELINE_CHECKS
 from pgwatch.baseline.compared import Limits
 from pgwatch.baseline.file import read as read_baseline
 from pgwatch.baseline.model import Baseline
-from pgwatch.check import backup, migration_locks, migration_readiness
+from pgwatch.check import backup
 from pgwatch.check.baseline import BaselineChecks, BenchmarkChecks
 from pgwatch.check.extra import EXTRA_SPECS, ExtraCheck, ExtraSpec, chosen
 from pgwatch.check.liveness import LIVENESS, LivenessCheck
 from pgwatch.check.migrations import MigrationChecks
 from pgwatch.check.news import News, news_of
+from pgwatch.check.rooms_before import rooms_before, wanted_before
 from pgwatch.check.run import CheckPlan, Subject
 from pgwatch.check.spec import CheckSpec, Producers, asks_history, check_specs
 from pgwatch.config.choose import Inputs
@@ -213,12 +214,17 @@ def _migration_checks(
 
 def _declarations(inputs: Inputs, options: GateOptions) -> "Declarations":
     """Return what the migrations declare together, nothing where there are none; raises InputError."""
-    from pgwatch.migration.folder import find_migrations  # noqa: PLC0415 - brings the SQL grammar
     from pgwatch.migration.verify import read_migrations  # noqa: PLC0415 - brings the SQL grammar
+
+    return read_migrations(_migration_files(inputs, options))
+
+
+def _migration_files(inputs: Inputs, options: GateOptions) -> tuple[Path, ...]:
+    from pgwatch.migration.folder import find_migrations  # noqa: PLC0415 - only with migrations
 
     patterns = migration_patterns(inputs, options.migrations)
     place = "command line" if options.migrations else str(inputs.file or "configuration")
-    return read_migrations(find_migrations(patterns, named_in=place))
+    return find_migrations(patterns, named_in=place)
 
 
 def _backup_checks(
@@ -243,45 +249,9 @@ def _backup_checks(
 def _readiness_checks(
     inputs: Inputs, options: GateOptions, names: tuple[str, ...]
 ) -> Sequence[ExtraCheck]:
-    if migration_readiness.NAME not in names and migration_locks.NAME not in names:
+    if not wanted_before(names):
         return ()
-    from pgwatch.migration.folder import find_migrations  # noqa: PLC0415 - brings the SQL grammar
-    from pgwatch.migration.preflight.steps import read_files  # noqa: PLC0415 - as above
-
-    patterns = migration_patterns(inputs, options.migrations)
-    place = "command line" if options.migrations else str(inputs.file or "configuration")
-    paths = find_migrations(patterns, named_in=place)
-    statements, accepted = read_files(paths), accepted_findings(inputs)
-    checks: list[ExtraCheck] = []
-    if migration_readiness.NAME in names:
-        checks.append(
-            migration_readiness.ReadinessChecks(
-                statements=statements, paths=paths, accepted=accepted
-            )
-        )
-    if migration_locks.NAME in names:
-        checks.append(migration_locks.LockChecks(statements=statements, accepted=accepted))
-    return checks
-
-
-def _promise_check(
-    inputs: Inputs, options: GateOptions, names: tuple[str, ...]
-) -> ExtraCheck | None:
-    file = runbook_of(inputs, options.runbook)
-    if "documentation_promises" not in names or file is None:
-        return None
-    from pgwatch.check.promises import (  # noqa: PLC0415 - brings the SQL grammar
-        PromiseCheck,
-        declared_names,
-        load_runbook,
-    )
-
-    runbook = load_runbook(file)
-    return PromiseCheck(
-        runbook=runbook,
-        declared=declared_names(_declarations(inputs, options)),
-        accepted=accepted_findings(inputs),
-    )
+    return rooms_before(names, _migration_files(inputs, options), accepted_findings(inputs))
 
 
 def _benchmark_checks(

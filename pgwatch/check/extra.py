@@ -35,6 +35,7 @@ def _of_baseline(name: str, severity: Severity) -> ExtraSpec:
 
 # One row for each check; `pgwatch check --list`, --only, --skip and the key `ignore` know it by this.
 EXTRA_SPECS: tuple[ExtraSpec, ...] = (
+    ExtraSpec(name="backup", phase=Phase.PRE, severity=Severity.CRITICAL, needs=""),
     _of_migrations("migration_readiness", Phase.PRE),
     ExtraSpec(
         name="migration_locks", phase=Phase.PRE, severity=Severity.WARNING, needs="--migrations"

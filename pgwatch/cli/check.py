@@ -91,6 +91,14 @@ def _add_choosing(group: argparse._ArgumentGroup) -> None:
         " were applied (repeatable; instead of the key `migrations`)",
     )
     group.add_argument(
+        "--backup",
+        action="append",
+        default=[],
+        metavar="PATTERN",
+        help="with --phase pre: the newest backup of these names, or in this folder, must be recent and whole"
+        " (repeatable; instead of the key `backups`)",
+    )
+    group.add_argument(
         "--probe-writes",
         action="store_true",
         help="also insert, update and delete one row of each table that the migrations touch, each rolled"
@@ -204,6 +212,7 @@ def _options(arguments: argparse.Namespace) -> GateOptions:
         only=arguments.only,
         skip=arguments.skip,
         migrations=arguments.migrations,
+        backups=arguments.backup,
         baseline=arguments.baseline,
         runbook=arguments.runbook,
         timeout=arguments.timeout,

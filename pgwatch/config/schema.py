@@ -120,6 +120,16 @@ class HttpProbeSettings(Section):
         return self
 
 
+class BackupSettings(Section):
+    """One entry of `backups`: where they are, and what the newest must be."""
+
+    path: FilePath
+    pattern: Name = "*"
+    max_age: Duration = timedelta(hours=26)
+    min_share: Share = 0.5
+    target: Name | None = None
+
+
 class RuleSettings(Section):
     """`rules`: which alert rules are evaluated."""
 
@@ -166,6 +176,7 @@ class Settings(Section):
     migrations: Annotated[tuple[FileOrFolderPattern, ...], BeforeValidator(_one_or_more)] = ()
     runbook: ExistingFile | None = None
     http_probes: tuple[HttpProbeSettings, ...] = ()
+    backups: tuple[BackupSettings, ...] = ()
     queries: tuple[ExistingFolder, ...] = ()
     intervals: dict[Name, Duration] = {}
     rules: RuleSettings = RuleSettings()

@@ -1,0 +1,32 @@
+"""Which rooms look before a migration: whether it could run, and whom it would hold up."""
+
+from collections.abc import Collection, Sequence
+from pathlib import Path
+
+from pgwatch.check import migration_locks, migration_readiness
+from pgwatch.check.extra import ExtraCheck
+from pgwatch.rules.accepted import Accepted
+
+
+def wanted_before(names: Collection[str]) -> bool:
+    """Return whether one of them is among the checks `names`."""
+    return migration_readiness.NAME in names or migration_locks.NAME in names
+
+
+def rooms_before(
+    names: Collection[str], paths: Sequence[Path], accepted: Sequence[Accepted]
+) -> list[ExtraCheck]:
+    """Return those that are, for the migrations in `paths`; raises InputError if one cannot be read."""
+    from pgwatch.migration.preflight.steps import read_files  # noqa: PLC0415 - brings the SQL grammar
+
+    statements = read_files(paths)
+    rooms: list[ExtraCheck] = []
+    if migration_readiness.NAME in names:
+        rooms.append(
+            migration_readiness.ReadinessChecks(
+                statements=statements, paths=paths, accepted=accepted
+            )
+        )
+    if migration_locks.NAME in names:
+        rooms.append(migration_locks.LockChecks(statements=statements, accepted=accepted))
+    return rooms
