@@ -13,6 +13,7 @@ import pytest
 from pgwatch.demo import database as roofing
 from pgwatch.demo.server import LocalServer
 from pgwatch.migration.compare import Fault
+from pgwatch.migration.liveness.judge import Liveness, judge_liveness
 from pgwatch.migration.verify import Verification, read_migrations, verify
 from pgwatch.targets.connect import open_session
 from pgwatch.targets.dsn import Dsn
@@ -21,7 +22,9 @@ from pgwatch.targets.target import Target
 from tests.conftest import create_database, drop_database
 
 FIXTURES = Path(__file__).parent.parent / "fixtures" / "migrations"
-QUIET = ("14",)  # failure classes in which psql says nothing at all
+CLASSES = sorted((FIXTURES / "classes").glob("*.sql"))
+QUIET = ("09", "10", "14", "15")  # failure classes in which psql says nothing at all
+FAILED = r":(\d+): ERROR:\s+(\w+)"  # with VERBOSITY=sqlstate
 DEMO_FINDINGS = [  # as psql said, without the statement whose column was there already
     "different data_type_standardization:68 workflow_steps.step_name",
     "dead data_type_standardization:100 users.chk_users_email_format",
@@ -36,9 +39,10 @@ DEMO_FINDINGS = [  # as psql said, without the statement whose column was there 
 ]
 
 
-def psql(dsn: str, *files: Path) -> str:
-    """Apply files as the guide does, and return what psql complained about."""
-    command = ["psql", "-X", "-q", "-d", dsn, *(word for file in files for word in ("-f", file))]
+def psql(dsn: str, *files: Path, options: Sequence[str] = ()) -> str:
+    """Apply files as the guide does, and return what psql complained about; its status is 0 all the same."""
+    named = (word for file in files for word in ("-f", file))
+    command = ["psql", "-X", "-q", "-d", dsn, *options, *named]
     return subprocess.run(command, capture_output=True, text=True, check=True).stderr
 
 
@@ -104,12 +108,44 @@ def test_each_damage_is_told_and_nothing_else(any_database: str) -> None:
 
 
 def sections(file: Path) -> dict[str, str]:
-    """The parts of a fixture: what was there before, the migration, and one that is healthy."""
-    parts = re.split(r"^-- (before|migration|healthy)\n", file.read_text(), flags=re.MULTILINE)
+    """The parts of a fixture: what was there before, the migration, a runbook, and a healthy migration.
+
+    A comment behind a statement tells what is to be found at its line: with which `!SQLSTATE` it fails,
+    and findings as `problem heading kind object`, of which `liveness` is a heading, too.
+    """
+    parts = re.split(
+        r"^-- (before|migration|runbook|healthy)\n", file.read_text(), flags=re.MULTILINE
+    )
     return dict(zip(parts[1::2], parts[2::2], strict=True))
 
 
-@pytest.mark.parametrize("file", sorted((FIXTURES / "classes").glob("*.sql")), ids=lambda f: f.stem)
+def expectations(migration: str) -> list[str]:
+    """Return what the comments say, each with its line in front."""
+    return [
+        f"{number} {one}"
+        for number, line in enumerate(migration.splitlines(), 1)
+        if " -- " in line
+        for one in line.split(" -- ")[1].split("; ")
+    ]
+
+
+def lifeless(dsn: str, file: Path) -> list[str]:
+    async def run() -> Liveness:
+        session, _ = await open_session(Target(name="t", dsn=Dsn.parse(dsn)))
+        try:
+            return await judge_liveness(session, read_migrations([file]))
+        finally:
+            await session.close()
+
+    found = asyncio.run(run()).dead
+    return [f"{one.place.line} {one.fault} liveness {one.key.kind} {one.key}" for one in found]
+
+
+def test_each_failure_class_has_its_fixture() -> None:
+    assert [int(file.stem[:2]) for file in CLASSES] == list(range(1, 18))
+
+
+@pytest.mark.parametrize("file", CLASSES, ids=lambda f: f.stem)
 def test_failure_class_is_told_at_its_line_and_its_healthy_twin_is_not(
     any_server: LocalServer, file: Path, tmp_path: Path
 ) -> None:
@@ -121,20 +157,17 @@ def test_failure_class_is_told_at_its_line_and_its_healthy_twin_is_not(
         name = create_database(any_server)
         try:
             dsn = any_server.dsn(name)
-            said = psql(dsn, tmp_path / "before", tmp_path / kind)
-            assert ("ERROR" in said) == (kind == "migration" and file.stem[:2] not in QUIET), said
+            psql(dsn, tmp_path / "before")
+            said = psql(dsn, tmp_path / kind, options=["-v", "VERBOSITY=sqlstate"])
+            failed = [f"{line} !{state}" for line, state in re.findall(FAILED, said)]
+            assert bool(failed) == (kind == "migration" and file.stem[:2] not in QUIET), said
             found = verified(dsn, [tmp_path / kind]).problems
-            return sorted(f"{p.place.line} {p.fault} {p.aspect} {p.kind} {p.key}" for p in found)
+            problems = [f"{p.place.line} {p.fault} {p.aspect} {p.kind} {p.key}" for p in found]
+            return sorted([*failed, *problems, *lifeless(dsn, tmp_path / kind)])
         finally:
             drop_database(any_server, name)
 
-    expected = [
-        f"{number} {one}"
-        for number, line in enumerate(parts["migration"].splitlines(), 1)
-        if " -- " in line
-        for one in line.split(" -- ")[1].split("; ")
-    ]
-    assert told("migration") == sorted(expected)
+    assert told("migration") == sorted(expectations(parts["migration"]))
     assert told("healthy") == []
 
 
