@@ -254,6 +254,26 @@ def _readiness_checks(
     return rooms_before(names, _migration_files(inputs, options), accepted_findings(inputs))
 
 
+def _promise_check(
+    inputs: Inputs, options: GateOptions, names: tuple[str, ...]
+) -> ExtraCheck | None:
+    file = runbook_of(inputs, options.runbook)
+    if "documentation_promises" not in names or file is None:
+        return None
+    from pgwatch.check.promises import (  # noqa: PLC0415 - brings the SQL grammar
+        PromiseCheck,
+        declared_names,
+        load_runbook,
+    )
+
+    runbook = load_runbook(file)
+    return PromiseCheck(
+        runbook=runbook,
+        declared=declared_names(_declarations(inputs, options)),
+        accepted=accepted_findings(inputs),
+    )
+
+
 def _benchmark_checks(
     inputs: Inputs, names: tuple[str, ...], baseline: Baseline | None
 ) -> BenchmarkChecks | None:
