@@ -55,14 +55,16 @@ def compare_statements(
         return both
     every = _since(*both)
     judged = _judged(every, limits)
-    slower = sorted((one for one in judged if _slower(one, limits)), key=_cost, reverse=True)
+    slower = sorted(
+        (one for one in judged if _differs(one.before, one.after, limits)), key=_cost, reverse=True
+    )
     reasons = [*_doubts(every, *both)]
     changes = tuple(_change(one) for one in slower)
     if reasons:
         return Compared(changes=changes, state=State.UNKNOWN, reason="; ".join(reasons))
     if not judged:
         return skipped(_too_few(limits))
-    faster = sum(one.before >= limits.slower * one.after for one in judged)
+    faster = sum(_differs(one.after, one.before, limits) for one in judged)
     told = f"{count(len(judged), 'statement')} compared: {faster} faster, {len(slower)} slower"
     return Compared(changes=changes, reason=told)
 
@@ -177,9 +179,9 @@ def _judged(every: Sequence[Since], limits: Limits) -> list[Since]:
     ]
 
 
-def _slower(one: Since, limits: Limits) -> bool:
-    more = one.after - one.before
-    return one.after >= limits.slower * one.before and more >= limits.slower_by.total_seconds()
+def _differs(less: float, more: float, limits: Limits) -> bool:
+    """Return whether the mean time `more` is more than `less` by what counts as a difference."""
+    return more >= limits.slower * less and more - less >= limits.slower_by.total_seconds()
 
 
 def _cost(one: Since) -> float:

@@ -3,7 +3,6 @@
 import json
 import math
 from collections.abc import Sequence
-from datetime import timedelta
 
 from pgwatch.baseline.model import NotTimed, Timed, Timing
 from pgwatch.baseline.plan import shape
@@ -15,7 +14,6 @@ from pgwatch.targets.session import RefusedError, Session
 from pgwatch.targets.target import ServerInfo
 from pgwatch.units import format_duration
 
-_SHORT = timedelta(seconds=1)
 _NO_PRIVILEGE = "42501"
 
 
@@ -56,12 +54,13 @@ async def _runs(
 ) -> tuple[list[float], tuple[str, ...]]:
     if session.pooled:  # each statement is in such a transaction of its own
         return await _timed(session, query, planned, count)
-    await session.run("BEGIN READ ONLY", limit=_SHORT)
+    # One limit for all: the session would set another one inside of the transaction, and lose it.
+    await session.run("BEGIN READ ONLY", limit=query.timeout)
     try:
         return await _timed(session, query, planned, count)
     finally:
         if not session.closed:
-            await session.run("ROLLBACK", limit=_SHORT)
+            await session.run("ROLLBACK", limit=query.timeout)
 
 
 async def _timed(
