@@ -9,7 +9,9 @@ import psycopg
 import pytest
 
 from pgwatch.demo import database as roofing
+from pgwatch.migration.compare import Fault
 from pgwatch.migration.liveness.judge import Liveness, judge_liveness
+from pgwatch.migration.liveness.probe import Writes, probe_writes
 from pgwatch.migration.verify import read_migrations
 from pgwatch.targets.connect import open_session
 from pgwatch.targets.dsn import Dsn
@@ -76,3 +78,92 @@ def test_demo(any_database: str, fixed: bool) -> None:
     assert told == (
         [] if fixed else [(206, "calendar_events.trigger_validate_calendar_event", "42703")]
     )
+
+
+WRITES = """
+CREATE TABLE sound (id int PRIMARY KEY, name text NOT NULL, kind kind NOT NULL, age int CHECK (age > 3));
+CREATE TABLE empty (id bigserial PRIMARY KEY, at date NOT NULL, kind kind NOT NULL,
+    code varchar(3) UNIQUE NOT NULL);
+CREATE TABLE hidden (id int PRIMARY KEY, name text);
+CREATE FUNCTION late() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+    EXECUTE 'SELECT ' || 'absent(1)'; RETURN NULL; END $$;
+CREATE CONSTRAINT TRIGGER late AFTER INSERT ON hidden DEFERRABLE INITIALLY DEFERRED
+    FOR EACH ROW EXECUTE FUNCTION late();
+CREATE TABLE strict (id int PRIMARY KEY);
+CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE 'no'; END $$;
+CREATE TRIGGER refuse BEFORE INSERT ON strict FOR EACH ROW EXECUTE FUNCTION refuse();
+"""
+
+
+def probed(dsn: str, files: Sequence[Path]) -> Writes:
+    async def run() -> Writes:
+        session, _ = await open_session(Target(name="t", dsn=Dsn.parse(dsn)))
+        try:
+            return await probe_writes(session, read_migrations(files))
+        finally:
+            await session.close()
+
+    return asyncio.run(run())
+
+
+def test_probe_finds_what_only_a_write_shows_and_leaves_nothing(
+    any_database: str, tmp_path: Path
+) -> None:
+    migration = tmp_path / "migration.sql"
+    migration.write_text(WRITES)
+    with psycopg.connect(any_database, autocommit=True) as connection:
+        connection.execute("CREATE TYPE kind AS ENUM ('a', 'b')")
+        connection.execute(WRITES.encode())
+        connection.execute("INSERT INTO sound VALUES (1, 'x', 'b', 4)")
+        connection.execute("SET session_replication_role = replica; INSERT INTO hidden VALUES (1)")
+        assert judged(any_database, [migration]).dead == ()
+        found = probed(any_database, [migration])
+        assert [(str(one.key), one.sqlstate, one.place.line) for one in found.dead] == [
+            ("hidden", "42883", 8)
+        ]
+        assert found.tables == 4
+        assert [(event, str(key)) for event, key in found.refused] == [("INSERT", "strict")]
+        for table, rows in (("sound", 1), ("empty", 0), ("hidden", 1), ("strict", 0)):
+            [(count,)] = connection.execute(f"SELECT count(*) FROM {table}".encode()).fetchall()
+            assert count == rows
+
+
+def test_probe_without_the_privilege_cannot_tell(database: str, tmp_path: Path) -> None:
+    migration = tmp_path / "migration.sql"
+    migration.write_text("CREATE TABLE t (a int);")
+    with psycopg.connect(database, autocommit=True) as connection:
+        connection.execute("CREATE TABLE t (a int)")
+        connection.execute("DROP ROLE IF EXISTS reader")
+        connection.execute("CREATE ROLE reader LOGIN PASSWORD 'x'")
+        connection.execute("GRANT SELECT ON t TO reader")
+    weak = str(Dsn.parse(database).conninfo(user="reader", password="x"))
+    [one] = probed(weak, [migration]).dead
+    assert (one.fault, one.sqlstate) == (Fault.UNVERIFIABLE, "42501")
+    assert one.fix == 'GRANT SELECT, INSERT, UPDATE, DELETE ON "public"."t" TO CURRENT_USER;'
+    with psycopg.connect(database, autocommit=True) as connection:
+        connection.execute("DROP OWNED BY reader")
+        connection.execute("DROP ROLE reader")
+
+
+def test_role_that_may_not_look_cannot_tell(database: str, tmp_path: Path) -> None:
+    migration = tmp_path / "migration.sql"
+    migration.write_text(
+        "CREATE FUNCTION f() RETURNS bigint LANGUAGE sql AS 'SELECT count(*) FROM app.t';"
+        "CREATE FUNCTION g() RETURNS bigint LANGUAGE sql AS 'SELECT count(*) FROM u';"
+    )
+    with psycopg.connect(database, autocommit=True) as connection:
+        connection.execute("CREATE SCHEMA app; CREATE TABLE app.t (a int); CREATE TABLE u (a int)")
+        connection.execute(migration.read_bytes())
+        connection.execute("DROP ROLE IF EXISTS reader")
+        connection.execute("CREATE ROLE reader LOGIN PASSWORD 'x'")
+    weak = str(Dsn.parse(database).conninfo(user="reader", password="x"))
+    [one] = judged(weak, [migration]).dead
+    assert (one.fault, str(one.key)) == (Fault.UNVERIFIABLE, "f()")
+    assert "permission denied for schema app" in one.message
+    with psycopg.connect(database) as holder:
+        holder.execute("LOCK TABLE u IN ACCESS EXCLUSIVE MODE")
+        [locked] = judged(database, [migration]).dead
+    assert (locked.fault, str(locked.key)) == (Fault.UNVERIFIABLE, "g()")
+    assert judged(database, [migration]).dead == ()
+    with psycopg.connect(database, autocommit=True) as connection:
+        connection.execute("DROP ROLE reader")

@@ -4,7 +4,7 @@ import re
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 
-from pgwatch.migration.liveness.flow import Body, Piece, Walk
+from pgwatch.migration.liveness.flow import Walk
 from pgwatch.migration.liveness.guards import Known
 from pgwatch.migration.liveness.routine import Routine, Trigger
 from pgwatch.migration.liveness.source import (
@@ -14,6 +14,7 @@ from pgwatch.migration.liveness.source import (
     variable_conflict,
     with_plain_types,
 )
+from pgwatch.migration.liveness.tree import Body, Piece
 from pgwatch.migration.liveness.variables import Scope, Variable, quoted, typed
 from pgwatch.migration.parse import parse_plpgsql, statement_texts
 

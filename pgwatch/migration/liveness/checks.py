@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from pgwatch.migration.extract import walk
 from pgwatch.migration.liveness.body import type_expression
-from pgwatch.migration.liveness.flow import Piece
+from pgwatch.migration.liveness.tree import Piece
 from pgwatch.migration.liveness.variables import Substituted, substitute
 from pgwatch.migration.parse import Node, UnparsableError, parse_statements, pb, strings
 from pgwatch.targets.describe import Described

@@ -1,62 +1,26 @@
 """The ways through a PL/pgSQL body for one caller: which statements can be reached, and under what. Pure."""
 
-import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
-from pgwatch.migration.liveness.guards import UNKNOWN, Known, evaluate
-from pgwatch.migration.liveness.source import Declaration
-from pgwatch.migration.liveness.variables import Scope, Shape, Variable
-
-_ERROR = 21  # elog.h: what RAISE EXCEPTION is
-_ELSE = "ELSE"
-Tree = Mapping[str, Any]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Piece:
-    """One piece of SQL in a body, where it stands, and who would catch its failure."""
-
-    kind: str  # statement, expression, query (of RETURN QUERY), call, dynamic, target, literal, end
-    sql: str
-    line: int  # of the body, from 1
-    scope: Scope
-    conditions: tuple[str, ...] = ()  # under which it is reached, as far as they are not known
-    caught: tuple[frozenset[str], ...] = ()  # conditions that a handler around it swallows
-    into: bool = False  # its rows go somewhere
-    loose: bool = False  # it has parameters whose types are not known
+from pgwatch.migration.liveness.collect import Collector
+from pgwatch.migration.liveness.guards import UNKNOWN, evaluate
+from pgwatch.migration.liveness.tree import (
+    ERROR,
+    Tree,
+    blocks_in,
+    exits,
+    handlers_of,
+    query_of,
+    split_assignment,
+    swallowed,
+)
+from pgwatch.migration.liveness.variables import Variable
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Body:
-    """A parsed body and its declarations."""
-
-    tree: Tree
-    declarations: Sequence[Declaration]
-    variables: Mapping[int, Mapping[str, Variable]]  # of each block's DECLARE, by its number
-    needs_return: bool
-
-
-class Walk:
+class Walk(Collector):
     """One walk through a body; `pieces` are in the order in which they stand."""
-
-    def __init__(self, body: Body, scope: Scope, known: Known) -> None:
-        self.pieces: list[Piece] = []
-        self.dynamic = 0  # EXECUTE of what is put together when it runs
-        self._body = body
-        self._datums = body.tree.get("datums", [])
-        self._known = dict(known)
-        self._block = 0
-        self._scope = scope
-        self._conditions: tuple[str, ...] = ()
-        self._caught: tuple[frozenset[str], ...] = ()
-        self._cases: dict[str, str] = {}
-        self._returns = False
-        self._shapes: dict[tuple[int, str], list[Shape | None]] = {}
-        self._filled: Mapping[tuple[int, str], Shape | None] = {}
-        self._assigned: set[str] = set()
-        self._constants = False  # in the second walk it is known which variables keep their default
 
     def run(self) -> None:
         """Walk twice: first to learn which queries fill the records, then to collect the pieces."""
@@ -92,31 +56,7 @@ class Walk:
         return reached
 
     def _skip(self, node: Any) -> None:
-        self._block += _blocks(node)
-
-    def _add(
-        self, kind: str, sql: str, line: int, *, into: bool = False, loose: bool = False
-    ) -> None:
-        self.pieces.append(
-            Piece(
-                kind=kind,
-                sql=sql,
-                line=line,
-                scope=self._scope,
-                conditions=self._conditions,
-                caught=self._caught,
-                into=into,
-                loose=loose,
-            )
-        )
-
-    def _expression(self, holder: Any, line: int, kind: str = "expression") -> str:
-        sql = query_of(holder)
-        for name, case in self._cases.items():
-            sql = sql.replace(f'"{name}"', f"({case})")
-        if sql:
-            self._add(kind, sql, line)
-        return sql
+        self._block += blocks_in(node)
 
     # Blocks
 
@@ -139,9 +79,9 @@ class Walk:
             if one.default:
                 self._add("expression", one.default, one.line)
                 self._add("literal", f"{one.name} := {one.default}", one.line)
-        handlers = _handlers(node)
+        handlers = handlers_of(node)
         if handlers:
-            self._caught = (*caught, *_swallowed(handlers))
+            self._caught = (*caught, *swallowed(handlers))
         reached = self._statements(node.get("body", []))
         self._caught = caught
         for handler in handlers:
@@ -219,7 +159,7 @@ class Walk:
     def loop(self, node: Tree) -> bool:
         """LOOP without a condition: left by EXIT only."""
         self._statements(node.get("body", []))
-        return _exits(node.get("body", []))
+        return exits(node.get("body", []))
 
     def while_(self, node: Tree) -> bool:
         """WHILE."""
@@ -229,7 +169,7 @@ class Walk:
             self._branch(node.get("body", []), sql if value is UNKNOWN else "")
         else:
             self._skip(node.get("body", []))
-        return value is not True or _exits(node.get("body", []))
+        return value is not True or exits(node.get("body", []))
 
     def fori(self, node: Tree) -> bool:
         """FOR i IN a..b."""
@@ -344,7 +284,7 @@ class Walk:
             self._expression(parameter, line)
         for option in node.get("options", []):
             self._expression(option["PLpgSQL_raise_option"].get("expr"), line)
-        return int(node.get("elog_level", _ERROR)) < _ERROR
+        return int(node.get("elog_level", ERROR)) < ERROR
 
     def assert_(self, node: Tree) -> bool:
         """ASSERT."""
@@ -391,116 +331,6 @@ class Walk:
             datum = self._datums[item["PLpgSQL_diag_item"].get("target", 0)]
             self._target(datum, node.get("lineno", 0), "")
         return True
-
-    # Targets and records
-
-    def _cursor(self, number: int, node: Tree) -> Shape | None:
-        datum = self._datums[number].get("PLpgSQL_var", {})
-        sql = query_of(datum.get("cursor_explicit_expr"))
-        if not sql:
-            return None
-        row = self._datums[datum.get("cursor_explicit_argrow", 0)].get("PLpgSQL_row", {})
-        names = [one["name"] for one in row.get("fields", [])]
-        outer = self._scope
-        scope = outer.inside("", {name: Variable(name=name) for name in names})
-        self._scope = scope
-        self._add("statement_into", sql, node.get("lineno", 0))
-        self._scope = outer
-        return Shape(sql, scope)
-
-    def _target(self, target: Any, line: int, sql: str, shape: Shape | str | None = None) -> None:
-        for kind, datum in (target or {}).items():
-            if kind == "PLpgSQL_row":
-                for one in datum.get("fields", []):
-                    self._filled_by(self._datums[one.get("varno", 0)], None)
-                    if "." in one["name"]:
-                        self._field(self._datums[one.get("varno", 0)], line)
-            elif kind == "PLpgSQL_recfield":
-                self._field({kind: datum}, line)
-            else:
-                found = shape if isinstance(shape, Shape) else None
-                if found is None and re.match(r"\s*(select|values|with)\b", sql, re.IGNORECASE):
-                    found = Shape(sql, self._scope)
-                self._filled_by({kind: datum}, found)
-
-    def _field(self, datum: Tree, line: int) -> None:
-        field = datum.get("PLpgSQL_recfield")
-        if field is not None:
-            parent = self._datums[field.get("recparentno", 0)].get("PLpgSQL_rec", {})
-            name = '"' + parent.get("refname", "") + '"."' + field["fieldname"] + '"'
-            self._add("target", name, line)
-
-    def _datum(self, node: Tree) -> Tree:
-        datum: Tree = self._datums[node.get("varno", 0)]
-        return datum
-
-    def _filled_by(self, datum: Tree, shape: Shape | None) -> None:
-        """Remember which query gives a record its fields; None: something else does."""
-        for one in datum.values():
-            name = one.get("refname", "") if isinstance(one, Mapping) else ""
-            self._assigned.add(name)
-            for number in reversed(range(self._block + 1)):
-                if name in self._body.variables.get(number, {}):
-                    self._shapes.setdefault((number, name), []).append(shape)
-                    return
-
-
-def query_of(holder: Any) -> str:
-    """Return the text of a PLpgSQL_expr, "" where there is none."""
-    sql: str = (holder or {}).get("PLpgSQL_expr", {}).get("query", "")
-    return sql
-
-
-def split_assignment(text: str) -> tuple[str, str]:
-    """Return the target and the expression of `target := expression`."""
-    depth, quoted = 0, False
-    for index, character in enumerate(text):
-        if character == '"':
-            quoted = not quoted
-        if quoted:
-            continue
-        depth += (character in "([") - (character in ")]")
-        if not depth and character == "=":
-            return text[:index].rstrip(": \t\n"), text[index + 1 :].strip()
-    return text, ""
-
-
-def _blocks(node: Any) -> int:
-    if isinstance(node, Mapping):
-        own = "PLpgSQL_stmt_block" in node
-        return own + sum(_blocks(value) for value in node.values())
-    return sum(_blocks(item) for item in node) if isinstance(node, list) else 0
-
-
-def _exits(nodes: Any) -> bool:
-    if isinstance(nodes, Mapping):
-        if nodes.get("PLpgSQL_stmt_exit", {}).get("is_exit"):
-            return True
-        return any(_exits(value) for value in nodes.values())
-    return any(_exits(item) for item in nodes) if isinstance(nodes, list) else False
-
-
-def _handlers(node: Tree) -> list[Tree]:
-    block = node.get("exceptions", {}).get("PLpgSQL_exception_block", {})
-    return [one["PLpgSQL_exception"] for one in block.get("exc_list", [])]
-
-
-def _swallowed(handlers: Iterable[Tree]) -> Iterator[frozenset[str]]:
-    for handler in handlers:
-        names = (one["PLpgSQL_condition"]["condname"] for one in handler.get("conditions", []))
-        if not _raises(handler.get("action", [])):
-            yield frozenset(names)
-
-
-def _raises(nodes: Sequence[Tree]) -> bool:
-    """Return whether a handler does nothing but pass the error on, or raise another one."""
-    for node in nodes:
-        for kind, statement in node.items():
-            if kind == "PLpgSQL_stmt_raise" and statement.get("elog_level", _ERROR) >= _ERROR:
-                return True
-            if kind in ("PLpgSQL_stmt_return", "PLpgSQL_stmt_exit"):
-                return False
-    return False
 
 
 _HANDLERS = {

@@ -34,9 +34,7 @@ class Writes:
 
     dead: tuple[Dead, ...]
     tables: int
-    refused: tuple[
-        str, ...
-    ]  # what was refused because of the row, such as a rule of the application
+    refused: tuple[tuple[str, Key], ...]  # (INSERT …, table): because of the row that was tried
 
 
 async def probe_writes(session: Session, declarations: Declarations) -> Writes:
