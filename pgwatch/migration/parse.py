@@ -207,3 +207,11 @@ def normalised(text: str) -> str:
         raise UnparsableError(str(error).strip()) from None
     finally:
         lib.pg_query_free_normalize_result(result)
+
+
+_WORD = re.compile(r"[A-Za-z_][\w$]*")
+
+
+def words_of(text: str) -> set[str]:
+    """Return the words of a statement in lower case: every name in it that is no quoted capital."""
+    return {word.lower() for word in _WORD.findall(text) if len(word) < 64}

@@ -35,6 +35,7 @@ class Statement:
     line: int  # of its first token, from 1
     text: str  # variables filled in, without the semicolon
     opaque: str = ""  # why it cannot be read, where only psql or the server knows what it does
+    stops: bool = False  # psql ends the file here if it fails: ON_ERROR_STOP
 
 
 def read_statements(path: Path) -> list[Statement]:
@@ -150,7 +151,8 @@ class _File:
             self._skip_copy_data()
         self._restart()
         if text and active:
-            yield Statement(file=self._path, line=line, text=text, opaque=opaque)
+            stops = self._variables.get("ON_ERROR_STOP", "off").lower() not in _FALSE
+            yield Statement(file=self._path, line=line, text=text, opaque=opaque, stops=stops)
 
     def _restart(self) -> None:
         self._begin = self._copied = self._position

@@ -4,17 +4,20 @@ import asyncio
 import os
 import socket
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Coroutine, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Any
+from typing import Any, TypeVar
 
 import psycopg
 
 from pgwatch.errors import PgwatchError
 from pgwatch.secret import redact
+from pgwatch.targets.describe import Described, describe_all
 from pgwatch.units import format_duration
+
+_T = TypeVar("_T")
 
 LOCK_TIMEOUT = timedelta(milliseconds=100)
 FIRST_LIMIT = timedelta(seconds=5)  # statement_timeout at connecting
@@ -105,7 +108,18 @@ class Session:
         calling task is cancelled, the statement is cancelled on the server.
         """
         patience = limit + GRACE if deadline is None else deadline
-        work = asyncio.create_task(self._work(sql, limit))
+        return await self._bounded(self._work(sql, limit), patience)
+
+    async def describe(self, statements: Sequence[str], *, limit: timedelta) -> list[Described]:
+        """Let the server analyse each statement, and neither plan nor run it; `limit` is for all of them.
+
+        They travel together. A statement takes ACCESS SHARE locks on what it reads, briefly. Raises
+        SessionBrokenError or SilentServerError; a refusal is an answer.
+        """
+        return await self._bounded(self._describe(statements, limit), limit + GRACE)
+
+    async def _bounded(self, coroutine: Coroutine[Any, Any, _T], patience: timedelta) -> _T:
+        work = asyncio.create_task(coroutine)
         work.add_done_callback(_retrieve)
         try:
             await asyncio.wait({work}, timeout=patience.total_seconds())
@@ -161,6 +175,15 @@ class Session:
                 raise SessionBrokenError(self.shown(error), state) from None
             raise RefusedError(self.shown(error), state, elapsed) from None
 
+    async def _describe(self, statements: Sequence[str], limit: timedelta) -> list[Described]:
+        try:
+            if not self.pooled:
+                await self._settle(_milliseconds(limit))
+            return await self._connection.wait(describe_all(self._connection.pgconn, statements))
+        except psycopg.Error as error:
+            await self._connection.close()
+            raise SessionBrokenError(self.shown(error), error.sqlstate or "") from None
+
     async def _settle(self, limit_ms: int) -> None:
         """Bring the session's settings to what the next statement needs, if they differ."""
         if limit_ms != self._limit_ms:
@@ -207,7 +230,7 @@ class Session:
         elapsed = timedelta(seconds=time.perf_counter() - started)
         return Answer(columns=columns, rows=rows, elapsed=elapsed)
 
-    async def _cancel(self, work: asyncio.Task[Answer]) -> None:
+    async def _cancel(self, work: asyncio.Task[Any]) -> None:
         try:
             with suppress(psycopg.Error, OSError):
                 await self._connection.cancel_safe(timeout=_LAST_WORDS)
@@ -216,7 +239,7 @@ class Session:
             if not work.done():
                 await self._abandon(work)
 
-    async def _abandon(self, work: asyncio.Task[Answer]) -> None:
+    async def _abandon(self, work: asyncio.Task[Any]) -> None:
         """Shut the socket down under psycopg, whose own cancel would wait 10 s for a frozen server."""
         if (watch := self._duplicate()) is not None:
             with watch, suppress(OSError):
@@ -232,7 +255,7 @@ class Session:
             return None
 
 
-def _retrieve(work: asyncio.Task[Answer]) -> None:
+def _retrieve(work: asyncio.Task[Any]) -> None:
     """Look at the error of work that nobody waits for any more; asyncio would print it."""
     if not work.cancelled():
         work.exception()

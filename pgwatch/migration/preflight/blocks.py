@@ -1,0 +1,302 @@
+"""DO blocks: their statements are run on the scene, their conditions and loops with values of the server. Pure."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+from pgwatch.migration.parse import Node, UnparsableError, parse_plpgsql, parse_statements
+from pgwatch.migration.preflight import dml
+from pgwatch.migration.preflight.conditions import SQLSTATES
+from pgwatch.migration.preflight.evaluate import Variable, rows, value
+from pgwatch.migration.preflight.load import normal
+from pgwatch.migration.preflight.stage import CannotTellError, Stage, StatementFailsError, literal
+
+_ERROR = 21  # elog.h
+_MOST_TURNS = 500  # of a loop
+_Tree = dict[str, Any]
+
+
+class _ReturnError(Exception):
+    """RETURN, EXIT or CONTINUE: what follows is not run."""
+
+
+def run_block(stage: Stage, node: Node) -> None:
+    """DO: fails where one of its statements does and no handler catches that."""
+    options = {item.def_elem.defname: item.def_elem.arg.string.sval for item in node.args}
+    language = options.get("language", "plpgsql").lower()
+    if language not in stage.facts.languages:
+        raise stage.fail("42704", f'language "{language}" does not exist')
+    if language != "plpgsql":
+        raise CannotTellError(f"a block in {language} is not read")
+    try:
+        trees = parse_plpgsql(stage.sql)
+    except UnparsableError as error:
+        if "cannot be read" in str(error):
+            raise CannotTellError(str(error)) from None
+        raise stage.fail("42601", str(error)) from None
+    stage.in_block = True
+    for tree in trees:
+        _Block(stage, tree).run()
+    stage.in_block = False
+
+
+class _Block:
+    """One block, and the values of its variables."""
+
+    def __init__(self, stage: Stage, tree: _Tree) -> None:
+        self._stage = stage
+        self._tree = tree
+        self._variables: dict[str, Variable] = {}
+        self._names: dict[int, str] = {}
+
+    def run(self) -> None:
+        for number, datum in enumerate(self._tree.get("datums", [])):
+            self._declare(number, datum)
+        try:
+            self._statement(self._tree.get("action", {}))
+        except _ReturnError:
+            pass
+
+    def _declare(self, number: int, datum: _Tree) -> None:
+        kind, facts = next(iter(datum.items()))
+        name = facts.get("refname", "").lower()
+        if kind not in ("PLpgSQL_var", "PLpgSQL_rec") or not name:
+            return
+        self._names[number] = name
+        declared = facts.get("datatype", {}).get("PLpgSQL_type", {}).get("typname", "")
+        type_ = normal(declared) if declared else ""
+        variable = Variable(type_, "NULL" if kind == "PLpgSQL_var" else "")
+        default = _query(facts.get("default_val", {}))
+        if default:
+            variable = self._valued(type_, default)
+        self._variables[name] = variable
+
+    def _valued(self, type_: str, text: str) -> Variable:
+        try:
+            found = value(self._stage, text, self._variables)
+        except CannotTellError:
+            return Variable(type_, "")
+        return Variable(type_, "NULL" if found is None else _typed(found, type_))
+
+    # Statements
+
+    def _all(self, trees: Sequence[_Tree]) -> None:
+        for tree in trees:
+            self._statement(tree)
+
+    def _statement(self, tree: _Tree) -> None:
+        for kind, node in tree.items():
+            handler = getattr(self, "_do_" + kind.removeprefix("PLpgSQL_stmt_").lower(), None)
+            if handler is not None:
+                handler(node)
+            elif kind not in ("PLpgSQL_stmt_getdiag", "PLpgSQL_stmt_open", "PLpgSQL_stmt_close"):
+                words = kind.removeprefix("PLpgSQL_stmt_").upper()
+                raise CannotTellError(f"what {words} does in the block is known only when it runs")
+
+    def _do_block(self, node: _Tree) -> None:
+        handlers = node.get("exceptions", {}).get("PLpgSQL_exception_block", {}).get("exc_list", [])
+        before = self._stage.scene.copy() if handlers else None
+        try:
+            self._all(node.get("body", []))
+        except StatementFailsError as error:
+            if before is None:
+                raise
+            for handler in handlers:
+                exception = handler["PLpgSQL_exception"]
+                if _catches(exception.get("conditions", []), error.sqlstate):
+                    self._stage.scene = before
+                    self._variables["sqlerrm"] = Variable("text", literal(str(error)))
+                    self._variables["sqlstate"] = Variable("text", literal(error.sqlstate))
+                    self._all(exception.get("action", []))
+                    return
+            raise
+
+    def _do_execsql(self, node: _Tree) -> None:
+        text = _query(node.get("sqlstmt", {}))
+        if node.get("into"):
+            self._into(node, text)
+            return
+        self._sql(text)
+
+    def _into(self, node: _Tree, text: str) -> None:
+        self._sql(text)
+        target = node.get("target", {})
+        try:
+            found = rows(self._stage, text, self._variables)
+        except CannotTellError:
+            found = None
+        row = target.get("PLpgSQL_row", {})
+        record = target.get("PLpgSQL_rec", {}).get("refname", "").lower()
+        if record:
+            fields = dict(found[0]) if found else None
+            self._variables[record] = Variable("record", "", fields)
+        for position, one in enumerate(row.get("fields", [])):
+            name = one["name"].lower()
+            old = self._variables.get(name, Variable("text"))
+            if found is None:
+                self._variables[name] = replace(old, sql="")
+            else:
+                values = list(found[0].values()) if found else []
+                sql = values[position].sql if position < len(values) else "NULL"
+                self._variables[name] = replace(old, sql=sql)
+        known = "" if found is None else "true" if found else "false"
+        self._variables["found"] = Variable("bool", known)
+
+    def _do_perform(self, node: _Tree) -> None:
+        text = _query(node.get("expr", {}))
+        self._sql(text)
+        try:
+            found = rows(self._stage, text, self._variables)
+        except CannotTellError:
+            self._variables["found"] = Variable("bool", "")
+            return
+        self._variables["found"] = Variable("bool", "true" if found else "false")
+
+    def _sql(self, text: str) -> None:
+        from pgwatch.migration.preflight.statement import run  # noqa: PLC0415 - each runs the other
+
+        stage = self._stage
+        try:
+            statements = parse_statements(text)
+        except UnparsableError as error:
+            raise stage.fail("42601", str(error)) from None
+        for kind, inner in statements:
+            if dml.is_dml(kind):
+                types = {name: one.type for name, one in self._variables.items() if one.type}
+                records = [name for name, one in self._variables.items() if not one.type]
+                if any(f"{name}." in text.lower() for name in records):
+                    continue
+                dml.analyse(stage, kind, inner, dml.Body(parameters=types, runs=True))
+            elif kind == "transaction_stmt":
+                raise CannotTellError("a transaction ends inside the block")
+            elif kind == "do_stmt":
+                outer, stage.sql = stage.sql, text
+                run_block(stage, inner)
+                stage.sql, stage.in_block = outer, True
+            else:
+                outer, stage.sql = stage.sql, text
+                run(stage, kind, inner)
+                stage.sql = outer
+
+    def _do_dynexecute(self, node: _Tree) -> None:
+        text = _query(node.get("query", {}))
+        try:
+            found = value(self._stage, text, self._variables)
+        except CannotTellError as error:
+            raise CannotTellError(
+                f"EXECUTE puts its statement together when it runs ({error})"
+            ) from None
+        if found is None:
+            raise self._stage.fail("22004", "query string argument of EXECUTE is null")
+        if node.get("params") or node.get("into"):
+            return
+        self._sql(found)
+
+    # Conditions and loops
+
+    def _condition(self, text: str) -> bool:
+        return value(self._stage, text, self._variables) == "true"
+
+    def _do_if(self, node: _Tree) -> None:
+        if self._condition(_query(node["cond"])):
+            self._all(node.get("then_body", []))
+            return
+        for item in node.get("elsif_list", []):
+            branch = item["PLpgSQL_if_elsif"]
+            if self._condition(_query(branch["cond"])):
+                self._all(branch.get("stmts", []))
+                return
+        self._all(node.get("else_body", []))
+
+    def _do_fors(self, node: _Tree) -> None:
+        found = rows(self._stage, _query(node["query"]), self._variables)
+        record = node.get("var", {}).get("PLpgSQL_rec", {}).get("refname", "").lower()
+        names = [
+            one["name"].lower()
+            for one in node.get("var", {}).get("PLpgSQL_row", {}).get("fields", [])
+        ]
+        for row in found:
+            if record:
+                self._variables[record] = Variable("record", "", row)
+            for name, one in zip(names, row.values(), strict=False):
+                old = self._variables.get(name, one)
+                sql = one.sql if not old.type or one.sql == "NULL" else f"({one.sql})::{old.type}"
+                self._variables[name] = replace(old, sql=sql)
+            self._turn(node)
+
+    def _turn(self, node: _Tree) -> None:
+        self._all(node.get("body", []))
+
+    def _do_fori(self, node: _Tree) -> None:
+        bounds = [
+            value(self._stage, _query(node[one]), self._variables) for one in ("lower", "upper")
+        ]
+        step = value(self._stage, _query(node["step"]), self._variables) if "step" in node else "1"
+        if None in (*bounds, step):
+            raise self._stage.fail("22004", "a bound of the FOR loop is null")
+        lower, upper, width = (int(one or 0) for one in (*bounds, step))
+        numbers = (
+            range(lower, upper - 1, -width)
+            if node.get("reverse")
+            else range(lower, upper + 1, width)
+        )
+        if len(numbers) > _MOST_TURNS:
+            raise CannotTellError(f"a loop of {len(numbers)} turns is not followed")
+        name = node["var"]["PLpgSQL_var"]["refname"].lower()
+        for number in numbers:
+            self._variables[name] = Variable("int4", str(number))
+            self._turn(node)
+
+    def _do_foreach_a(self, node: _Tree) -> None:
+        text = _query(node["expr"])
+        found = rows(self._stage, f"SELECT unnest({text}) AS item", self._variables)
+        name = self._names.get(node.get("varno", 0), "")
+        for row in found:
+            self._variables[name] = row["item"]
+            self._turn(node)
+
+    def _do_assign(self, node: _Tree) -> None:
+        text = _query(node["expr"])
+        target, _, expression = text.partition(":=")
+        if not expression:
+            target, _, expression = text.partition("=")
+        name = target.strip().lower()
+        old = self._variables.get(name)
+        if old is not None:
+            self._variables[name] = self._valued(old.type or "text", expression.strip())
+
+    def _do_raise(self, node: _Tree) -> None:
+        if node.get("elog_level", _ERROR) < _ERROR:
+            return
+        state = "P0001"
+        if node.get("condname"):
+            state = SQLSTATES.get(node["condname"].lower(), node["condname"])
+        for item in node.get("options", []):
+            option = item.get("PLpgSQL_raise_option", {})
+            if option.get("opt_type", 0) == 0:
+                text = _query(option.get("expr", {})).strip("'")
+                state = SQLSTATES.get(text.lower(), text)
+        raise self._stage.fail(state, node.get("message", "the block raises an exception"))
+
+    def _do_return(self, _: _Tree) -> None:
+        raise _ReturnError
+
+
+def _typed(text: str, type_: str) -> str:
+    return f"{literal(text)}::{type_}" if type_ else literal(text)
+
+
+def _query(holder: Mapping[str, Any]) -> str:
+    query: str = holder.get("PLpgSQL_expr", {}).get("query", "")
+    return query
+
+
+def _catches(conditions: Sequence[_Tree], sqlstate: str) -> bool:
+    for item in conditions:
+        name = item["PLpgSQL_condition"].get("condname", "").lower()
+        if name == "others" and sqlstate not in ("57014", "P0004"):
+            return True
+        state = SQLSTATES.get(name, name.upper())
+        if state == sqlstate or (state.endswith("000") and state[:2] == sqlstate[:2]):
+            return True
+    return False

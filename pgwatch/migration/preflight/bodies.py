@@ -1,0 +1,118 @@
+"""What the server checks of a function's body when it is made. Pure."""
+
+import re
+
+from pgwatch.migration.parse import UnparsableError, opened, parse_plpgsql, parse_statements
+from pgwatch.migration.preflight.asking import Columns, assignable
+from pgwatch.migration.preflight.dml import Body, analyse, is_dml
+from pgwatch.migration.preflight.scene import Function
+from pgwatch.migration.preflight.stage import Stage
+from pgwatch.migration.preflight.typenames import resolve
+
+_DECLARE = re.compile(r"\bDECLARE\b(.*?)\bBEGIN\b", re.IGNORECASE | re.DOTALL)
+_VARIABLE = re.compile(
+    r"\s*\w+\s+(?:CONSTANT\s+)?(?P<type>[A-Za-z_][\w.\"]*(?:%\w+)?(?:\s*\[\])?)", re.IGNORECASE
+)
+_COMMENT = re.compile(r"--[^\n]*|/\*.*?\*/", re.DOTALL)
+_NO_TYPES = frozenset({"alias", "cursor", "refcursor", "record", "no", "scroll"})
+
+
+def check_plpgsql(stage: Stage, sql: str, body: str) -> None:
+    """Fail where a body in PL/pgSQL has a syntax error, or a variable of a type that is not there."""
+    try:
+        parse_plpgsql(sql)
+    except UnparsableError as error:
+        if "cannot be read" not in str(error):
+            raise stage.fail("42601", str(error)) from None
+    text = _COMMENT.sub(" ", body)
+    for section in _DECLARE.findall(text):
+        for declaration in section.split(";"):
+            match = _VARIABLE.match(declaration)
+            if match is not None and match["type"].lower() not in _NO_TYPES:
+                _check_type(stage, match["type"])
+
+
+def _check_type(stage: Stage, name: str) -> None:
+    lower = name.lower()
+    if lower.endswith("%rowtype"):
+        parts = lower.removesuffix("%rowtype").split(".")
+        stage.named(parts[-2] if len(parts) > 1 else "", parts[-1])
+        return
+    if lower.endswith("%type"):
+        parts = lower.removesuffix("%type").split(".")
+        if len(parts) > 1:
+            relation = stage.scene.find(parts[-3] if len(parts) > 2 else "", parts[-2])
+            if relation is None:
+                raise stage.fail("42P01", f'relation "{parts[-2]}" does not exist')
+            if relation.column(parts[-1]) is None:
+                raise stage.fail(
+                    "42703",
+                    f'column "{parts[-1]}" of relation "{parts[-2]}" does not exist',
+                )
+        return
+    try:
+        [(_, select)] = parse_statements(f"SELECT NULL::{name}")
+    except (UnparsableError, ValueError):
+        return
+    kind, cast = opened(select.target_list[0].res_target.val)
+    if kind == "type_cast":
+        resolve(stage, cast.type_name)
+
+
+def check_body(stage: Stage, function: Function) -> None:
+    """Fail where a body in SQL has an error: it is analysed when the function is made."""
+    try:
+        statements = parse_statements(function.shape)
+    except UnparsableError as error:
+        raise stage.fail("42601", str(error)) from None
+    parameters = {
+        name: type_ for name, type_ in zip(function.names, function.arguments, strict=True) if name
+    }
+    body = Body(function=function.name, parameters=parameters, positions=function.arguments)
+    last: Columns | None = ()
+    kind = ""
+    # The function can call itself.
+    stage.scene.put_function(function)
+    for kind, node in statements:
+        last = analyse(stage, kind, node, body)
+    if not statements or not is_dml(kind):
+        if function.returns not in ("void", ""):
+            raise _mismatch(stage, function)
+        return
+    _check_result(stage, function, last, statements[-1][0], statements[-1][1])
+
+
+def _mismatch(stage: Stage, function: Function) -> Exception:
+    return stage.fail(
+        "42P13", f"return type mismatch in function declared to return {function.returns}"
+    )
+
+
+def _check_result(
+    stage: Stage, function: Function, last: Columns | None, kind: str, node: object
+) -> None:
+    if function.returns in ("void", "") or last is None:
+        return
+    if kind != "select_stmt" and not last:
+        raise _mismatch(stage, function)
+    wanted = [type_ for _, type_ in function.outputs]
+    base = function.returns
+    relation = None
+    if not wanted:
+        schema, _, name = base.rpartition(".")
+        relation = stage.scene.find(schema, name) if base not in stage.facts.types else None
+        if relation is not None:
+            if len(last) == 1:
+                return
+            wanted = [one.type for one in relation.columns]
+    if base == "record" and not wanted:
+        return
+    wanted = wanted or [base]
+    if len(wanted) != len(last):
+        if len(last) == 1 and last[0][1] == "record":
+            return
+        raise _mismatch(stage, function)
+    for (_, given), type_ in zip(last, wanted, strict=True):
+        if not assignable(stage, given, type_):
+            raise _mismatch(stage, function)
+    del node

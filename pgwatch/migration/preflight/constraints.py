@@ -1,0 +1,521 @@
+"""ADD CONSTRAINT, in a CREATE TABLE or by ALTER TABLE. Pure."""
+
+from dataclasses import replace
+
+from pgwatch.migration.extract import column_names, constraint_values
+from pgwatch.migration.parse import Node, expression_text, opened, pb, strings
+from pgwatch.migration.preflight.asking import condition, plain, references
+from pgwatch.migration.preflight.indexes import check_partition_key
+from pgwatch.migration.preflight.liverows import has_rows, live_text, question, with_references
+from pgwatch.migration.preflight.names import free_constraint, free_relation
+from pgwatch.migration.preflight.row_question import RowRule
+from pgwatch.migration.preflight.scene import Column, Constraint, Index, Relation
+from pgwatch.migration.preflight.stage import CannotTellError, Stage
+from pgwatch.migration.preflight.standin import NotYetKnownError
+
+_KINDS = {
+    pb.CONSTR_CHECK: "c",
+    pb.CONSTR_PRIMARY: "p",
+    pb.CONSTR_UNIQUE: "u",
+    pb.CONSTR_FOREIGN: "f",
+    pb.CONSTR_EXCLUSION: "x",
+    pb.CONSTR_NOTNULL: "n",
+}
+
+
+def kind_of(node: Node) -> str:
+    """Return the contype of a Constraint node, "" for one that is none in the catalogue."""
+    return _KINDS.get(node.contype, "")
+
+
+def add_constraint(
+    stage: Stage, table: Relation, node: Node, *, column: str = "", fresh: bool = False
+) -> None:
+    """Add a constraint to `table`; `column` of whose definition it is part, `fresh`: no row is there."""
+    kind = kind_of(node)
+    if kind == "c":
+        _check(stage, table, node, column=column, fresh=fresh)
+    elif kind in ("p", "u"):
+        _key(stage, table, node, column=column, fresh=fresh)
+    elif kind == "f":
+        _foreign(stage, table, node, column=column, fresh=fresh)
+    elif kind == "x":
+        _exclusion(stage, table, node, fresh=fresh)
+    elif kind == "n" and not column:
+        name = strings(node.keys)[0]
+        set_not_null(stage, table, name, fresh=fresh)
+
+
+def _shape(node: Node, table: Relation) -> str:
+    values = constraint_values(node, schema=table.schema, table=table.name)
+    return "; ".join(f"{key}={value}" for key, value in sorted(values.items()))
+
+
+def _name(stage: Stage, table: Relation, node: Node, *parts: str, label: str) -> str:
+    name: str = node.conname
+    if not name:
+        return free_constraint(stage.scene, table, *parts, label=label)
+    there = stage.scene.constraints.get((table.oid, name))
+    if there is not None:
+        same = there.shape == _shape(node, table) or _alike(there, node, table)
+        raise stage.fail(
+            "42710",
+            f'constraint "{name}" for relation "{table.name}" already exists',
+            harmless=same and there.validated,
+        )
+    return name
+
+
+def _alike(there: Constraint, node: Node, table: Relation) -> bool:
+    if there.kind != kind_of(node):
+        return False
+    if there.kind == "c":
+        names = column_names(node.raw_expr)
+        return {c.number for c in table.columns if c.name in names} == set(there.columns)
+    wanted = strings(node.fk_attrs) if there.kind == "f" else strings(node.keys)
+    named = [table.numbered(number) for number in there.columns]
+    return not wanted or tuple(one.name for one in named if one) == wanted
+
+
+def _check(stage: Stage, table: Relation, node: Node, *, column: str, fresh: bool) -> None:
+    condition(stage, node.raw_expr, table, "check constraints")
+    names = column_names(node.raw_expr)
+    used = [one for one in table.columns if one.name in names]
+    parts = [used[0].name] if len(used) == 1 else [column] if column and not used else []
+    name = _name(stage, table, node, *parts, label="check")
+    numbers = tuple(one.number for one in used)
+    enforced = node.is_enforced or stage.facts.version < 180000
+    if not fresh and not node.skip_validation and enforced:
+        message = f'check constraint "{name}" of relation "{table.name}" is violated by some row'
+        _rows(stage, table, RowRule.CHECK, numbers, "23514", message, node.raw_expr)
+    constraint = Constraint(
+        table=table.oid,
+        name=name,
+        kind="c",
+        columns=numbers,
+        expression=expression_text(node.raw_expr),
+        validated=not node.skip_validation,
+        enforced=enforced,
+        uses=references(stage, node.raw_expr, [table]),
+        shape=_shape(node, table),
+    )
+    stage.scene.constraints[table.oid, name] = constraint
+    for child in stage.scene.children(table.oid):
+        if child.kind in "rpf" and not node.is_no_inherit:
+            stage.scene.constraints.setdefault(
+                (child.oid, name), replace(constraint, table=child.oid, inherited=True)
+            )
+
+
+def _rows(
+    stage: Stage,
+    table: Relation,
+    rule: RowRule,
+    numbers: tuple[int, ...],
+    sqlstate: str,
+    message: str,
+    expression: Node | None = None,
+) -> None:
+    try:
+        asked = question(stage, table, rule, numbers, sqlstate=sqlstate, expression=expression)
+    except CannotTellError as error:
+        stage.note(str(error))
+        return
+    if asked is not None:
+        stage.breaks(asked, table, message)
+
+
+def _columns(stage: Stage, table: Relation, names: tuple[str, ...], what: str) -> list[Column]:
+    found = []
+    for name in names:
+        column = table.column(name)
+        if column is None:
+            raise stage.fail("42703", f'column "{name}" {what} does not exist')
+        found.append(column)
+    return found
+
+
+def _key(stage: Stage, table: Relation, node: Node, *, column: str, fresh: bool) -> None:
+    primary = node.contype == pb.CONSTR_PRIMARY
+    scene = stage.scene
+    if table.kind == "f":
+        raise stage.fail(
+            "42809", "primary key or unique constraints are not supported on foreign tables"
+        )
+    if primary and scene.primary_key(table.oid):
+        own = next(c for c in scene.constraints_of(table.oid) if c.kind == "p")
+        raise stage.fail(
+            "42P16",
+            f'multiple primary keys for table "{table.name}" are not allowed',
+            harmless=_alike(own, node, table) and own.name == (node.conname or own.name),
+        )
+    if node.indexname:
+        _using_index(stage, table, node, primary=primary)
+        return
+    names = strings(node.keys) or ((column,) if column else ())
+    columns = _columns(stage, table, names, "named in key")
+    if len(set(names)) < len(names):
+        raise stage.fail("42701", f'column "{names[0]}" appears twice in primary key constraint')
+    included = _columns(stage, table, strings(node.including), "named in key")
+    numbers = tuple(one.number for one in columns)
+    if table.kind == "p":
+        check_partition_key(stage, table, numbers, "PRIMARY KEY" if primary else "UNIQUE")
+    parts = [] if primary else [one.name for one in (*columns, *included)]
+    if node.conname:
+        name = node.conname
+        if (table.schema, name) in scene.relation_names:
+            there = scene.constraints.get((table.oid, name))
+            raise stage.fail(
+                "42P07",
+                f'relation "{name}" already exists',
+                harmless=there is not None and _alike(there, node, table),
+            )
+        name = _name(stage, table, node, label="")
+    else:
+        name = free_relation(scene, table, *parts, label="pkey" if primary else "key")
+    if primary:
+        for one in columns:
+            if not one.not_null and not fresh:
+                message = f'column "{one.name}" of relation "{table.name}" contains null values'
+                _rows(stage, table, RowRule.NOT_NULL, (one.number,), "23502", message)
+    if not fresh:
+        _unique_rows(stage, table, numbers, name, nulls_not_distinct=node.nulls_not_distinct)
+    put_key(stage, table, name, numbers, primary=primary, deferrable=node.deferrable)
+
+
+def _unique_rows(
+    stage: Stage, table: Relation, numbers: tuple[int, ...], name: str, *, nulls_not_distinct: bool
+) -> None:
+    message = f'could not create unique index "{name}"'
+    named = [table.numbered(number) for number in numbers]
+    if any(one is not None and not one.live for one in named):
+        if table.live and not _varying(named) and has_rows(stage, table):
+            added = [one for one in named if one is not None and not one.live]
+            if all(one.default for one in added) or nulls_not_distinct:
+                stage.note(f"rows of {table.name} may be equal in a column that is added")
+        return
+    asked = question(stage, table, RowRule.UNIQUE, numbers, sqlstate="23505")
+    if asked is not None:
+        stage.breaks(replace(asked, nulls_not_distinct=nulls_not_distinct), table, message)
+
+
+def _varying(columns: list[Column | None]) -> bool:
+    volatile = ("nextval", "gen_random_uuid", "uuid_generate", "random")
+    return any(
+        one is not None and (one.identity or any(word in one.default for word in volatile))
+        for one in columns
+    )
+
+
+def put_key(
+    stage: Stage,
+    table: Relation,
+    name: str,
+    numbers: tuple[int, ...],
+    *,
+    primary: bool,
+    deferrable: bool = False,
+) -> None:
+    """Add a primary key or unique constraint with its index, also to the partitions."""
+    scene = stage.scene
+    index = Index(
+        table=table.oid,
+        unique=True,
+        columns=numbers,
+        shape="",
+        plain=True,
+        uses=frozenset(numbers),
+        primary=primary,
+        constraint=name,
+        immediate=not deferrable,
+    )
+    kind = "I" if table.kind == "p" else "i"
+    made = scene.put(
+        Relation(oid=scene.number(), kind=kind, schema=table.schema, name=name, index=index)
+    )
+    scene.constraints[table.oid, name] = Constraint(
+        table=table.oid,
+        name=name,
+        kind="p" if primary else "u",
+        columns=numbers,
+        index=made.oid,
+        deferrable=deferrable,
+    )
+    if primary:
+        current = scene.relations[table.oid]
+        columns = tuple(
+            replace(c, not_null=True) if c.number in numbers else c for c in current.columns
+        )
+        scene.put(replace(current, columns=columns, altered=True))
+    for child in [one for one in scene.children(table.oid) if one.kind in "rp" and one.bound]:
+        parts = [] if primary else [c.name for n in numbers if (c := table.numbered(n))]
+        below = free_relation(scene, child, *parts, label="pkey" if primary else "key")
+        names = {c.name: c.number for c in child.columns}
+        mapped = tuple(names.get(c.name, 0) for n in numbers if (c := table.numbered(n)))
+        put_key(stage, child, below, mapped, primary=primary, deferrable=deferrable)
+
+
+def _using_index(stage: Stage, table: Relation, node: Node, *, primary: bool) -> None:
+    scene = stage.scene
+    oid = scene.relation_names.get((table.schema, node.indexname))
+    found = scene.relations.get(oid) if oid else None
+    if found is None or found.index is None:
+        raise stage.fail("42704", f'index "{node.indexname}" does not exist')
+    if found.index.table != table.oid:
+        raise stage.fail("55000", f'"{node.indexname}" does not belong to table "{table.name}"')
+    if found.index.constraint:
+        raise stage.fail(
+            "55000", f'index "{node.indexname}" is already associated with a constraint'
+        )
+    if not found.index.unique or not found.index.plain:
+        raise stage.fail("42809", f'"{node.indexname}" is not a unique index')
+    name = node.conname or node.indexname
+    if primary:
+        for number in found.index.columns:
+            column = table.numbered(number)
+            if column is not None and not column.not_null:
+                set_not_null(stage, scene.relations[table.oid], column.name, fresh=False)
+    scene.put(
+        replace(found, name=name, index=replace(found.index, constraint=name, primary=primary))
+    )
+    scene.constraints[table.oid, name] = Constraint(
+        table=table.oid,
+        name=name,
+        kind="p" if primary else "u",
+        columns=found.index.columns,
+        index=found.oid,
+    )
+
+
+def _foreign(stage: Stage, table: Relation, node: Node, *, column: str, fresh: bool) -> None:
+    scene = stage.scene
+    target = stage.relation(node.pktable)
+    assert target is not None
+    if target.kind not in "rp":
+        raise stage.fail("42809", f'referenced relation "{target.name}" is not a table')
+    if target.persistence == "t" and table.persistence != "t":
+        raise stage.fail(
+            "42P16", "constraints on permanent tables may reference only permanent tables"
+        )
+    columns = _columns(
+        stage, table, strings(node.fk_attrs) or (column,), "referenced in foreign key constraint"
+    )
+    numbers = tuple(one.number for one in columns)
+    if node.pk_attrs:
+        referenced = _columns(
+            stage, target, strings(node.pk_attrs), "referenced in foreign key constraint"
+        )
+        keys = tuple(one.number for one in referenced)
+    else:
+        keys = scene.primary_key(target.oid)
+        if not keys:
+            raise stage.fail(
+                "42704", f'there is no primary key for referenced table "{target.name}"'
+            )
+    if len(keys) != len(numbers):
+        raise stage.fail(
+            "42830", "number of referencing and referenced columns for foreign key disagree"
+        )
+    index = _key_index(stage, target, keys)
+    _check_types(stage, table, columns, target, keys, node)
+    name = _name(stage, table, node, "_".join(one.name for one in columns), label="fkey")
+    enforced = node.is_enforced or stage.facts.version < 180000
+    if not fresh and not node.skip_validation and enforced:
+        _foreign_rows(stage, table, numbers, target, keys, name, node)
+    made = Constraint(
+        table=table.oid,
+        name=name,
+        kind="f",
+        columns=numbers,
+        references=target.oid,
+        referenced=keys,
+        index=index,
+        validated=not node.skip_validation,
+        enforced=enforced,
+        shape=_shape(node, table),
+    )
+    scene.constraints[table.oid, name] = made
+    for child in [one for one in scene.descendants(table.oid) if one.bound and one.kind in "rp"]:
+        names = {c.name: c.number for c in child.columns}
+        mapped = tuple(names.get(one.name, 0) for one in columns)
+        scene.constraints.setdefault(
+            (child.oid, name), replace(made, table=child.oid, columns=mapped, inherited=True)
+        )
+
+
+def _key_index(stage: Stage, target: Relation, keys: tuple[int, ...]) -> int:
+    for one in stage.scene.indexes(target.oid):
+        index = one.index
+        assert index is not None
+        if (
+            index.unique
+            and index.plain
+            and index.immediate
+            and index.valid
+            and (sorted(index.columns) == sorted(keys))
+        ):
+            return one.oid
+    raise stage.fail(
+        "42830",
+        f'there is no unique constraint matching given keys for referenced table "{target.name}"',
+    )
+
+
+def _check_types(
+    stage: Stage,
+    table: Relation,
+    columns: list[Column],
+    target: Relation,
+    keys: tuple[int, ...],
+    node: Node,
+) -> None:
+    for column, key in zip(columns, keys, strict=True):
+        other = target.numbered(key)
+        assert other is not None
+        if not comparable(stage, column.type, other.type):
+            name = node.conname or f"{table.name}_{column.name}_fkey"
+            raise stage.fail("42804", f'foreign key constraint "{name}" cannot be implemented')
+
+
+# Types whose values are compared across by operators of one btree family (pg_amop), or as text.
+_FAMILIES = (
+    frozenset({"int2", "int4", "int8"}),
+    frozenset({"float4", "float8"}),
+    frozenset({"text", "varchar", "name"}),
+    frozenset({"bpchar"}),
+    frozenset({"date", "timestamp", "timestamptz"}),
+)
+
+
+def comparable(stage: Stage, one: str, other: str) -> bool:
+    first, second = plain(stage, one), plain(stage, other)
+    if first == second or "?" in (first, second) or "record" in (first, second):
+        return True
+    if any({first, second} <= family for family in _FAMILIES):
+        return True
+    # The referencing side may be converted implicitly to the key's type.
+    return stage.facts.casts.get((first, second), ("", ""))[0] == "i"
+
+
+def _foreign_rows(
+    stage: Stage,
+    table: Relation,
+    numbers: tuple[int, ...],
+    target: Relation,
+    keys: tuple[int, ...],
+    name: str,
+    node: Node,
+) -> None:
+    columns = [table.numbered(number) for number in numbers]
+    if any(one is not None and not one.live and not one.default for one in columns):
+        return
+    asked = None
+    if all(one is not None and one.live for one in columns):
+        asked = question(stage, table, RowRule.FOREIGN_KEY, numbers, sqlstate="23503")
+    if asked is None:
+        return
+    asked = with_references(replace(asked, match_full=node.fk_matchtype == "f"), target, keys)
+    if asked is None:
+        if has_rows(stage, table):
+            stage.note(
+                f"whether the rows of {table.name} have theirs in {target.name} is not known yet"
+            )
+        return
+    if target.rows_changed:
+        table = replace(table, rows_changed=True)
+    message = f'insert or update on table "{table.name}" violates foreign key constraint "{name}"'
+    stage.breaks(asked, table, message)
+
+
+def _exclusion(stage: Stage, table: Relation, node: Node, *, fresh: bool) -> None:
+    scene = stage.scene
+    numbers, names, keys, operators = [], [], [], []
+    for item in node.exclusions:
+        element, operator = (part for part in item.list.items)
+        name = element.index_elem.name
+        operators.append(strings(opened(operator)[1].items)[-1])
+        if name:
+            [column] = _columns(stage, table, (name,), "")
+            numbers.append(column.number)
+        else:
+            numbers.append(0)
+        names.append(name or "expr")
+        holder = pb.Node()
+        if name:
+            holder.column_ref.fields.add().string.sval = name
+        else:
+            holder.CopyFrom(element.index_elem.expr)
+        keys.append(holder)
+    if node.HasField("where_clause"):
+        condition(stage, node.where_clause, table, "index predicates")
+    name = node.conname or free_relation(scene, table, *names, label="excl")
+    if (table.schema, name) in scene.relation_names:
+        raise stage.fail("42P07", f'relation "{name}" already exists')
+    if not fresh:
+        _exclusion_rows(stage, table, node, keys, tuple(operators), name)
+    index = Index(
+        table=table.oid,
+        unique=False,
+        columns=tuple(numbers),
+        shape="",
+        plain=False,
+        constraint=name,
+    )
+    made = scene.put(
+        Relation(oid=scene.number(), kind="i", schema=table.schema, name=name, index=index)
+    )
+    scene.constraints[table.oid, name] = Constraint(
+        table=table.oid, name=name, kind="x", columns=tuple(numbers), index=made.oid
+    )
+
+
+def _exclusion_rows(
+    stage: Stage,
+    table: Relation,
+    node: Node,
+    keys: list[Node],
+    operators: tuple[str, ...],
+    name: str,
+) -> None:
+    try:
+        asked = question(stage, table, RowRule.EXCLUSION, (), sqlstate="23P01")
+        if asked is None:
+            return
+        where = node.HasField("where_clause")
+        asked = replace(
+            asked,
+            keys=tuple(live_text(stage, key, table) for key in keys),
+            operators=operators,
+            expression=live_text(stage, node.where_clause, table) if where else "",
+        )
+    except (CannotTellError, NotYetKnownError) as error:
+        stage.note(str(error))
+        return
+    stage.breaks(asked, table, f'could not create exclusion constraint "{name}"')
+
+
+def set_not_null(stage: Stage, table: Relation, name: str, *, fresh: bool) -> None:
+    """Make a column NOT NULL."""
+    column = table.column(name)
+    if column is None:
+        raise stage.fail("42703", f'column "{name}" of relation "{table.name}" does not exist')
+    if not column.not_null and not fresh:
+        message = f'column "{name}" of relation "{table.name}" contains null values'
+        if not column.live and table.live is not None:
+            if (
+                not column.default
+                and not column.identity
+                and not column.generated
+                and has_rows(stage, table)
+            ):
+                if table.rows_changed:
+                    stage.note(f"whether every row of {table.name} has {name} by then is not known")
+                else:
+                    raise stage.fail("23502", message)
+        else:
+            _rows(stage, table, RowRule.NOT_NULL, (column.number,), "23502", message)
+    current = stage.scene.relations[table.oid]
+    stage.scene.put(current.with_column(replace(column, not_null=True), altered=False))
+    for child in list(stage.scene.children(table.oid)):
+        if child.kind in "rpf" and child.column(name) is not None:
+            set_not_null(stage, child, name, fresh=True)

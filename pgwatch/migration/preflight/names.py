@@ -1,0 +1,52 @@
+"""Names that PostgreSQL makes up for constraints and indexes (makeObjectName, indexcmds.c). Pure."""
+
+from collections.abc import Iterable
+
+from pgwatch.migration.preflight.scene import Relation, Scene
+
+_BYTES = 63  # NAMEDATALEN - 1
+
+
+def made_name(*parts: str, label: str) -> str:
+    """Return `table_columns_label`, cut to what a name may have."""
+    first, second = parts[0].encode(), "_".join(parts[1:]).encode()
+    room = _BYTES - len(label) - 1 - (1 if second else 0)
+    while len(first) + len(second) > room:
+        if len(first) > len(second):
+            first = first[:-1]
+        else:
+            second = second[:-1]
+    words = [word.decode(errors="ignore") for word in (first, second) if word]
+    return "_".join([*words, label])
+
+
+def free_constraint(
+    scene: Scene, table: Relation, *parts: str, label: str, taken: Iterable[str] = ()
+) -> str:
+    """Return the name that a constraint of `table` without one gets (ChooseConstraintName)."""
+    there = {
+        one.name for one in scene.constraints.values() if _same_schema(scene, one.table, table)
+    }
+    there |= set(taken)
+    number, suffix = 0, label
+    while (name := made_name(table.name, *parts, label=suffix)) in there:
+        number += 1
+        suffix = f"{label}{number}"
+    return name
+
+
+def _same_schema(scene: Scene, oid: int, table: Relation) -> bool:
+    other = scene.relations.get(oid)
+    return other is not None and other.schema == table.schema
+
+
+def free_relation(scene: Scene, table: Relation, *parts: str, label: str) -> str:
+    """Return the name that an index of `table` without one gets (ChooseRelationName)."""
+    number, suffix = 0, label
+    while True:
+        name = made_name(table.name, *parts, label=suffix)
+        constraint = any(c.name == name for c in scene.constraints_of(table.oid))
+        if (table.schema, name) not in scene.relation_names and not constraint:
+            return name
+        number += 1
+        suffix = f"{label}{number}"

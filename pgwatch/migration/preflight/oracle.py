@@ -1,0 +1,126 @@
+"""What only the server can tell, asked in batches: a walk goes on with a guess until the answer is there."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+
+from pgwatch.migration.preflight.load import normal
+from pgwatch.migration.preflight.row_question import RowAnswer, RowQuestion
+from pgwatch.migration.preflight.rows import violating_rows
+from pgwatch.targets.describe import Described
+from pgwatch.targets.session import RefusedError, Session
+
+_BATCH = 200
+_LIMIT = timedelta(seconds=10)
+UNKNOWN = "?"  # a type that is not known yet
+# Of an answer that says nothing about the statement: denied, locked, cancelled, no resources, broken.
+_OURS = ("42501", "55P03", "57", "53", "08", "XX")
+
+
+@dataclass(frozen=True, slots=True)
+class Shape:
+    """The columns that a query gives, (name, type), or why the server refuses it."""
+
+    columns: tuple[tuple[str, str], ...] = ()
+    sqlstate: str = ""
+    message: str = ""
+
+    @property
+    def ours(self) -> bool:
+        """Whether it is our session that was refused, so that nothing is said about the statement."""
+        return self.sqlstate.startswith(_OURS)
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """A question that the server did not answer."""
+
+    sqlstate: str
+    message: str
+
+    @property
+    def ours(self) -> bool:
+        """As of a Shape."""
+        return self.sqlstate.startswith(_OURS) or not self.sqlstate
+
+
+class Oracle:
+    """The answers so far, and the questions that came up since."""
+
+    def __init__(self) -> None:
+        self._shapes: dict[str, Shape] = {}
+        self._values: dict[str, Any] = {}
+        self._rows: dict[RowQuestion, RowAnswer | Refusal] = {}
+        self._wanted: dict[str | tuple[str] | RowQuestion, None] = {}
+        self._types: dict[tuple[int, int], str] = {}
+        self.round_trips = 0
+
+    def shape(self, sql: str) -> Shape | None:
+        """Return what the server says of `sql`, None if it was not asked yet."""
+        if sql not in self._shapes:
+            self._wanted[sql] = None
+        return self._shapes.get(sql)
+
+    def value(self, sql: str) -> Any:
+        """Return the one value of a query or a Refusal; None if it was not asked yet."""
+        if sql not in self._values:
+            self._wanted[sql,] = None
+        return self._values.get(sql)
+
+    def rows(self, question: RowQuestion) -> RowAnswer | Refusal | None:
+        """Return how many rows break a rule; None if it was not asked yet."""
+        if question not in self._rows:
+            self._wanted[question] = None
+        return self._rows.get(question)
+
+    async def ask(self, session: Session) -> bool:
+        """Ask what came up; returns whether anything did. Raises as `Session.describe` does."""
+        wanted, self._wanted = tuple(self._wanted), {}
+        texts = [one for one in wanted if isinstance(one, str)]
+        for start in range(0, len(texts), _BATCH):
+            await self._describe(session, texts[start : start + _BATCH])
+        for one in wanted:
+            if isinstance(one, tuple):
+                self._values[one[0]] = await self._value(session, one[0])
+            elif isinstance(one, RowQuestion):
+                self._rows[one] = await self._count(session, one)
+        return bool(wanted)
+
+    async def _describe(self, session: Session, texts: list[str]) -> None:
+        self.round_trips += 1
+        described = await session.describe(texts, limit=_LIMIT)
+        await self._name_types(session, described)
+        for text, one in zip(texts, described, strict=True):
+            columns = tuple(
+                (column.name, self._types[column.type_oid, column.modifier])
+                for column in one.columns
+            )
+            self._shapes[text] = Shape(columns, one.sqlstate, one.message)
+
+    async def _name_types(self, session: Session, described: Iterable[Described]) -> None:
+        pairs = {(c.type_oid, c.modifier) for one in described for c in one.columns}
+        new = sorted(pairs - self._types.keys())
+        if not new:
+            return
+        self.round_trips += 1
+        values = ", ".join(f"({oid}, {modifier})" for oid, modifier in new)
+        sql = f"SELECT t, m, format_type(t::oid, nullif(m, -1)) FROM (VALUES {values}) AS v (t, m)"  # noqa: S608 - numbers
+        answer = await session.run(sql, limit=_LIMIT)
+        for oid, modifier, name in answer.rows:
+            self._types[oid, modifier] = normal(name)
+
+    async def _value(self, session: Session, sql: str) -> Any:
+        self.round_trips += 1
+        try:
+            answer = await session.run(sql, limit=_LIMIT)
+        except RefusedError as error:
+            return Refusal(error.sqlstate, str(error))
+        return answer.rows[0][0] if answer.rows else False
+
+    async def _count(self, session: Session, question: RowQuestion) -> RowAnswer | Refusal:
+        self.round_trips += 1
+        try:
+            return await violating_rows(session, question)
+        except RefusedError as error:
+            return Refusal(error.sqlstate, str(error))

@@ -1,0 +1,316 @@
+"""Which statements of migrations would fail now: each is tried on the scene that those before it leave.
+
+psql's ways: every statement for itself unless a transaction is open, in which a failure ends all that
+follows up to its end; every file in a session of its own.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field, replace
+from enum import StrEnum
+from pathlib import Path
+
+from pgwatch.migration.folder import migration_name
+from pgwatch.migration.parse import Node, UnparsableError, parse_statements, pb, words_of
+from pgwatch.migration.preflight.blocks import run_block
+from pgwatch.migration.preflight.facts import Facts
+from pgwatch.migration.preflight.load import load
+from pgwatch.migration.preflight.oracle import Oracle
+from pgwatch.migration.preflight.scene import Scene
+from pgwatch.migration.preflight.stage import CannotTellError, Stage, StatementFailsError
+from pgwatch.migration.preflight.standin import NotYetKnownError
+from pgwatch.migration.preflight.statement import run, subject
+from pgwatch.migration.sqlfile import Statement, read_statements
+from pgwatch.targets.session import Session
+
+_ROUNDS = 40  # of asking; each brings at least one statement to its end
+_ABORTED = "current transaction is aborted, commands ignored until end of transaction block"
+
+
+class Trouble(StrEnum):
+    """What is predicted of a statement."""
+
+    WILL_FAIL = "will_fail"
+    VIOLATING_ROWS = "violating_rows"  # it will fail, because of rows that are there
+    UNVERIFIABLE = "unverifiable"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Prediction:
+    """A statement that will fail, or of which that cannot be told."""
+
+    migration: str
+    file: Path
+    line: int  # of its first token, from 1
+    sql: str
+    trouble: Trouble
+    reason: str
+    sqlstate: str = ""  # what the server raises; "" where that is not known
+    harmless: bool = False  # what it wants is there already
+    examples: tuple[str, ...] = ()  # rows in the way
+    kind: str = ""  # of what it is about: table, index …
+    object: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Preflight:
+    """The predictions in the statements' order, and how many statements were looked at."""
+
+    predictions: tuple[Prediction, ...]
+    statements: int
+    round_trips: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Parsed:
+    statement: Statement
+    migration: str
+    nodes: tuple[tuple[str, Node], ...] = ()
+    error: str = ""
+
+
+async def preflight(session: Session, paths: Sequence[Path]) -> Preflight:
+    """Predict what `psql -f` would meet with each of `paths`, in order, on the session's database.
+
+    Read only. Takes one read of the catalogue, a few batches of statements that the server analyses
+    without running them, and a bounded look at the rows that new constraints are about. Raises what
+    `Session.run` raises, and OSError.
+    """
+    files = [_parsed(path) for path in paths]
+    words = {word for file in files for one in file for word in words_of(one.statement.text)}
+    scene, facts = await load(session, words)
+    oracle = Oracle()
+    predictions: list[Prediction] = []
+    for _ in range(_ROUNDS):
+        predictions = _Walk(scene, facts, oracle).run(files)
+        if not await oracle.ask(session):
+            break
+    return Preflight(
+        predictions=tuple(predictions),
+        statements=sum(map(len, files)),
+        round_trips=oracle.round_trips + 1,
+    )
+
+
+def _parsed(path: Path) -> list[_Parsed]:
+    return [_parse(one, migration_name(path)) for one in read_statements(path)]
+
+
+def _parse(statement: Statement, migration: str) -> _Parsed:
+    if statement.opaque:
+        return _Parsed(statement=statement, migration=migration, error=statement.opaque)
+    try:
+        nodes = tuple(parse_statements(statement.text))
+    except UnparsableError as error:
+        return _Parsed(statement=statement, migration=migration, error=str(error))
+    return _Parsed(statement=statement, migration=migration, nodes=nodes)
+
+
+@dataclass(slots=True)
+class _Transaction:
+    """An open transaction: what comes back when it is rolled back."""
+
+    before: Scene
+    failed: bool = False
+    savepoints: list[tuple[str, Scene]] = field(default_factory=list)
+
+
+class _Walk:
+    """One pass over all statements with the answers that there are."""
+
+    def __init__(self, scene: Scene, facts: Facts, oracle: Oracle) -> None:
+        self._before = scene
+        self._scene = scene.copy()
+        self._facts = facts
+        self._oracle = oracle
+        self._transaction: _Transaction | None = None
+        self._found: list[Prediction] = []
+
+    def run(self, files: Iterable[Sequence[_Parsed]]) -> list[Prediction]:
+        for statements in files:
+            for one in statements:
+                if not self._one(one) and one.statement.stops:
+                    break
+            self._end_session()
+        return self._found
+
+    def _end_session(self) -> None:
+        if self._transaction is not None:
+            self._scene = self._transaction.before
+            self._transaction = None
+        scene = self._scene = self._scene.copy()
+        scene.path, scene.settings, scene.prepared = self._before.path, {}, frozenset()
+        for relation in [one for one in scene.relations.values() if one.schema == "pg_temp"]:
+            scene.relations.pop(relation.oid)
+            scene.relation_names.pop(("pg_temp", relation.name), None)
+        scene.schemas.pop("pg_temp", None)
+
+    def _one(self, parsed: _Parsed) -> bool:
+        """Take one statement; returns whether it works, as far as can be told."""
+        if not parsed.nodes:
+            return self._unread(parsed)
+        for kind, node in parsed.nodes:
+            if not self._node(parsed, kind, node):
+                return False
+        return True
+
+    def _unread(self, parsed: _Parsed) -> bool:
+        if parsed.statement.opaque:
+            self._tell(parsed, Trouble.UNVERIFIABLE, parsed.error)
+            return True
+        shape = self._oracle.shape(parsed.statement.text)
+        if shape is None or shape.sqlstate != "42601":
+            if shape is not None:
+                self._tell(parsed, Trouble.UNVERIFIABLE, f"it cannot be read: {parsed.error}")
+            return True
+        self._tell(parsed, Trouble.WILL_FAIL, shape.message, sqlstate=shape.sqlstate)
+        if self._transaction is not None:
+            self._transaction.failed = True
+        return False
+
+    def _node(self, parsed: _Parsed, kind: str, node: Node) -> bool:
+        if kind == "transaction_stmt":
+            return self._transact(parsed, node)
+        if self._transaction is not None and self._transaction.failed:
+            self._tell(parsed, Trouble.WILL_FAIL, _ABORTED, sqlstate="25P02")
+            return False
+        stage = Stage(
+            scene=self._scene.copy(),
+            before=self._before,
+            facts=self._facts,
+            oracle=self._oracle,
+            sql=parsed.statement.text,
+            in_transaction=self._transaction is not None,
+        )
+        try:
+            self._check_syntax(stage, parsed, kind)
+            if kind == "do_stmt":
+                run_block(stage, node)
+            else:
+                run(stage, kind, node)
+        except StatementFailsError as error:
+            self._fails(parsed, error, kind, node)
+            return False
+        except CannotTellError as error:
+            stage.note(str(error))
+        except NotYetKnownError:
+            pass
+        self._scene = stage.scene
+        self._track_types(kind)
+        for reason in stage.notes:
+            self._tell(parsed, Trouble.UNVERIFIABLE, reason, kind=kind, node=node)
+        return True
+
+    def _check_syntax(self, stage: Stage, parsed: _Parsed, kind: str) -> None:
+        """The server's grammar may be older than ours; it takes no lock for a utility statement."""
+        if kind in ("select_stmt", "insert_stmt", "update_stmt", "delete_stmt", "merge_stmt"):
+            return
+        if len(parsed.nodes) > 1:
+            return
+        shape = self._oracle.shape(parsed.statement.text)
+        if shape is not None and shape.sqlstate == "42601":
+            raise stage.fail("42601", shape.message)
+
+    def _track_types(self, kind: str) -> None:
+        if self._transaction is None:
+            for oid, made in list(self._scene.types.items()):
+                if made.fresh:
+                    self._scene.types[oid] = replace(made, fresh=frozenset())
+            self._scene.transaction_types = frozenset()
+        elif kind == "create_enum_stmt":
+            new = self._scene.types.keys() - self._transaction.before.types.keys()
+            self._scene.transaction_types = frozenset(new)
+
+    def _fails(self, parsed: _Parsed, error: StatementFailsError, kind: str, node: Node) -> None:
+        trouble = Trouble.VIOLATING_ROWS if error.rows else Trouble.WILL_FAIL
+        self._tell(
+            parsed,
+            trouble,
+            str(error),
+            sqlstate=error.sqlstate,
+            harmless=error.harmless,
+            examples=error.examples,
+            kind=kind,
+            node=node,
+        )
+        if self._transaction is not None:
+            self._transaction.failed = True
+
+    def _tell(
+        self,
+        parsed: _Parsed,
+        trouble: Trouble,
+        reason: str,
+        *,
+        sqlstate: str = "",
+        harmless: bool = False,
+        examples: tuple[str, ...] = (),
+        kind: str = "",
+        node: Node | None = None,
+    ) -> None:
+        about, name = subject(kind, node) if node is not None else ("statement", "")
+        statement = parsed.statement
+        self._found.append(
+            Prediction(
+                migration=parsed.migration,
+                file=statement.file,
+                line=statement.line,
+                sql=statement.text,
+                trouble=trouble,
+                reason=reason,
+                sqlstate=sqlstate,
+                harmless=harmless,
+                examples=examples,
+                kind=about,
+                object=name,
+            )
+        )
+
+    def _transact(self, parsed: _Parsed, node: Node) -> bool:
+        kind, current = node.kind, self._transaction
+        if kind in (pb.TRANS_STMT_BEGIN, pb.TRANS_STMT_START):
+            if current is None:
+                self._transaction = _Transaction(self._scene.copy())
+            elif current.failed:
+                self._tell(parsed, Trouble.WILL_FAIL, _ABORTED, sqlstate="25P02")
+                return False
+            return True
+        if kind in (pb.TRANS_STMT_COMMIT, pb.TRANS_STMT_ROLLBACK):
+            if current is not None and (current.failed or kind == pb.TRANS_STMT_ROLLBACK):
+                self._scene = current.before
+            self._transaction = None
+            self._track_types("")
+            return True
+        return self._savepoint(parsed, node)
+
+    def _savepoint(self, parsed: _Parsed, node: Node) -> bool:
+        kind, name, current = node.kind, node.savepoint_name, self._transaction
+        if current is None:
+            words = {
+                pb.TRANS_STMT_SAVEPOINT: "SAVEPOINT",
+                pb.TRANS_STMT_RELEASE: "RELEASE SAVEPOINT",
+            }
+            what = words.get(kind, "ROLLBACK TO SAVEPOINT")
+            reason = f"{what} can only be used in transaction blocks"
+            self._tell(parsed, Trouble.WILL_FAIL, reason, sqlstate="25P01")
+            return False
+        if current.failed and kind != pb.TRANS_STMT_ROLLBACK_TO:
+            self._tell(parsed, Trouble.WILL_FAIL, _ABORTED, sqlstate="25P02")
+            return False
+        if kind == pb.TRANS_STMT_SAVEPOINT:
+            current.savepoints.append((name, self._scene.copy()))
+            return True
+        names = [one for one, _ in current.savepoints]
+        if name not in names:
+            self._tell(
+                parsed, Trouble.WILL_FAIL, f'savepoint "{name}" does not exist', sqlstate="3B001"
+            )
+            current.failed = True
+            return False
+        at = len(names) - 1 - names[::-1].index(name)
+        if kind == pb.TRANS_STMT_ROLLBACK_TO:
+            self._scene = current.savepoints[at][1].copy()
+            current.failed = False
+            del current.savepoints[at + 1 :]
+        else:
+            del current.savepoints[at:]
+        return True

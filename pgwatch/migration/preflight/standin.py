@@ -1,0 +1,480 @@
+"""A query over the scene → one that the server can analyse: what it does not have is stood in for. Pure.
+
+A relation becomes `(SELECT NULL::int4 AS id, …)`, unless the database has it just so; a call of a function
+that only the migrations make becomes a NULL of its result; an enum that they make or change becomes a
+tsvector, the type of the system that is most like one: literals become it, no text does, it is compared.
+"""
+
+from collections.abc import Mapping, Sequence
+from functools import lru_cache
+
+from pgwatch.migration.extract import walk
+from pgwatch.migration.parse import (
+    Node,
+    expression_text,
+    opened,
+    parse_statements,
+    parse_type,
+    pb,
+    query_text,
+    strings,
+    type_text,
+)
+from pgwatch.migration.preflight.oracle import UNKNOWN
+from pgwatch.migration.preflight.scene import Function, Relation, Type
+from pgwatch.migration.preflight.stage import CannotTellError, Stage, qualified, quoted
+
+ENUM = "pg_catalog.tsvector"
+_PSEUDO = ("void", "trigger", "event_trigger", "record", "internal", "anyelement", "anyarray")
+_COMPARES = frozenset({"=", "<>", "!=", "<", ">", "<=", ">="})
+_REFERENCE = ("regclass", "regtype", "regproc", "regprocedure", "regnamespace", "regrole")
+
+
+class NotYetKnownError(Exception):
+    """The question depends on an answer that is still to come."""
+
+
+class StandIn:
+    """Rewrites queries and expressions for one statement of the scene."""
+
+    def __init__(
+        self,
+        stage: Stage,
+        *,
+        parameters: Mapping[str, str] | None = None,
+        positions: Sequence[str] = (),
+        function: str = "",
+    ) -> None:
+        self._stage = stage
+        self._parameters = parameters or {}  # of the function whose body it is: name → type
+        self._positions = positions
+        self._function = function
+        self._ctes: set[str] = set()
+        self._read: list[Relation] = []
+
+    @property
+    def read(self) -> list[Relation]:
+        """The relations of the scene that were named so far."""
+        return self._read
+
+    # What is asked
+
+    def query(self, node: Node) -> str:
+        """Return a query as SQL; `node` is the Node that holds it."""
+        copy = pb.Node()
+        copy.CopyFrom(node)
+        self._prepare(copy)
+        self._visit(copy)
+        return query_text(copy)
+
+    def expression(self, node: Node, relation: Relation | None, *aliases: str) -> str:
+        """Return `SELECT expression FROM relation`; `aliases` are what its row is called."""
+        return self.expressions([node], [(relation, alias) for alias in aliases or ("",)])
+
+    def expressions(
+        self, nodes: Sequence[Node], rows: Sequence[tuple[Relation | None, str]]
+    ) -> str:
+        """Return a query of several expressions over rows of relations."""
+        select = pb.SelectStmt(op="SETOP_NONE", limit_option="LIMIT_OPTION_DEFAULT")
+        for node in nodes:
+            select.target_list.add().res_target.val.CopyFrom(node)
+        holder = pb.Node(select_stmt=select)
+        self._read += [relation for relation, _ in rows if relation is not None]
+        self._prepare(holder)
+        self._visit(holder)
+        sql = query_text(holder)
+        sources = [
+            f"{self.source(relation)} AS {quoted(alias or relation.name)}"
+            for relation, alias in rows
+            if relation is not None
+        ]
+        return f"{sql} FROM {', '.join(sources)}" if sources else sql
+
+    def text(self, node: Node) -> str:
+        """Return one expression as SQL that the server understands."""
+        holder = pb.Node()
+        holder.CopyFrom(node)
+        self._prepare(holder)
+        self._one(holder)
+        return expression_text(holder)
+
+    def source(self, relation: Relation) -> str:
+        """Return what stands for `relation` in a FROM clause."""
+        live = self.live_name(relation)
+        if live is not None:
+            return f"{quoted(live[0])}.{quoted(live[1])}"
+        return f"({self.columns_of(relation)})"
+
+    def columns_of(self, relation: Relation) -> str:
+        """Return a query with the columns of `relation`, all of them NULL."""
+        if relation.unknown:
+            raise CannotTellError(relation.unknown)
+        if relation.kind == "S":
+            return "SELECT NULL::int8 AS last_value, NULL::int8 AS log_cnt, NULL::bool AS is_called"
+        parts = [f"NULL::{self.type(one.type)} AS {quoted(one.name)}" for one in relation.columns]
+        return "SELECT " + ", ".join(parts)
+
+    def live_name(self, relation: Relation) -> tuple[str, str] | None:
+        """Return the database's name of a relation that it has just so, else None."""
+        if relation.live is None or relation.altered:
+            return None
+        for column in relation.columns:
+            if not self._is_live(column.type):
+                return None
+        return relation.live
+
+    # Types
+
+    def type(self, text: str) -> str:
+        """Return a type that the server has in the place of `text`."""
+        if text == UNKNOWN:
+            raise NotYetKnownError
+        found, suffix = self._user_type(text)
+        if found is None or found.live:
+            relation = self._row_type(text)
+            if relation is not None and self.live_name(relation) is None:
+                return "record"
+            return text
+        if found.kind == "e":
+            return ENUM + suffix
+        if found.kind == "d":
+            return self.type(found.base) + suffix
+        return "record"
+
+    def _is_live(self, text: str) -> bool:
+        if text == UNKNOWN:
+            raise NotYetKnownError
+        found, _ = self._user_type(text)
+        return found is None or found.live
+
+    def _user_type(self, text: str) -> tuple[Type | None, str]:
+        return user_type(self._stage, text)
+
+    def _row_type(self, text: str) -> Relation | None:
+        schema, name = _parts(text)
+        if name in self._stage.facts.types:
+            return None
+        return self._stage.scene.find(schema, name)
+
+    # Rewriting
+
+    def _prepare(self, node: Node) -> None:
+        for message in walk(node):
+            if isinstance(message, pb.CommonTableExpr):
+                self._ctes.add(message.ctename)
+        for message in walk(node):
+            if isinstance(message, pb.RangeVar) and not self._is_cte(message):
+                found = self._stage.scene.find(message.schemaname, message.relname)
+                if found is not None:
+                    self._read.append(found)
+
+    def _is_cte(self, message: Node) -> bool:
+        return not message.schemaname and message.relname in self._ctes
+
+    def _visit(self, message: Node) -> None:
+        if isinstance(message, pb.SelectStmt):
+            self._complete_groups(message)
+            del message.locking_clause[:]
+        if isinstance(message, pb.TypeName):
+            self._retype(message)
+            return
+        for field, value in message.ListFields():
+            if field.message_type is None:
+                continue
+            for item in [value] if hasattr(value, "ListFields") else value:
+                self._one(item)
+
+    def _one(self, item: Node) -> None:
+        if not isinstance(item, pb.Node):
+            self._visit(item)
+            return
+        kind, node = opened(item)
+        if kind == "type_cast" and self._reference_cast(item, node):
+            return
+        if kind == "type_cast":
+            self._check_label(node.arg, self._named_enum(node.type_name))
+        elif kind == "a_expr":
+            self._check_comparison(node)
+        elif kind == "range_function" and self._table_call(item, node):
+            return
+        self._visit(item)
+        if kind == "range_var":
+            self._replace_relation(item, node)
+        elif kind == "func_call":
+            self._replace_call(item, node)
+        elif kind == "column_ref":
+            self._replace_column(item, node)
+        elif kind == "param_ref" and 0 < node.number <= len(self._positions):
+            self._null(item, self._positions[node.number - 1])
+
+    def _retype(self, message: Node) -> None:
+        if message.pct_type:
+            return
+        text = type_text(message)
+        instead = self.type(text)
+        if instead != text:
+            setof = message.setof
+            message.CopyFrom(_type_node(instead))
+            message.setof = setof
+
+    def _null(self, item: Node, type_: str) -> None:
+        item.CopyFrom(_value_node(f"NULL::{self.type(type_)}"))
+
+    def _replace_relation(self, item: Node, node: Node) -> None:
+        if self._is_cte(node):
+            return
+        scene = self._stage.scene
+        found = scene.find(node.schemaname, node.relname)
+        if found is None:
+            self._missing_relation(node)
+            return
+        if found.kind in "iI":
+            raise self._stage.fail("42809", f'cannot open relation "{found.name}"')
+        if not node.HasField("alias"):
+            node.alias.aliasname = node.relname
+        live = self.live_name(found)
+        if live is not None:
+            node.schemaname, node.relname = live
+            return
+        alias = pb.Alias()
+        alias.CopyFrom(node.alias)
+        item.range_subselect.subquery.CopyFrom(_query_node(self.columns_of(found)))
+        item.range_subselect.alias.CopyFrom(alias)
+
+    def _missing_relation(self, node: Node) -> None:
+        stage = self._stage
+        if stage.is_system(node.schemaname, node.relname):
+            return
+        stage.named(node.schemaname, node.relname)
+
+    def _replace_column(self, item: Node, node: Node) -> None:
+        parts = [field.string.sval for field in node.fields if field.HasField("string")]
+        if len(parts) != len(node.fields) and len(node.fields) < 3:
+            return
+        if len(node.fields) == 3 and parts[0] in self._stage.scene.schemas:
+            del node.fields[0]
+            return
+        if len(parts) == 2 and parts[0] == self._function and parts[1] in self._parameters:
+            self._null(item, self._parameters[parts[1]])
+        elif len(parts) == 1 and parts[0] in self._parameters:
+            if not any(one.column(parts[0]) for one in self._read):
+                self._null(item, self._parameters[parts[0]])
+
+    def _replace_call(self, item: Node, node: Node) -> None:
+        function = self._called(node)
+        if function is not None:
+            item.CopyFrom(self._null_call(node, function.returns))
+
+    def _null_call(self, node: Node, returns: str) -> Node:
+        base = returns.removeprefix("SETOF ")
+        known = "text" if base in _PSEUDO else self.type(base)
+        made = _value_node(f"CASE WHEN num_nulls(NULL) > 0 THEN NULL::{known} END")
+        if not node.args:
+            return _value_node(f"NULL::{known}")
+        call = made.case_expr.args[0].case_when.expr.a_expr.lexpr.func_call
+        del call.args[:]
+        for argument in node.args:
+            kind, value = opened(argument)
+            call.args.add().CopyFrom(value.arg if kind == "named_arg_expr" else argument)
+        return made
+
+    def _called(self, node: Node) -> Function | None:
+        """Return the function that the scene alone has and a call means; None for the server's own."""
+        stage = self._stage
+        schema, name = qualified(node.funcname)
+        if schema == "pg_catalog":
+            return None
+        found = stage.scene.functions_named(schema, name)
+        if not found:
+            had = stage.before.functions_named(schema, name)
+            if had and name not in stage.facts.functions:
+                raise stage.fail("42883", f"function {name} does not exist")
+            return None
+        if all(one.live for one in found):
+            return None
+        fitting = [one for one in found if takes(one, len(node.args))]
+        if not fitting:
+            if name in stage.facts.functions:
+                return None
+            raise stage.fail(
+                "42883", f"function {name} with {len(node.args)} arguments does not exist"
+            )
+        if any(one.live for one in fitting) and len(fitting) > 1:
+            return None
+        return next((one for one in fitting if not one.live), None)
+
+    def _table_call(self, item: Node, node: Node) -> bool:
+        """Stand in for a call in FROM of a function that the scene alone has."""
+        if len(node.functions) != 1 or node.coldeflist:
+            return False
+        kind, call = opened(node.functions[0].list.items[0])
+        function = self._called(call) if kind == "func_call" else None
+        if function is None:
+            return False
+        alias = pb.Alias()
+        alias.CopyFrom(node.alias)
+        alias.aliasname = alias.aliasname or function.name
+        query = _query_node(self._result(function, alias.aliasname, ordinality=node.ordinality))
+        self._visit(call)
+        test = query.select_stmt.from_clause.add().range_subselect
+        test.alias.aliasname = "pgwatch_call"
+        test.subquery.CopyFrom(_query_node("SELECT 1"))
+        test.subquery.select_stmt.target_list[0].res_target.val.CopyFrom(
+            self._null_call(call, "text")
+        )
+        item.range_subselect.lateral = True
+        item.range_subselect.subquery.CopyFrom(query)
+        item.range_subselect.alias.CopyFrom(alias)
+        return True
+
+    def _result(self, function: Function, alias: str, *, ordinality: bool) -> str:
+        columns = function.outputs
+        base = function.returns.removeprefix("SETOF ")
+        relation = self._row_type(base)
+        if not columns and relation is not None:
+            columns = tuple((one.name, one.type) for one in relation.columns)
+        columns = columns or ((alias, "text" if base in _PSEUDO else base),)
+        if ordinality:
+            columns = (*columns, ("ordinality", "int8"))
+        parts = [f"NULL::{self.type(type_)} AS {quoted(name)}" for name, type_ in columns]
+        return f"SELECT {', '.join(parts)}"
+
+    # The keys of tables that GROUP BY names: the server knows that they decide the other columns
+
+    def _complete_groups(self, select: Node) -> None:
+        if not select.group_clause:
+            return
+        named = set()
+        for item in select.group_clause:
+            kind, value = opened(item)
+            if kind == "column_ref":
+                parts = strings(f for f in value.fields if f.HasField("string"))
+                named.add(parts[-2:] if len(parts) > 1 else ("", *parts))
+        ranges = [m for item in select.from_clause for m in _ranges(item)]
+        for one in ranges:
+            found = (
+                None if self._is_cte(one) else self._stage.scene.find(one.schemaname, one.relname)
+            )
+            if found is None or self.live_name(found) is not None:
+                continue
+            alias = one.alias.aliasname or one.relname
+            key = [found.numbered(n) for n in self._stage.scene.primary_key(found.oid)]
+            if not key or not all(k and {(alias, k.name), ("", k.name)} & named for k in key):
+                continue
+            for column in found.columns:
+                if not {(alias, column.name), ("", column.name)} & named:
+                    reference = _value_node(f"{quoted(alias)}.{quoted(column.name)}")
+                    select.group_clause.add().CopyFrom(reference)
+
+    # Labels of enums that the server does not have
+
+    def _named_enum(self, node: Node) -> Type | None:
+        found, suffix = self._user_type(type_text(node))
+        return found if found and found.kind == "e" and not found.live and not suffix else None
+
+    def _check_label(self, node: Node, enum: Type | None) -> None:
+        kind, value = opened(node)
+        if enum is None or kind != "a_const" or value.WhichOneof("val") != "sval":
+            return
+        check_label(self._stage, enum, value.sval.sval)
+
+    def _check_comparison(self, node: Node) -> None:
+        if strings(node.name)[-1:] and strings(node.name)[-1] not in _COMPARES:
+            return
+        sides = (node.lexpr, node.rexpr)
+        for one, other in (sides, sides[::-1]):
+            kind, value = opened(one)
+            if kind != "column_ref":
+                continue
+            enum = self._enum_of(value)
+            other_kind, other_value = opened(other)
+            for item in other_value.items if other_kind == "list" else [other]:
+                self._check_label(item, enum)
+
+    def _enum_of(self, reference: Node) -> Type | None:
+        name = strings(f for f in reference.fields if f.HasField("string"))[-1:]
+        types = {c.type for r in self._read for c in r.columns if (c.name,) == name}
+        if len(types) != 1:
+            return None
+        found, suffix = self._user_type(types.pop())
+        return found if found and found.kind == "e" and not found.live and not suffix else None
+
+    def _reference_cast(self, item: Node, node: Node) -> bool:
+        """'users'::regclass of what only the scene has becomes its number."""
+        name = strings(node.type_name.names)[-1:]
+        kind, value = opened(node.arg)
+        if name != ("regclass",) or kind != "a_const" or value.WhichOneof("val") != "sval":
+            return False
+        parts = [part.strip('"') for part in value.sval.sval.split(".")]
+        schema = parts[-2] if len(parts) > 1 else ""
+        found = (
+            self._stage.named(schema, parts[-1], missing_ok=True)
+            if not (self._stage.is_system(schema, parts[-1]))
+            else None
+        )
+        if found is None:
+            if self._stage.is_system(schema, parts[-1]):
+                return False
+            shown = value.sval.sval
+            raise self._stage.fail("42P01", f'relation "{shown}" does not exist')
+        oid = found.oid if found.live else found.oid & 0xFFFFFFFF | 0xF0000000
+        item.CopyFrom(_value_node(f"{oid}::oid::regclass"))
+        return True
+
+
+def check_label(stage: Stage, enum: Type, label: str) -> None:
+    """Fail where an enum has no such label, or one that the open transaction adds."""
+    if label not in enum.labels:
+        raise stage.fail("22P02", f'invalid input value for enum {enum.name}: "{label}"')
+    if label in enum.fresh:
+        raise stage.fail("55P04", f'unsafe use of new value "{label}" of enum type {enum.name}')
+
+
+def takes(function: Function, count: int) -> bool:
+    """Return whether a function can be called with `count` arguments."""
+    most = len(function.arguments)
+    return most - function.defaults <= count <= most or (function.variadic and count >= most - 1)
+
+
+def user_type(stage: Stage, text: str) -> tuple[Type | None, str]:
+    """Return the user's type that a type's text means, and `[]` if it is an array of it."""
+    base = text.removeprefix("SETOF ")
+    suffix = "[]" if base.endswith("[]") else ""
+    base = base.removesuffix("[]").split("(")[0]
+    schema, name = _parts(base)
+    if not schema and name in stage.facts.types:
+        return None, suffix
+    return stage.scene.find_type(schema, name), suffix
+
+
+def _parts(text: str) -> tuple[str, str]:
+    schema, _, name = text.rpartition(".")
+    return schema.strip('"'), name.strip('"')
+
+
+def _ranges(item: Node) -> list[Node]:
+    kind, node = opened(item)
+    if kind == "range_var":
+        return [node]
+    if kind == "join_expr":
+        return [*_ranges(node.larg), *_ranges(node.rarg)]
+    return []
+
+
+@lru_cache(maxsize=4096)
+def _query_bytes(sql: str) -> bytes:
+    [(kind, node)] = parse_statements(sql)
+    data: bytes = pb.Node(**{kind: node}).SerializeToString()
+    return data
+
+
+def _query_node(sql: str) -> Node:
+    return pb.Node.FromString(_query_bytes(sql))
+
+
+def _value_node(sql: str) -> Node:
+    return _query_node(f"SELECT {sql}").select_stmt.target_list[0].res_target.val
+
+
+def _type_node(text: str) -> Node:
+    return parse_type(text)

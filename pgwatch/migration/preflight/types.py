@@ -1,0 +1,364 @@
+"""Enums, domains, composite types, sequences, schemas, extensions and policies. Pure."""
+
+import re
+from dataclasses import replace
+
+from pgwatch.migration.extract import walk
+from pgwatch.migration.parse import Node, expression_text, opened, pb, strings
+from pgwatch.migration.preflight.asking import columns_of, condition, forbid, references
+from pgwatch.migration.preflight.columns import check_value
+from pgwatch.migration.preflight.row_question import RowQuestion, RowRule
+from pgwatch.migration.preflight.scene import Column, Constraint, Policy, Relation, Type
+from pgwatch.migration.preflight.stage import Stage, qualified
+from pgwatch.migration.preflight.standin import StandIn, user_type
+from pgwatch.migration.preflight.typenames import resolve
+
+
+def _new_name(stage: Stage, names: Node) -> tuple[str, str]:
+    *schemas, name = strings(names)
+    return stage.place(schemas[-1] if schemas else ""), name
+
+
+def _free(stage: Stage, schema: str, name: str, *, harmless: bool = False) -> None:
+    scene = stage.scene
+    taken = (schema, name) in scene.type_names
+    oid = scene.relation_names.get((schema, name))
+    if taken or (oid is not None and scene.relations[oid].kind in "rpvmfc"):
+        raise stage.fail("42710", f'type "{name}" already exists', harmless=harmless)
+
+
+def create_enum(stage: Stage, node: Node) -> None:
+    """CREATE TYPE … AS ENUM."""
+    schema, name = _new_name(stage, node.type_name)
+    labels = strings(node.vals)
+    there = stage.scene.type_names.get((schema, name))
+    same = there is not None and stage.scene.types[there].labels == labels
+    _free(stage, schema, name, harmless=same)
+    if len(set(labels)) < len(labels):
+        raise stage.fail(
+            "23505", 'duplicate key value violates unique constraint "pg_enum_typid_label_index"'
+        )
+    stage.scene.put_type(
+        Type(oid=stage.scene.number(), kind="e", schema=schema, name=name, labels=labels)
+    )
+
+
+def _type(stage: Stage, names: Node) -> Type:
+    schema, name = qualified(names)
+    found = stage.scene.find_type(schema, name)
+    if found is None:
+        raise stage.fail("42704", f'type "{".".join(strings(names))}" does not exist')
+    return found
+
+
+def alter_enum(stage: Stage, node: Node) -> None:
+    """ALTER TYPE … ADD VALUE and RENAME VALUE."""
+    made = _type(stage, node.type_name)
+    if made.kind != "e":
+        raise stage.fail("42809", f"{made.name} is not an enum")
+    labels = list(made.labels)
+    if node.old_val:
+        if node.old_val not in labels:
+            raise stage.fail(
+                "22023",
+                f'"{node.old_val}" is not an existing enum label',
+                harmless=node.new_val in labels,
+            )
+        if node.new_val in labels:
+            raise stage.fail("42710", f'enum label "{node.new_val}" already exists')
+        labels[labels.index(node.old_val)] = node.new_val
+        stage.scene.put_type(replace(made, labels=tuple(labels), live=False))
+        return
+    if node.new_val in labels:
+        if node.skip_if_new_val_exists:
+            return
+        raise stage.fail("42710", f'enum label "{node.new_val}" already exists', harmless=True)
+    at = len(labels)
+    if node.new_val_neighbor:
+        if node.new_val_neighbor not in labels:
+            raise stage.fail("22023", f'"{node.new_val_neighbor}" is not an existing enum label')
+        at = labels.index(node.new_val_neighbor) + int(node.new_val_is_after)
+    labels.insert(at, node.new_val)
+    # A type made in the same transaction may use its new values at once.
+    fresh = made.fresh
+    if (stage.in_transaction or stage.in_block) and made.oid not in stage.scene.transaction_types:
+        fresh = fresh | {node.new_val}
+    stage.scene.put_type(replace(made, labels=tuple(labels), fresh=fresh, live=False))
+
+
+def create_composite(stage: Stage, node: Node) -> None:
+    """CREATE TYPE … AS (…)."""
+    schema = stage.place(node.typevar.schemaname)
+    name = node.typevar.relname
+    columns = []
+    for number, item in enumerate(node.coldeflist, 1):
+        type_ = resolve(stage, item.column_def.type_name)
+        columns.append(Column(name=item.column_def.colname, type=type_, number=number))
+    oid = stage.scene.relation_names.get((schema, name))
+    there = stage.scene.relations[oid] if oid else None
+    same = there is not None and [(c.name, c.type) for c in there.columns] == [
+        (c.name, c.type) for c in columns
+    ]
+    _free(stage, schema, name, harmless=same)
+    if oid is not None:
+        raise stage.fail("42P07", f'relation "{name}" already exists')
+    stage.scene.put(
+        Relation(
+            oid=stage.scene.number(),
+            kind="c",
+            schema=schema,
+            name=name,
+            columns=tuple(columns),
+            altered=True,
+        )
+    )
+
+
+def create_range(stage: Stage, node: Node) -> None:
+    """CREATE TYPE … AS RANGE."""
+    schema, name = _new_name(stage, node.type_name)
+    _free(stage, schema, name)
+    stage.scene.put_type(Type(oid=stage.scene.number(), kind="r", schema=schema, name=name))
+
+
+def create_domain(stage: Stage, node: Node) -> None:
+    """CREATE DOMAIN."""
+    schema, name = _new_name(stage, node.domainname)
+    base = resolve(stage, node.type_name)
+    there = stage.scene.type_names.get((schema, name))
+    same = there is not None and stage.scene.types[there].base == base
+    _free(stage, schema, name, harmless=same)
+    made = Type(oid=stage.scene.number(), kind="d", schema=schema, name=name, base=base)
+    default, not_null = "", False
+    for item in node.constraints:
+        constraint = item.constraint
+        if constraint.contype == pb.CONSTR_DEFAULT:
+            check_value(stage, base, constraint.raw_expr, f'domain "{name}"')
+            default = expression_text(constraint.raw_expr)
+        elif constraint.contype == pb.CONSTR_NOTNULL:
+            not_null = True
+        elif constraint.contype == pb.CONSTR_CHECK:
+            _domain_check(stage, made, constraint)
+    stage.scene.put_type(replace(made, default=default, not_null=not_null))
+
+
+def _domain_check(stage: Stage, domain: Type, node: Node) -> None:
+    forbid(stage, node.raw_expr, "check constraints")
+    row = Relation(
+        oid=0,
+        kind="r",
+        schema="",
+        name="pgwatch_domain",
+        columns=(Column(name="value", type=domain.base, number=1),),
+        altered=True,
+    )
+    condition(stage, _lowered(node.raw_expr), row, "CHECK")
+    name = node.conname or f"{domain.name}_check"
+    number = 0
+    while not node.conname and (domain.oid, name) in stage.scene.constraints:
+        number += 1
+        name = f"{domain.name}_check{number}"
+    if (domain.oid, name) in stage.scene.constraints:
+        raise stage.fail("42710", f'constraint "{name}" for domain "{domain.name}" already exists')
+    stage.scene.constraints[domain.oid, name] = Constraint(
+        table=domain.oid, name=name, kind="c", expression=expression_text(node.raw_expr)
+    )
+
+
+def _lowered(node: Node) -> Node:
+    """VALUE is a word of its own, which a column of our own stands in for."""
+    holder = pb.Node()
+    holder.CopyFrom(node)
+    for message in walk(holder):
+        if isinstance(message, pb.ColumnRef) and len(message.fields) == 1:
+            message.fields[0].string.sval = message.fields[0].string.sval.lower()
+    return holder
+
+
+def alter_domain(stage: Stage, node: Node) -> None:
+    """ALTER DOMAIN."""
+    domain = _type(stage, node.type_name)
+    if domain.kind != "d":
+        raise stage.fail("42809", f'"{domain.name}" is not a domain')
+    definition = getattr(node, "def")
+    key = (domain.oid, node.name)
+    match node.subtype:
+        case "C":
+            _domain_check(stage, domain, opened(definition)[1])
+            _domain_rows(stage, domain, opened(definition)[1])
+        case "X":
+            if key not in stage.scene.constraints:
+                if node.missing_ok:
+                    return
+                raise stage.fail(
+                    "42704",
+                    f'constraint "{node.name}" of domain "{domain.name}" does not exist',
+                    harmless=True,
+                )
+            del stage.scene.constraints[key]
+        case "V":
+            if key not in stage.scene.constraints:
+                raise stage.fail(
+                    "42704", f'constraint "{node.name}" of domain "{domain.name}" does not exist'
+                )
+        case "T" if definition.WhichOneof("node"):
+            check_value(stage, domain.base, definition, f'domain "{domain.name}"')
+
+
+def _domain_rows(stage: Stage, domain: Type, node: Node) -> None:
+    if node.skip_validation:
+        return
+    for table in list(stage.scene.relations.values()):
+        for column in table.columns:
+            if (
+                table.kind not in "rp"
+                or column.type == "?"
+                or not column.live
+                or table.live is None
+            ):
+                continue
+            if user_type(stage, column.type)[0] != domain:
+                continue
+            text = expression_text(_lowered(node.raw_expr))
+            name = '"' + column.live.replace('"', '""') + '"'
+            asked = RowQuestion(
+                rule=RowRule.CHECK,
+                schema=table.live[0],
+                table=table.live[1],
+                columns=(column.live,),
+                expression=re.sub(r"\bvalue\b", name, text),
+                sqlstate="23514",
+            )
+            stage.breaks(
+                asked,
+                table,
+                f'column "{column.name}" of table "{table.name}" contains values that violate the new constraint',
+            )
+
+
+def create_sequence(stage: Stage, node: Node) -> None:
+    """CREATE SEQUENCE."""
+    relation = node.sequence
+    schema = stage.place(relation.schemaname)
+    if (schema, relation.relname) in stage.scene.relation_names:
+        if node.if_not_exists:
+            return
+        there = stage.scene.relations[stage.scene.relation_names[schema, relation.relname]]
+        raise stage.fail(
+            "42P07", f'relation "{relation.relname}" already exists', harmless=there.kind == "S"
+        )
+    made = Relation(oid=stage.scene.number(), kind="S", schema=schema, name=relation.relname)
+    stage.scene.put(replace(made, owned_by=_owner(stage, node)))
+
+
+def alter_sequence(stage: Stage, node: Node) -> None:
+    """ALTER SEQUENCE."""
+    found = stage.relation(node.sequence, missing_ok=node.missing_ok)
+    if found is None:
+        return
+    if found.kind != "S":
+        raise stage.fail("42809", f'cannot open relation "{found.name}"')
+    owner = _owner(stage, node)
+    if owner is not None:
+        stage.scene.put(replace(found, owned_by=owner))
+
+
+def _owner(stage: Stage, node: Node) -> tuple[int, int] | None:
+    for item in node.options:
+        option = item.def_elem
+        if option.defname != "owned_by":
+            continue
+        names = strings(option.arg.list.items)
+        if names == ("none",):
+            return None
+        if len(names) < 2:
+            raise stage.fail("42601", "invalid OWNED BY option")
+        *schema, table_name, name = names
+        table = stage.named(schema[-1] if schema else "", table_name)
+        assert table is not None
+        column = table.column(name)
+        if column is None:
+            raise stage.fail("42703", f'column "{name}" of relation "{table.name}" does not exist')
+        return (table.oid, column.number)
+    return None
+
+
+def create_schema(stage: Stage, node: Node) -> list[Node]:
+    """CREATE SCHEMA; returns the statements inside it."""
+    name = node.schemaname or node.authrole.rolename
+    if node.HasField("authrole"):
+        stage.role(node.authrole)
+    if name in stage.scene.schemas:
+        if node.if_not_exists:
+            return []
+        raise stage.fail("42P06", f'schema "{name}" already exists', harmless=True)
+    if name.startswith("pg_"):
+        raise stage.fail("42939", f'unacceptable schema name "{name}"')
+    stage.scene.schemas[name] = False
+    return list(node.schema_elts)
+
+
+def create_extension(stage: Stage, node: Node) -> None:
+    """CREATE EXTENSION."""
+    name = node.extname
+    if name in stage.scene.extensions:
+        if node.if_not_exists:
+            return
+        raise stage.fail("42710", f'extension "{name}" already exists', harmless=True)
+    schema = ""
+    for item in node.options:
+        if item.def_elem.defname == "schema":
+            schema = stage.place(item.def_elem.arg.string.sval)
+    if name not in stage.facts.available:
+        raise stage.fail("0A000", f'extension "{name}" is not available')
+    stage.scene.extensions[name] = schema or stage.place("")
+    stage.scene.made_extensions = stage.scene.made_extensions | {name}
+
+
+def create_policy(stage: Stage, node: Node) -> None:
+    """CREATE POLICY."""
+    table = stage.relation(node.table)
+    assert table is not None
+    if table.kind not in "rp":
+        raise stage.fail("42809", f'"{table.name}" is not a table')
+    for item in node.roles:
+        stage.role(item.role_spec)
+    _policy_expressions(stage, node, table)
+    key = (table.oid, node.policy_name)
+    if key in stage.scene.policies:
+        raise stage.fail(
+            "42710",
+            f'policy "{node.policy_name}" for table "{table.name}" already exists',
+            harmless=True,
+        )
+    stage.scene.policies[key] = Policy(
+        table=table.oid, name=node.policy_name, uses=_policy_uses(stage, node, table)
+    )
+
+
+def alter_policy(stage: Stage, node: Node) -> None:
+    """ALTER POLICY."""
+    table = stage.relation(node.table)
+    assert table is not None
+    for item in node.roles:
+        stage.role(item.role_spec)
+    _policy_expressions(stage, node, table)
+    if (table.oid, node.policy_name) not in stage.scene.policies:
+        raise stage.fail(
+            "42704", f'policy "{node.policy_name}" for table "{table.name}" does not exist'
+        )
+
+
+def _policy_expressions(stage: Stage, node: Node, table: Relation) -> None:
+    for field in ("qual", "with_check"):
+        if node.HasField(field):
+            expression = getattr(node, field)
+            columns_of(stage, lambda e=expression: StandIn(stage).expression(e, table))  # type: ignore[misc]
+
+
+def _policy_uses(stage: Stage, node: Node, table: Relation) -> frozenset[tuple[str, int, int]]:
+    found: frozenset[tuple[str, int, int]] = frozenset()
+    for field in ("qual", "with_check"):
+        if node.HasField(field):
+            found |= references(stage, getattr(node, field), [table])
+    return found

@@ -1,0 +1,97 @@
+"""Whether an expression always gives the same, as an index, a generated column or a key needs. Pure.
+
+The server says what types the parts of the expression have; a function of several forms is then the one
+whose arguments fit, and a conversion the one between those types (pg_cast.castfunc, else by text).
+"""
+
+from pgwatch.migration.extract import walk
+from pgwatch.migration.parse import Node, opened, pb, strings, type_text
+from pgwatch.migration.preflight.asking import columns_of
+from pgwatch.migration.preflight.scene import Relation
+from pgwatch.migration.preflight.stage import Stage, qualified
+from pgwatch.migration.preflight.standin import StandIn
+
+# Their texts depend on the session's TimeZone or DateStyle, which makes a conversion STABLE.
+_BY_SETTINGS = frozenset({"timestamptz", "timestamp", "date", "timetz", "interval", "time"})
+_TEXTS = frozenset({"text", "varchar", "bpchar"})
+_VALUE_FUNCTIONS = ("sqlvalue_function",)
+
+
+def is_immutable(stage: Stage, node: Node, relation: Relation) -> bool:
+    """Return whether all functions and conversions of an expression over a row are IMMUTABLE."""
+    return all(_fixed(stage, message, relation) for message in _parts(node))
+
+
+def _parts(node: Node) -> list[Node]:
+    return [message for message in walk(node) if isinstance(message, pb.Node)]
+
+
+def _fixed(stage: Stage, holder: Node, relation: Relation) -> bool:
+    kind, node = opened(holder)
+    if kind in _VALUE_FUNCTIONS:
+        return False
+    if kind == "func_call":
+        return _fixed_call(stage, node, relation)
+    if kind == "type_cast":
+        return _fixed_cast(stage, node, relation)
+    if kind == "a_expr" and node.HasField("lexpr") and strings(node.name)[-1:] in (("-",), ("+",)):
+        types = _types(stage, [node.lexpr, node.rexpr], relation)
+        return set(types) != {"timestamptz", "interval"}
+    return True
+
+
+def _fixed_call(stage: Stage, node: Node, relation: Relation) -> bool:
+    schema, name = qualified(node.funcname)
+    own = stage.scene.functions_named(schema, name)
+    if own and name not in stage.facts.functions:
+        fitting = [one for one in own if len(one.arguments) == len(node.args)] or own
+        return all(one.volatility == "i" for one in fitting)
+    found = stage.facts.functions.get(name, ())
+    kinds = {one.volatility for one in found if len(one.arguments) == len(node.args)}
+    if len(kinds) <= 1:
+        return kinds <= {"i"}
+    types = _types(stage, list(node.args), relation)
+    if not types:
+        return True
+    plain = tuple(one.split("(")[0] for one in types)
+    exact = {one.volatility for one in found if one.arguments == plain}
+    if exact:
+        return exact == {"i"}
+    if "text" in plain and name == "to_tsvector":
+        return len(plain) > 1
+    close = [
+        one.volatility
+        for one in found
+        if len(one.arguments) == len(plain)
+        and all(
+            a == b or b in ("text", "unknown") for a, b in zip(one.arguments, plain, strict=True)
+        )
+    ]
+    return not close or "i" in close
+
+
+def _fixed_cast(stage: Stage, node: Node, relation: Relation) -> bool:
+    kind, value = opened(node.arg)
+    target = type_text(node.type_name, modifiers=False)
+    if kind == "a_const":
+        text = value.sval.sval if value.WhichOneof("val") == "sval" else ""
+        return not (
+            target in _BY_SETTINGS and text.lower() in ("now", "today", "tomorrow", "yesterday")
+        )
+    types = _types(stage, [node.arg], relation)
+    if not types:
+        return True
+    source = types[0].split("(")[0]
+    if source == target:
+        return True
+    if (source, target) in stage.facts.casts:
+        return stage.facts.casts[source, target][1] == "i"
+    if target in _TEXTS and source in _BY_SETTINGS:
+        return False
+    return not (source in _TEXTS and target in _BY_SETTINGS)
+
+
+def _types(stage: Stage, nodes: list[Node], relation: Relation) -> list[str]:
+    rows: list[tuple[Relation | None, str]] = [(relation, "")]
+    found = columns_of(stage, lambda: StandIn(stage).expressions(nodes, rows))
+    return [type_ for _, type_ in found] if found else []
