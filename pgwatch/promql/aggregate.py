@@ -10,13 +10,15 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from pgwatch.promql.ast import AggregateExpr
-from pgwatch.promql.compensated import Floats, mean, total
+from pgwatch.promql.compensated import Floats, column_sums, mean, total
 from pgwatch.promql.errors import PromqlError
 from pgwatch.promql.format import plain_number
 from pgwatch.promql.ranges import quantiles
 from pgwatch.promql.vector import Indices, Scalar, Vector, any_of
 from pgwatch.samples.labels import METRIC_NAME, Labels
 from pgwatch.samples.table import LabelTable
+
+_MOST_HOLES = 4  # times as many places as elements: then adding up group by group is faster
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +30,10 @@ class Groups:
     order: Indices  # the series, those of a group together
     counts: Indices  # how many series each group has
     starts: Indices  # where each group begins in `order`
+    every: Indices  # the numbers of all groups
+    grid: Indices | None
+    # [place in the group, group] of the elements in `order`, one behind them where a group has none;
+    # None where groups differ so much in size that it would be mostly holes
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +45,7 @@ class Step:
     groups: Indices  # the groups that have elements
     starts: Indices  # where each of those begins in `values`
     counts: Indices  # how many elements it has
+    grid: Indices | None = None  # as in `Groups`, if all elements are there
 
     def segments(self) -> Iterator[tuple[int, int, int]]:
         """Yield each group's number, and its first and last place in `values`."""
@@ -70,17 +77,24 @@ def aggregated(
         largest = expr.op == "topk"
         return _extremes(vector, groups, parameter, check_time, largest=largest)
     reduce = REDUCTIONS[expr.op]
-    values = np.full((len(vector.values), len(groups.table)), np.nan)
-    present = np.zeros(values.shape, dtype=np.bool_)
+    shape = (len(vector.values), len(groups.table))
+    if vector.present is None and len(vector.table):
+        present, values = None, np.full(shape, np.nan)
+    else:
+        present, values = np.zeros(shape, dtype=np.bool_), np.full(shape, np.nan)
     for number in range(len(values)):
         check_time()
         step = _step(vector, groups, number)
         if len(step.values):
             argument = math.nan if parameter is None else float(parameter[number])
-            values[number, step.groups] = reduce(step, argument)
-            present[number, step.groups] = True
+            if present is None:
+                values[number] = reduce(step, argument)
+            else:
+                values[number, step.groups] = reduce(step, argument)
+                present[number, step.groups] = True
     unnamed = any_of(vector.unnamed, groups.of, len(groups.table))
-    return Vector(groups.table, values, None if present.all() else present, unnamed=unnamed)
+    there = None if present is None or present.all() else present
+    return Vector(groups.table, values, there, unnamed=unnamed)
 
 
 def grouped(table: LabelTable, names: tuple[str, ...], *, without: bool, in_order: bool) -> Groups:
@@ -92,23 +106,44 @@ def grouped(table: LabelTable, names: tuple[str, ...], *, without: bool, in_orde
     def make() -> Groups:
         keys = table.without((*names, METRIC_NAME)) if without else table.only(names)
         numbers: dict[Labels, int] = {}
-        of = np.array([numbers.setdefault(key, len(numbers)) for key in keys.labels], dtype=np.intp)
+        if len(table) and not keys.names():  # all of them, whatever they are
+            numbers, of = {Labels(): 0}, np.zeros(len(table), dtype=np.intp)
+        else:
+            each = [numbers.setdefault(key, len(numbers)) for key in keys.labels]
+            of = np.array(each, dtype=np.intp)
         if in_order:
             columns = np.array(table.order(), dtype=np.intp)
             order = columns[np.argsort(of[columns], kind="stable")]
         else:
             order = np.argsort(of, kind="stable")
         counts = np.bincount(of, minlength=len(numbers))
-        return Groups(LabelTable(numbers), of, order, counts, np.cumsum(counts) - counts)
+        starts = np.cumsum(counts) - counts
+        return Groups(
+            LabelTable(numbers),
+            of,
+            order,
+            counts,
+            starts,
+            np.arange(len(numbers)),
+            _grid(starts, counts),
+        )
 
     return table.remember(("groups", names, without, in_order), make)
+
+
+def _grid(starts: Indices, counts: Indices) -> Indices | None:
+    size, total = int(counts.max(initial=0)), int(counts.sum())
+    if size * len(counts) > _MOST_HOLES * total:
+        return None
+    places = np.arange(size)[:, None]
+    return np.where(places < counts, starts + places, total)
 
 
 def _step(vector: Vector, groups: Groups, number: int) -> Step:
     columns = groups.order
     if vector.present is None:
-        every = np.arange(len(groups.table))
-        return Step(vector.values[number, columns], columns, every, groups.starts, groups.counts)
+        values = vector.values[number, columns]
+        return Step(values, columns, groups.every, groups.starts, groups.counts, groups.grid)
     columns = columns[vector.present[number, columns]]
     counts = np.bincount(groups.of[columns], minlength=len(groups.table))
     some = np.flatnonzero(counts)
@@ -117,8 +152,15 @@ def _step(vector: Vector, groups: Groups, number: int) -> Step:
 
 
 def _sum(step: Step, _: float) -> Floats:
-    values = step.values.tolist()
-    return np.array([_exact_sum(values[first:last]) for _, first, last in step.segments()])
+    if step.grid is not None:
+        values = step.values
+        if step.grid.size > len(values):
+            values = np.append(values, 0.0)
+        sums = column_sums(values[step.grid])
+        if np.isfinite(sums).all():
+            return sums
+    elements = step.values.tolist()
+    return np.array([_exact_sum(elements[first:last]) for _, first, last in step.segments()])
 
 
 def _exact_sum(values: list[float]) -> float:

@@ -15,6 +15,7 @@ from pgwatch.promql.budget import check_budget
 from pgwatch.promql.errors import PromqlError
 from pgwatch.promql.evaluate import Evaluator, Run
 from pgwatch.promql.parser import parse
+from pgwatch.promql.reach import read_since
 from pgwatch.promql.signature import ValueType
 from pgwatch.promql.vector import Value, Vector, named_at_last
 from pgwatch.promql.window import Samples, windows
@@ -172,7 +173,7 @@ class Engine:
     def _evaluator(
         self, expr: ast.Expr, text: str, steps: Times, end_ms: int, check_time: Callable[[], None]
     ) -> Evaluator:
-        samples = self._samples(expr)
+        samples = self._samples(expr, int(steps[0]), end_ms)
         check_budget(expr, steps, samples, self._interval_ms)
         run = Run(
             start_ms=int(steps[0]),
@@ -185,11 +186,14 @@ class Engine:
         )
         return Evaluator(run, steps)
 
-    def _samples(self, expr: ast.Expr) -> Mapping[tuple[Matcher, ...], Samples]:
+    def _samples(
+        self, expr: ast.Expr, start_ms: int, end_ms: int
+    ) -> Mapping[tuple[Matcher, ...], Samples]:
         """Take what each selector of `expr` reads, so that appending meanwhile changes nothing."""
-        chosen = self._store.select_all(s.matchers for s in ast.selectors(expr))
-        blocks = {part.block for selection in chosen.values() for part in selection.parts}
-        rows = {block: block.rows for block in blocks}
+        chosen = self._store.select_all(read_since(expr, start_ms, end_ms, self._lookback_ms))
+        rows = {
+            part.block: part.block.rows for selection in chosen.values() for part in selection.parts
+        }
         return {
             matchers: Samples.of(selection, rows, delayed_names=self._delayed_names)
             for matchers, selection in chosen.items()

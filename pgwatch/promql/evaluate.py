@@ -186,17 +186,25 @@ class Evaluator:
         count = len(ends)
         if function.scalar is None and (ends == ends[0]).all():
             count = 1  # `@` asks for the same window at every step
-        values = np.full((count, len(samples.table)), np.nan)
-        present = np.zeros(values.shape, dtype=np.bool_)
+        shape = (count, len(samples.table))
+        values, present, missing = np.full(shape, np.nan), None, count * shape[1]
         for step in range(count):
             self.run.check_time()
             end, now = int(ends[step]), int(self.steps[step])
-            for window, places in windows(samples, end, range_ms, now, self.run.sources):
-                if len(window) >= function.least:
-                    values[step, places] = function.kernel(window, float(parameters[step]))
+            found = windows(samples, end, range_ms, now, self.run.sources, ends=function.ends)
+            for window, places in found:
+                if len(window) < function.least:
+                    continue
+                values[step, places] = function.kernel(window, float(parameters[step]))
+                missing -= window.values.shape[1]
+                if missing or present is not None:
+                    present = np.zeros(shape, dtype=np.bool_) if present is None else present
                     present[step, places] = True
-        there = None if present.all() else present
-        vector = Vector(samples.table, values, there, unnamed=samples.unnamed)
+        if missing and present is None:
+            present = np.zeros(shape, dtype=np.bool_)
+        vector = Vector(
+            samples.table, values, present if missing else None, unnamed=samples.unnamed
+        )
         vector = self._repeated(vector)
         return vector if function.keeps_name else without_name(vector)
 

@@ -15,7 +15,7 @@ from pgwatch.promql.compensated import (
     sum_parts,
     variances,
 )
-from pgwatch.promql.window import Window
+from pgwatch.promql.window import Ends, Window
 from pgwatch.samples.block import Times
 
 EXTRAPOLATION_THRESHOLD = 1.1  # of the average spacing: beyond it a series is taken to begin or end
@@ -33,13 +33,14 @@ class RangeFunction:
     keeps_name: bool = False
     scalar: int | None = None  # which argument is the parameter
     vector: int = 0  # which argument is the range vector
+    ends: Ends = Ends.NEVER  # where the first and the last sample are enough
 
 
 def _extrapolated(window: Window, *, counter: bool, per_second: bool) -> Floats:
     """Return the change over the window, extrapolated to its edges as `extrapolatedRate` does."""
-    values, first, last = window.values, window.time(0), window.time(-1)
+    values, first, last = window.values, window.clocks[0], window.clocks[-1]
     change = values[-1] - values[0]
-    if counter:
+    if counter and len(values) == len(window):  # else it is known to rise
         before = values[:-1]
         drops = values[1:] < before
         if drops.any():
@@ -51,15 +52,19 @@ def _extrapolated(window: Window, *, counter: bool, per_second: bool) -> Floats:
     threshold = spacing * EXTRAPOLATION_THRESHOLD
     to_start = np.where(to_start >= threshold, spacing / 2, to_start)
     to_end = np.where(to_end >= threshold, spacing / 2, to_end)
-    if counter:
+    # Up to here one number for each source; from here on for each series, if it matters which.
+    if counter and (values[0] < change * window.of_series(to_start / span)).any():
         # A counter was never negative: extrapolate no further back than to where it was zero.
+        span, to_start, to_end = map(window.of_series, (span, to_start, to_end))
         growing = (change > 0) & (values[0] >= 0)
         to_zero = span * (values[0] / np.where(growing, change, 1.0))
         to_start = np.where(growing & (to_zero < to_start), to_zero, to_start)
-    factor = (span + to_start + to_end) / span
+        factor = (span + to_start + to_end) / span
+    else:
+        factor = (span + to_start + to_end) / span
     if per_second:
         factor = factor / ((window.end_ms - window.start_ms) / 1000.0)
-    result: Floats = change * factor
+    result: Floats = change * (window.of_series(factor) if len(factor) < len(change) else factor)
     return result
 
 
@@ -161,9 +166,9 @@ def _max(window: Window, _: float) -> Floats:
 
 
 RANGE_FUNCTIONS: dict[str, RangeFunction] = {
-    "rate": RangeFunction(_rate, least=2),
-    "increase": RangeFunction(_increase, least=2),
-    "delta": RangeFunction(_delta, least=2),
+    "rate": RangeFunction(_rate, least=2, ends=Ends.RISING),
+    "increase": RangeFunction(_increase, least=2, ends=Ends.RISING),
+    "delta": RangeFunction(_delta, least=2, ends=Ends.ALWAYS),
     "irate": RangeFunction(_irate, least=2),
     "idelta": RangeFunction(_idelta, least=2),
     "changes": RangeFunction(_changes),

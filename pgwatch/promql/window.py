@@ -1,8 +1,12 @@
 """Samples for selectors: the newest at a time, and all in a window."""
 
-from collections.abc import Iterable, Iterator, Mapping
+import math
+from bisect import bisect_right
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
+from enum import Enum
+from itertools import chain
+from typing import NamedTuple, TypeGuard
 
 import numpy as np
 from numpy.typing import NDArray
@@ -49,8 +53,10 @@ class Samples:
     ) -> "Samples":
         """Return the samples of a selection in the `rows` of its blocks."""
         parts = tuple(
-            Part(rows[part.block], part.columns, part.places, (part.block.source,))
-            for part in selection.parts
+            [
+                Part(rows[part.block], part.columns, part.places, part.sources)
+                for part in selection.parts
+            ]
         )
         unnamed = np.zeros(len(selection.table), dtype=np.bool_) if delayed_names else None
         return cls(selection.table, parts, selection.overlapping, unnamed)
@@ -64,6 +70,14 @@ class Samples:
         everything = slice(0, len(vector.table))
         part = Part(Rows(times, values), everything, everything)
         return cls(vector.table, (part,), unnamed=vector.unnamed)
+
+
+class Ends(Enum):
+    """Where a function of a window needs no more than its first and its last sample."""
+
+    NEVER = ""
+    RISING = "rising"  # where no sample is smaller than the one before
+    ALWAYS = "always"
 
 
 _MAX_JOINED = 8_192  # values of a window that is joined with others: 64 kB
@@ -124,18 +138,23 @@ class Window:
     """Samples of series that have equally many in one window."""
 
     clocks: Times  # [samples, sources]
-    widths: Indices  # how many series in a row have each of the clocks
+    widths: Indices | tuple[int, ...]  # how many series in a row have each of the clocks
     values: Values  # [samples, series]
     start_ms: int  # the window is (start, end]
     end_ms: int
     now_ms: int  # the step's time, which `offset` and `@` do not move
+    count: int  # of the samples, also if only the first and the last of them are here
 
     def __len__(self) -> int:
-        return len(self.values)
+        return self.count
 
     def time(self, place: int) -> Times:
         """Return the time of each series' sample at a place: 0 is the first, -1 the last."""
         return np.repeat(self.clocks[place], self.widths)
+
+    def of_series(self, of_source: Values) -> Values:
+        """Return for each series the number of its source; a single one stays alone, for numpy spreads it."""
+        return of_source if len(of_source) == 1 else np.repeat(of_source, self.widths)
 
     @property
     def times(self) -> Times:
@@ -147,43 +166,61 @@ class _Piece(NamedTuple):
     """What a window has of some series."""
 
     clocks: Times  # as in `Window`
-    widths: Indices
+    widths: Indices | tuple[int, ...]
     values: Values
     places: Columns
     sources: tuple[Source, ...]
+    length: int  # as `Window.count`
 
     @property
     def has_holes(self) -> bool:
         """Whether a sample may be missing (or is NaN)."""
-        return bool(np.isnan(self.values).any())
+        return math.isnan(self.values.min(initial=math.inf))  # a NaN is the minimum of all
 
 
 def windows(
-    samples: Samples, end_ms: int, range_ms: int, now_ms: int, sources: set[Source]
+    samples: Samples,
+    end_ms: int,
+    range_ms: int,
+    now_ms: int,
+    sources: set[Source],
+    *,
+    ends: Ends = Ends.NEVER,
 ) -> Iterator[tuple[Window, Columns]]:
     """Yield the samples in (end - range, end], and where their series stand in the table.
+
+    With `ends`, only the first and the last of them where it says so.
 
     Series with equally many samples come together, so that a window over many targets is few arrays;
     but not the large ones, for which the copy costs more than another call.
     The parts of `samples` must be disjoint.
     """
     start_ms = end_ms - range_ms
-    edges = np.array((start_ms, end_ms), dtype=np.int64)
     large: list[_Piece] = []
-    small: dict[int, list[_Piece]] = {}  # by their number of samples
-    for part in samples.parts:
-        first, last = part.rows.times.searchsorted(edges, side="right").tolist()
+    small: dict[tuple[int, int], list[_Piece]] = {}  # by how many samples there are, and are read
+    for rows, columns, places, observers in samples.parts:
+        times = rows.times
+        # On few rows Python's own search costs half of numpy's, and most windows end at the last one.
+        first, last = bisect_right(times, start_ms), len(times)
+        if first < last and times[-1] > end_ms:
+            last = bisect_right(times, end_ms)
         if first < last:
-            clock = part.rows.times[first:last, None]
-            values = part.rows.values[first:last, part.columns]
-            widths = np.array(values.shape[1:])
-            piece = _Piece(clock, widths, values, part.places, part.sources)
-            alike = large if values.size > _MAX_JOINED else small.setdefault(len(clock), [])
+            count, step = last - first, 1
+            few = ends is Ends.ALWAYS or (ends is Ends.RISING and rows.drops_ms <= times[first])
+            if few and count > 2 and rows.holes_ms <= start_ms:
+                step = count - 1
+            values = rows.values[first:last:step, columns]
+            clocks = times[first:last:step, None]
+            piece = _Piece(clocks, values.shape[1:], values, places, observers, count)
+            key = count, len(clocks)
+            alike = large if values.size > _MAX_JOINED else small.setdefault(key, [])
             alike.append(piece)
     for piece in _whole(large, small.values()):
         sources.update(piece.sources)
         yield (
-            Window(piece.clocks, piece.widths, piece.values, start_ms, end_ms, now_ms),
+            Window(
+                piece.clocks, piece.widths, piece.values, start_ms, end_ms, now_ms, piece.length
+            ),
             piece.places,
         )
 
@@ -226,22 +263,29 @@ def _complete(piece: _Piece) -> Iterator[_Piece]:
             clocks = np.broadcast_to(clocks.T, kept.shape)[kept].reshape(kept.shape[0], count).T
             widths = np.ones(len(chosen), dtype=np.intp)
             values = values.T[kept].reshape(kept.shape[0], count).T
-        yield _Piece(clocks, widths, values, numbers[chosen], piece.sources)
+        yield _Piece(clocks, widths, values, numbers[chosen], piece.sources, count)
 
 
 def _joined(pieces: list[_Piece]) -> _Piece:
     if len(pieces) == 1:
         return pieces[0]
+    clocks, widths, values, places, sources, counts = zip(*pieces, strict=True)
     return _Piece(
-        np.concatenate([piece.clocks for piece in pieces], axis=1),
-        np.concatenate([piece.widths for piece in pieces]),
-        np.concatenate([piece.values for piece in pieces], axis=1),
-        _run_on([piece.places for piece in pieces]),
-        tuple(source for piece in pieces for source in piece.sources),
+        np.concatenate(clocks, axis=1),
+        # One array of many tuples is made faster than many arrays.
+        np.array(sum(widths, ())) if _are_tuples(widths) else np.concatenate(widths),
+        np.concatenate(values, axis=1),
+        _run_on(places),
+        tuple(chain.from_iterable(sources)),
+        counts[0],
     )
 
 
-def _run_on(places: list[Columns]) -> Columns:
+def _are_tuples(widths: Iterable[object]) -> TypeGuard[Iterable[tuple[int, ...]]]:
+    return set(map(type, widths)) == {tuple}
+
+
+def _run_on(places: Sequence[Columns]) -> Columns:
     """Return all of `places`, as one slice where each begins at the end of the one before."""
     end = places[0].start if isinstance(places[0], slice) else None
     for each in places:

@@ -31,6 +31,10 @@ def stale_values(rows: int, columns: int) -> Values:
     return np.full((rows, columns), STALE_BITS, dtype=np.int64).view(np.float64)
 
 
+UNKNOWN_MS = 2**62  # a time that never comes
+_NEVER_MS = -(2**62)
+
+
 @dataclass(frozen=True, slots=True)
 class Rows:
     """What a reader sees of a block: rising times and, for each, a row of values. It never changes.
@@ -40,6 +44,10 @@ class Rows:
 
     times: Times
     values: Values
+    holes_ms: int = UNKNOWN_MS  # after this time every series has a number in each row
+    drops_ms: int = (
+        UNKNOWN_MS  # and no row after the one of this time has a smaller one than the row before
+    )
 
     @property
     def is_empty(self) -> bool:
@@ -56,7 +64,17 @@ class Block:
     that knows the old ones only must not see a row in which they have been replaced by the new.
     """
 
-    __slots__ = ("_end", "_start", "_times", "_values", "labels", "rows", "source")
+    __slots__ = (
+        "_drops_ms",
+        "_end",
+        "_holes_ms",
+        "_start",
+        "_times",
+        "_values",
+        "labels",
+        "rows",
+        "source",
+    )
 
     def __init__(self, source: Source, labels: Sequence[Labels], rows: Rows | None = None) -> None:
         self.source = source
@@ -66,6 +84,8 @@ class Block:
         self._values = stale_values(0, 0)
         self.rows = rows or Rows(self._times, self._values)
         self._make_room(self.rows.values, self.rows.times)
+        # Nobody has looked: what is there may have both.
+        self._holes_ms = self._drops_ms = _NEVER_MS if (now := self.newest_ms) is None else now
         self._publish()
 
     @property
@@ -87,6 +107,8 @@ class Block:
         block.labels = [*self.labels, *labels]
         if len(block.labels) > self._values.shape[1]:
             block._make_room(self._values[self._start : self._end], self.rows.times)
+        if (now := self.newest_ms) is not None:
+            block._holes_ms = now  # the new series are in none of the rows so far
         block._publish()
         return block
 
@@ -107,6 +129,7 @@ class Block:
             self._make_room(self._values[self._start : self._end], self.rows.times)
         self._times[self._end] = time_ms
         self._values[self._end, columns] = values  # the row was made stale when it was allocated
+        self._notice(time_ms, self._values[self._end, : len(self.labels)])
         self._end += 1
         self._publish()
 
@@ -120,9 +143,18 @@ class Block:
         labels = [self.labels[i] for i in keep]
         return Block(self.source, labels, Rows(self.rows.times, self.rows.values[:, keep]))
 
+    def _notice(self, time_ms: int, row: Values) -> None:
+        """Note whether a new row has holes, or numbers smaller than those in the row before."""
+        if np.isnan(row).any():
+            self._holes_ms = self._drops_ms = time_ms
+        elif self._end > self._start:
+            before = self._values[self._end - 1, : len(row)]
+            if (row < before).any():
+                self._drops_ms = time_ms
+
     def _publish(self) -> None:
         live = slice(self._start, self._end)
-        self.rows = Rows(self._times[live], self._values[live])
+        self.rows = Rows(self._times[live], self._values[live], self._holes_ms, self._drops_ms)
 
     def _make_room(self, values: Values, times: Times) -> None:
         """Copy what is live into new memory with room to spare, so that copies are rare."""

@@ -1,14 +1,16 @@
 """Which series match: an index by metric name that remembers each selection until its series change."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cache
+from types import MappingProxyType
 
 import numpy as np
 from numpy.typing import NDArray
 
 from pgwatch.samples.block import Block
 from pgwatch.samples.labels import METRIC_NAME, Labels, Matcher, MatchType
+from pgwatch.samples.sample import Source
 from pgwatch.samples.table import LabelTable
 
 Columns = slice | NDArray[np.intp]
@@ -26,6 +28,7 @@ class Part:
     block: Block
     columns: Columns
     places: Columns
+    sources: tuple[Source, ...]  # who observed them
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +45,7 @@ class _Metric:
     """Where the series of one metric name are; replaced as a whole when one comes or goes."""
 
     entries: tuple[Entry, ...]
-    selections: dict[Matchers, Selection] = field(default_factory=dict)
+    selections: dict[Hashable, Selection] = field(default_factory=dict)
 
 
 _NOWHERE = _Metric(())
@@ -53,7 +56,7 @@ class _Known:
     """What can be found; replaced as a whole, so that a reader sees all of a change or nothing."""
 
     metrics: Mapping[str, _Metric] = field(default_factory=dict)
-    any_name: dict[Matchers, Selection] = field(default_factory=dict)
+    any_name: dict[Hashable, Selection] = field(default_factory=dict)
 
 
 class Index:
@@ -81,13 +84,18 @@ class Index:
         """Return the metric names, sorted."""
         return tuple(sorted(self._known.metrics))
 
-    def select(self, several: Iterable[Matchers]) -> dict[Matchers, Selection]:
-        """Return for each of `several` the series that satisfy all its matchers, all of one moment."""
+    def select(
+        self, several: Iterable[Matchers], since: Mapping[Matchers, int] = MappingProxyType({})
+    ) -> dict[Matchers, Selection]:
+        """Return for each of `several` the series that satisfy all its matchers, all of one moment.
+
+        Blocks without a row after `since` (Unix ms) may be left out.
+        """
         known = self._known
-        return {matchers: _select(known, matchers) for matchers in several}
+        return {matchers: _select(known, matchers, since.get(matchers)) for matchers in several}
 
 
-def _select(index: _Known, matchers: Matchers) -> Selection:
+def _select(index: _Known, matchers: Matchers, since_ms: int | None) -> Selection:
     name = next((m.value for m in matchers if _names_one_metric(m)), None)
     if name is None:
         known = index.any_name
@@ -97,11 +105,16 @@ def _select(index: _Known, matchers: Matchers) -> Selection:
         if metric is None:
             return Selection(LabelTable(()), ())
         known, entries = metric.selections, list(metric.entries)
-    found = known.get(matchers)
+    key: Hashable = matchers
+    if since_ms is not None and len(entries) > 1:
+        recent = [each for each in entries if (each[0].newest_ms or 0) > since_ms]
+        if len(recent) < len(entries):
+            entries, key = recent, (matchers, *(block for block, _ in recent))
+    found = known.get(key)
     if found is None:
         if len(known) >= _SELECTIONS:
             known.clear()
-        found = known[matchers] = _selection(entries, matchers, one_name=name is not None)
+        found = known[key] = _selection(entries, matchers, one_name=name is not None)
     return found
 
 
@@ -121,7 +134,8 @@ def _selection(entries: list[Entry], matchers: Matchers, *, one_name: bool) -> S
         if taken:
             first = len(labels)
             labels.extend(map(block.labels.__getitem__, taken))
-            parts.append(Part(block, as_columns(list(taken)), slice(first, len(labels))))
+            places = slice(first, len(labels))
+            parts.append(Part(block, as_columns(list(taken)), places, (block.source,)))
     table = LabelTable(labels, constant=(METRIC_NAME,) if one_name else ())
     if table.is_unique():
         return Selection(table, tuple(parts))

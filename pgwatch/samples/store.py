@@ -110,10 +110,13 @@ class Store:
         return self._index.select([matchers])[matchers]
 
     def select_all(
-        self, several: Iterable[tuple[Matcher, ...]]
+        self, since: Mapping[tuple[Matcher, ...], int]
     ) -> Mapping[tuple[Matcher, ...], Selection]:
-        """Return what `select` gives for each of `several`, all of one moment."""
-        return self._index.select(several)
+        """Return what `select` gives for each key of `since`, all of one moment.
+
+        Series without a sample after `since` (Unix ms) may be missing: what has ended long ago costs nothing.
+        """
+        return self._index.select(since, since)
 
     @property
     def series_count(self) -> int:

@@ -107,11 +107,15 @@ class LabelTable:
 
     def without(self, names: tuple[str, ...]) -> "LabelTable":
         """Return the table without the labels `names`."""
-        return self._projected(self.names().difference(names))
+        return self.remember(
+            ("without", names), lambda: self._projected(self.names().difference(names))
+        )
 
     def only(self, names: tuple[str, ...]) -> "LabelTable":
         """Return the table with the labels `names` only."""
-        return self._projected(self.names().intersection(names))
+        return self.remember(
+            ("only", names), lambda: self._projected(self.names().intersection(names))
+        )
 
     def _projected(self, kept: frozenset[str]) -> "LabelTable":
         dropped = self.names() - kept

@@ -4,8 +4,9 @@ from datetime import timedelta
 
 import pytest
 
+from pgwatch.promql import ast
 from pgwatch.promql.parser import parse
-from pgwatch.promql.reach import reach
+from pgwatch.promql.reach import reach, read_since
 from pgwatch.rules.load import load_rules, parse_rules
 from pgwatch.rules.reach import short_of_history
 from pgwatch.share import share
@@ -30,6 +31,30 @@ HOUR = timedelta(hours=1)
 )
 def test_reach(expr: str, minutes: int) -> None:
     assert reach(parse(expr)) == timedelta(minutes=minutes)
+
+
+@pytest.mark.parametrize(
+    ("expr", "seconds"),
+    [
+        ("m", 1000 - 300),
+        ("m offset 1m", 1000 - 360),
+        ("m offset -10m", 1000 + 300),
+        ("m @ 500", 500 - 300),
+        ("m @ end() offset 20s", 2000 - 320),
+        ("m @ start()", 1000 - 300),
+        ("rate(m[1m])", 1000 - 60),
+        ("rate(m[1m] @ 500 offset 10s)", 500 - 70),
+        ("max_over_time(m[10m:1m])", 1000 - 900),
+        ("max_over_time((m @ 1500)[10m:1m])", 1500 - 300),
+        ("max_over_time(rate(m[1m])[10m:1m] @ 1500 offset 1m)", 1500 - 720),
+        ("m + m offset 1h", 1000 - 3900),  # of both the one that goes further back
+        ("sum(m) / topk(scalar(m offset 10m), m)", 1000 - 900),
+    ],
+)
+def test_read_since(expr: str, seconds: int) -> None:
+    parsed = parse(expr)
+    since = read_since(parsed, 1_000_000, 2_000_000, 300_000)
+    assert since == {ast.selectors(parsed)[0].matchers: seconds * 1000}
 
 
 def test_a_rule_that_needs_more_history_than_there_is_is_named() -> None:

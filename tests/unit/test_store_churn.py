@@ -1,7 +1,7 @@
 """Series that come and go: what a reader sees meanwhile, and what they cost."""
 
 import threading
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import timedelta
 
 import numpy as np
@@ -12,6 +12,7 @@ from pgwatch.promql.parser import parse
 from pgwatch.samples.block import is_stale
 from pgwatch.samples.labels import METRIC_NAME, Labels, Matcher, MatchType
 from pgwatch.samples.sample import Collected, Family, MetricType, Source
+from pgwatch.samples.select import Selection
 from pgwatch.samples.store import Store
 
 SOURCE = Source("db1", "core/activity")
@@ -141,3 +142,48 @@ def test_history_stays_whole_whatever_comes_and_goes() -> None:
     for key, times in given.items():
         expected = [t for t in times if t >= kept]
         assert [t for t in found.get(key, ()) if t >= kept] == expected
+
+
+class Thorough(Store):
+    """Looks at all that it has, however old."""
+
+    def select_all(
+        self, since: Mapping[tuple[Matcher, ...], int]
+    ) -> Mapping[tuple[Matcher, ...], Selection]:
+        return self._index.select(since)
+
+
+OLD_AND_NEW = [
+    "m",
+    "count(m)",
+    "sum(rate(m[5m]))",
+    "count_over_time(m[40m])",
+    "m offset 20m",
+    "m @ 1500 or m",
+    "topk(3, m)",
+    "max_over_time(count(m)[30m:1m] offset 3m)",
+    "count(m offset 10m unless m)",
+    "absent(m{k='0'})",
+    "{k=~'1.*'}",
+    "sum_over_time(m[10m] @ start()) + on (k) group_left () n",
+]
+
+
+@pytest.mark.parametrize("expr", OLD_AND_NEW)
+def test_what_ended_long_ago_may_be_left_out(expr: str) -> None:
+    quick, thorough = Store(timedelta(hours=2)), Thorough(timedelta(hours=2))
+    for poll in range(300):
+        keys = [f"s{one}" for one in range(5)] + [str(poll * 3 + one) for one in range(3)]
+        given = [series("m", key) for key in keys] + [series("n", key) for key in keys[3:6]]
+        append(quick, poll, given)
+        append(thorough, poll, given)
+    one, other = Engine(quick), Engine(thorough)
+    for poll in (10, 60, 150, 299, 310, 330):
+        at_ms = poll * POLL_MS + 500
+        assert one.instant(expr, at_ms).vector == other.instant(expr, at_ms).vector
+        mine, all_of_it = (
+            each.range(expr, at_ms - 600_000, at_ms, 60_000) for each in (one, other)
+        )
+        assert [x.labels for x in mine.series] == [x.labels for x in all_of_it.series]
+        for left, right in zip(mine.series, all_of_it.series, strict=True):
+            np.testing.assert_array_equal(left.values, right.values)
