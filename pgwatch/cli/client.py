@@ -1,11 +1,20 @@
 """The HTTP API of a running pgwatch (or Prometheus), for commands that ask it."""
 
 import argparse
-from typing import Any
+import json
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from pgwatch.cli.settings import settings_inputs
 from pgwatch.errors import InputError, PgwatchError, Problem
+
+if TYPE_CHECKING:
+    import requests
+
+
+class UnansweredError(PgwatchError):
+    """Nothing answers at the address."""
+
 
 _TIMEOUT = 40  # seconds; the server gives up after 30
 _ANYWHERE = {"": "127.0.0.1", "0.0.0.0": "127.0.0.1", "::": "[::1]"}  # noqa: S104 - an address to ask
@@ -35,30 +44,54 @@ class ApiClient:
         """Return the whole answer to a GET of `/api/v1/PATH`."""
         return self._answer("GET", path, params=parameters)
 
-    def _answer(self, method: str, path: str, **content: Any) -> Any:
-        import requests  # noqa: PLC0415 - slow to import
-
+    def call(self, method: str, path: str, **content: Any) -> Any:
+        """Return the answer of an API without an envelope, None if it is empty; `path` is the whole path."""
+        response = self._request(method, path, **content)
+        if not response.ok:
+            raise PgwatchError(_refusal(response.status_code, response.text))
         try:
-            url = f"{self.url}/api/v1/{path}"
-            response = requests.request(method, url, timeout=_TIMEOUT, **content)
-            answer = response.json()
-        except requests.ConnectionError:
-            raise PgwatchError(
-                f"nothing answers at {self.url}: start `pgwatch run`, or name another address with --url"
-            ) from None
-        except requests.Timeout:
-            raise PgwatchError(f"{self.url} does not answer within {_TIMEOUT} s") from None
-        except requests.JSONDecodeError:
+            return json.loads(response.text) if response.text.strip() else None
+        except ValueError:
+            raise PgwatchError(f"{self.url} is no pgwatch: its answer is no JSON") from None
+
+    def _answer(self, method: str, path: str, **content: Any) -> Any:
+        response = self._request(method, f"api/v1/{path}", **content)
+        try:
+            answer = json.loads(response.text)
+        except ValueError:
             raise PgwatchError(
                 f"{self.url} is no Prometheus API: it answers {response.status_code} and no JSON"
             ) from None
-        except requests.RequestException:
-            raise PgwatchError(f"{self.url} gives no whole answer") from None
         if not isinstance(answer, dict) or "status" not in answer:
             raise PgwatchError(f"{self.url} is no Prometheus API: its answer has no status")
         if answer["status"] != "success":
             raise PgwatchError(str(answer.get("error", "the query failed")))
         return answer
+
+    def _request(self, method: str, path: str, **content: Any) -> "requests.Response":
+        import requests  # noqa: PLC0415 - slow to import
+
+        try:
+            return requests.request(method, f"{self.url}/{path}", timeout=_TIMEOUT, **content)
+        except requests.ConnectionError:
+            raise UnansweredError(
+                f"nothing answers at {self.url}: start `pgwatch run`, or name another address with --url"
+            ) from None
+        except requests.Timeout:
+            raise PgwatchError(f"{self.url} does not answer within {_TIMEOUT} s") from None
+        except requests.RequestException:
+            raise PgwatchError(f"{self.url} gives no whole answer") from None
+
+
+def _refusal(status: int, text: str) -> str:
+    """Return what an answer that is no success says: a JSON string, or an object with a text."""
+    try:
+        body = json.loads(text)
+    except ValueError:
+        body = None
+    if isinstance(body, dict):
+        body = body.get("error") or body.get("message")
+    return body if isinstance(body, str) and body else f"pgwatch answers {status}"
 
 
 def _checked(url: str) -> str:

@@ -16,16 +16,21 @@ from pgwatch.errors import InputError, PgwatchError
 # A module may set LOG_LEVEL, the level when nobody names one (else only warnings are shown), and
 # EXIT_CRASHED, the status of a run that an error ended.
 COMMANDS = {
+    "ack": "say that somebody looks after an alert; who does",
     "baseline": "save what a database is like before a deploy; show it, compare with it after",
     "check": "the gate after a deploy: one run, one verdict, one exit code",
     "config": "write a sample configuration, check one, show what is in effect",
     "demo": "the whole story on a private PostgreSQL server",
     "doctor": "each query on a target: runs, skipped and why, denied and the GRANT",
+    "guide": "the runbook of a deployment, with the state of each step now",
+    "history": "who was told what, when, and with which answer",
     "notify": "send a test message through a receiver",
+    "outbox": "messages that wait or were given up: list, retry, drop",
     "queries": "the catalogue of queries; run one in the terminal",
     "query": "PromQL in the terminal, as a table or a plot",
     "rules": "the rules in force; check, lint, explain, test and export them",
     "run": "the daemon: poll, export, evaluate, notify",
+    "silence": "keep alerts quiet: for a while, each week, or for a deploy",
     "version": "print the version",
 }
 

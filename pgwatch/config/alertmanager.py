@@ -17,6 +17,7 @@ from pgwatch.config.alertmanager_file import (
     NamedIntervals,
     RouteConfig,
 )
+from pgwatch.config.masked import masked
 from pgwatch.config.nearest import nearest
 from pgwatch.config.receivers import ReceiverBuilder
 from pgwatch.errors import InputError, Problem
@@ -67,7 +68,7 @@ def parse_alertmanager(text: str, path: FilePath) -> Routing:
     routing = reader.read(file, path.parent)
     if reader.problems:
         raise InputError(reader.problems)
-    return routing
+    return replace(routing, original=masked(document.value))
 
 
 class _Reader:

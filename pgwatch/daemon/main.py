@@ -17,6 +17,7 @@ from pgwatch.daemon.clock import Clock
 from pgwatch.daemon.health import UNREADY_AFTER
 from pgwatch.daemon.history import HistoryFile
 from pgwatch.daemon.measuring import Measuring
+from pgwatch.daemon.office import DaemonOffice
 from pgwatch.daemon.parts import Parts
 from pgwatch.daemon.status import status_view, unready
 from pgwatch.errors import PgwatchError
@@ -66,6 +67,7 @@ class Daemon:
         self._refused = ""  # why the configuration on disk is not in force
         self._waiting: tuple[str, ...] = ()  # settings that change at the next start only
         self._state_fault = ""
+        self._office: DaemonOffice | None = None
         self._reloads: set[asyncio.Task[None]] = set()  # by signal, under way
 
     async def run(self) -> None:
@@ -109,6 +111,7 @@ class Daemon:
             on_outcome=self._count_delivery,
             tasks=tasks,
         )
+        self._office = DaemonOffice(self._parts, state, self._started)
         self._watch_signals()
         await self._parts.start(self._house)
         self._measuring.end_old(self._goes_on(), round(time.time() * 1000))
@@ -183,6 +186,7 @@ class Daemon:
             unhealthy=lambda: self._parts.unhealthy(datetime.now(UTC)),
             unready=self._unready,
             reload=self._reload,
+            office=lambda: self._office,
             api=ApiSources(
                 store=self._measuring.store,
                 groups=lambda: group_views(self._parts.alerting),

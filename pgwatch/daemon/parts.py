@@ -6,16 +6,21 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from functools import partial
+from typing import TypeVar
 
 from pgwatch.daemon.alerting import Alerting
 from pgwatch.daemon.delivering import Delivering
+from pgwatch.daemon.desk import Desk
 from pgwatch.daemon.health import UNHEALTHY_AFTER, ended
 from pgwatch.daemon.measuring import Measuring
 from pgwatch.daemon.polling import Polling
+from pgwatch.errors import PgwatchError
 from pgwatch.export.own_metrics import OwnMetrics
 from pgwatch.notify.outbox import Queued
 from pgwatch.state.store import State
 from pgwatch.wiring import House
+
+Result = TypeVar("Result")
 
 
 class Parts:
@@ -67,6 +72,22 @@ class Parts:
             "delivery": self._delivery,
         }
         return [*ended(running), *self.late(now, UNHEALTHY_AFTER)]
+
+    async def at_desk(self, work: Callable[[Desk], Result]) -> Result:
+        """Return what `work` does on the alerting thread."""
+        if self.alerting is None:
+            raise PgwatchError("pgwatch is starting")
+        loop = asyncio.get_running_loop()
+        return await loop.run_in_executor(self._thread, lambda: work(self._desk()))
+
+    def wake(self) -> None:
+        """Look at the outbox now."""
+        self._delivering.wake()
+
+    def _desk(self) -> Desk:
+        # On the alerting thread: a reload that came before has put its own in place.
+        assert self.alerting is not None
+        return Desk(deciding=self.alerting.deciding, now=datetime.now(UTC))
 
     def cancel(self) -> None:
         """Cancel all tasks."""

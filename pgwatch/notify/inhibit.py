@@ -1,6 +1,6 @@
 """Inhibition: an alert is not told while another one fires that explains it."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from pgwatch.notify.matcher import matches
@@ -16,9 +16,9 @@ class InhibitRule:
     equal: tuple[str, ...] = ()  # labels that both must have alike; absent in both is alike
 
 
-# By the values of the `equal` labels: which kinds of sources fire, where a kind is whether the source
+# By the values of the `equal` labels: a source of each kind that fires, where a kind is whether the source
 # matches the target side too.
-_Sources = dict[tuple[str, ...], set[bool]]
+_Sources = dict[tuple[str, ...], dict[bool, Labels]]
 
 
 class Inhibitor:
@@ -38,23 +38,29 @@ class Inhibitor:
 
     def inhibits(self, labels: Labels) -> bool:
         """Return whether an alert with `labels` is inhibited."""
-        return any(
-            matches(rule.target, labels) and _explained(rule, labels, sources)
-            for rule, sources in self._rules
-        )
+        return next(self.explanations(labels), None) is not None
+
+    def explanations(self, labels: Labels) -> Iterator[Labels]:
+        """Return for each rule that inhibits an alert with `labels` one alert that explains it."""
+        for rule, sources in self._rules:
+            if matches(rule.target, labels):
+                explanation = _explanation(rule, labels, sources)
+                if explanation is not None:
+                    yield explanation
 
 
 def _by_equal(rule: InhibitRule, sources: Iterable[Labels]) -> _Sources:
     found: _Sources = {}
     for labels in sources:
-        found.setdefault(_equal_values(rule, labels), set()).add(matches(rule.target, labels))
+        kinds = found.setdefault(_equal_values(rule, labels), {})
+        kinds.setdefault(matches(rule.target, labels), labels)
     return found
 
 
-def _explained(rule: InhibitRule, labels: Labels, sources: _Sources) -> bool:
-    kinds = sources.get(_equal_values(rule, labels), set())
+def _explanation(rule: InhibitRule, labels: Labels, sources: _Sources) -> Labels | None:
+    kinds = sources.get(_equal_values(rule, labels), {})
     two_sided_count = not matches(rule.source, labels)
-    return False in kinds or (two_sided_count and True in kinds)
+    return kinds.get(False) or (kinds.get(True) if two_sided_count else None)
 
 
 def _equal_values(rule: InhibitRule, labels: Labels) -> tuple[str, ...]:

@@ -1,10 +1,10 @@
 """What people have said about alerts: silences and acknowledgements."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 
-from pgwatch.notify.silence import Silence
+from pgwatch.notify.silence import Silence, changed, checked, expired
 from pgwatch.samples.labels import Labels
 
 
@@ -38,6 +38,36 @@ class Interventions:
     def held_acknowledgements(self, now: datetime) -> dict[Labels, Acknowledgement]:
         """Return the acknowledgements that stand at `now`, by the alert's labels."""
         return {i: one for i, one in self.acknowledgements.items() if one.holds(now)}
+
+    def with_silence(
+        self, wanted: Silence, new_id: str, now: datetime
+    ) -> tuple["Interventions", str]:
+        """Return what holds with a new or changed silence (`wanted.id` empty or known), and its id.
+
+        Raises SilenceError, or KeyError for an id that is not known.
+        """
+        if wanted.id:
+            saved = changed(self.silences[wanted.id], wanted, new_id, now)
+        else:
+            saved = (replace(checked(wanted, now), id=new_id),)
+        silences = {**self.silences, **{one.id: one for one in saved}}
+        return replace(self, silences=silences), saved[-1].id
+
+    def without_silence(self, silence_id: str, now: datetime) -> "Interventions":
+        """Return what holds when a silence has ended at `now`; raises KeyError if it is not known."""
+        ended = expired(self.silences[silence_id], now)
+        return replace(self, silences={**self.silences, silence_id: ended})
+
+    def with_acknowledgements(self, new: Iterable[Acknowledgement]) -> "Interventions":
+        """Return what holds with `new` acknowledgements, instead of older ones of the same alerts."""
+        added = {one.labels: one for one in new}
+        return replace(self, acknowledgements={**self.acknowledgements, **added})
+
+    def without_acknowledgements(self, alerts: Iterable[Labels]) -> "Interventions":
+        """Return what holds when nobody looks after `alerts` any more."""
+        gone = frozenset(alerts)
+        left = {i: one for i, one in self.acknowledgements.items() if i not in gone}
+        return replace(self, acknowledgements=left)
 
     def next_change(self, now: datetime) -> datetime | None:
         """Return when the next silence ends whose end may have to be told; None: there is none."""

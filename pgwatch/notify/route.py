@@ -11,6 +11,10 @@ from pgwatch.notify.receiver import LogSettings, Receiver
 from pgwatch.samples.labels import Labels, Matcher
 
 
+# An alertmanager.yml that says what `log_only` does, as far as that format can.
+LOG_ONLY = "route:\n  receiver: log\n  group_by: [alertname]\nreceivers:\n  - name: log\n"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Route:
     """A node of the tree with everything it inherits filled in (source: Alertmanager `dispatch/route.go`)."""
@@ -46,6 +50,7 @@ class Routing:
     inhibit_rules: tuple[InhibitRule, ...] = ()
     resolve_timeout: timedelta = timedelta(minutes=5)
     external_url: str = ""  # of pgwatch's own pages, for links in messages
+    original: str = LOG_ONLY  # the configuration as written, without its secrets
     warnings: tuple[str, ...] = field(
         default=()
     )  # what loads but is not honoured, with file and line

@@ -8,8 +8,11 @@ from typing import Any, Final
 
 from sqlalchemy import Connection, Row
 
+from pgwatch.notify.interventions import Acknowledgement
+from pgwatch.notify.matcher import show
 from pgwatch.notify.notification import Notification
 from pgwatch.notify.outbox import Queued
+from pgwatch.notify.silence import Silence
 from pgwatch.state.codec import encode
 from pgwatch.state.schema import event
 
@@ -74,6 +77,28 @@ def outcome(queued: Queued, kind: str, now: datetime, **more: str) -> Event:
     }
     subject = f"{told.receiver}/{told.channel}"
     return Event(time=now, kind=kind, subject=subject, detail=detail, message=queued.id)
+
+
+def silence_event(silence: Silence, kind: str, now: datetime) -> Event:
+    """Return what somebody did with a silence: `silence_made`, `silence_changed`, `silence_ended`."""
+    detail = {
+        "id": silence.id,
+        "by": silence.created_by,
+        "comment": silence.comment,
+        "from": silence.starts_at.isoformat(),
+        "until": silence.ends_at.isoformat(),
+    }
+    if silence.window:
+        detail["window"] = str(silence.window)
+    return Event(time=now, kind=kind, subject=show(silence.matchers), detail=detail)
+
+
+def acknowledgement_event(one: Acknowledgement) -> Event:
+    """Return that somebody looks after an alert now."""
+    detail = {"by": one.owner, "comment": one.comment}
+    if one.until:
+        detail["until"] = one.until.isoformat()
+    return Event(time=one.at, kind="alert_acknowledged", subject=repr(one.labels), detail=detail)
 
 
 def _alerts(told: Notification) -> str:

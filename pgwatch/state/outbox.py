@@ -24,6 +24,7 @@ class OutboxState(StrEnum):
     DELIVERED = "delivered"
     SUPERSEDED = "superseded"  # a newer snapshot of its group tells what it would have told
     DEAD = "dead"
+    DROPPED = "dropped"  # by a person
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -112,6 +113,35 @@ def postponed(connection: Connection, queued: Queued, error: str, until: datetim
 def dead(connection: Connection, queued: Queued, error: str, now: datetime) -> None:
     """Record that it will never be delivered."""
     _end(connection, queued.id, OutboxState.DEAD, now, last_error=error)
+
+
+def retry(connection: Connection, ids: Sequence[int], now: datetime) -> list[int]:
+    """Let messages that wait, were given up or dropped be due `now`; returns the ids of those that are.
+
+    What a newer message of its group has taken up is told by that one.
+    """
+    rows = connection.execute(outbox.select().where(outbox.c.id.in_(ids)).order_by(outbox.c.id))
+    retried = []
+    for row in rows.all():
+        if row.state in (OutboxState.PENDING, OutboxState.DEAD, OutboxState.DROPPED):
+            again = outbox.update().where(outbox.c.id == row.id)
+            connection.execute(again.values(queued_at=now, finished_at=None))
+            if row.state == OutboxState.PENDING:
+                connection.execute(again.values(next_at=now))
+            else:
+                _wait_again(connection, row, attempts=0, until=now, error=row.last_error)
+            retried.append(row.id)
+    return retried
+
+
+def drop(connection: Connection, ids: Sequence[int], now: datetime) -> list[int]:
+    """Let messages that wait or were given up be nobody's business; returns the ids of those that did."""
+    open_states = outbox.c.state.in_([OutboxState.PENDING, OutboxState.DEAD])
+    chosen = select(outbox.c.id).where(outbox.c.id.in_(ids) & open_states)
+    found = connection.execute(chosen).scalars().all()
+    for row_id in found:
+        _end(connection, row_id, OutboxState.DROPPED, now)
+    return list(found)
 
 
 def bring_forward(connection: Connection, channel: ChannelId, now: datetime) -> None:

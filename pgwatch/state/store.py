@@ -223,6 +223,22 @@ class State:
         with self._begin() as connection:
             return outbox_rows.messages(connection, states, limit)
 
+    def retry(self, messages: Sequence[int], now: datetime) -> list[int]:
+        """Let messages that wait, were given up or dropped be due now; returns their ids."""
+        with self.transaction() as changes:
+            retried = outbox_rows.retry(changes._connection, messages, now)
+            for one in retried:
+                changes.record(Event(time=now, kind="message_retried", subject="", message=one))
+        return retried
+
+    def drop(self, messages: Sequence[int], now: datetime) -> list[int]:
+        """Drop messages that wait or were given up; returns the ids of those that did."""
+        with self.transaction() as changes:
+            dropped = outbox_rows.drop(changes._connection, messages, now)
+            for one in dropped:
+                changes.record(Event(time=now, kind="message_dropped", subject="", message=one))
+        return dropped
+
     def message_counts(self) -> dict[OutboxState, int]:
         """Return how many messages are in each state."""
         with self._begin() as connection:

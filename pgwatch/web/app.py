@@ -1,6 +1,5 @@
 """The HTTP application: metrics, health, service discovery, reload, the status page and the API."""
 
-import ipaddress
 import logging
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
@@ -14,8 +13,12 @@ from starlette.routing import Mount, Route
 from pgwatch.errors import PgwatchError
 from pgwatch.export.openmetrics import wants_openmetrics
 from pgwatch.export.prometheus import Page
+from pgwatch.web.access import not_local
+from pgwatch.web.alertmanager_api import alertmanager_routes
 from pgwatch.web.api_adhoc import AdHoc
 from pgwatch.web.graph import graph
+from pgwatch.web.office import Office
+from pgwatch.web.own_api import own_routes
 from pgwatch.web.pages import status_page
 from pgwatch.web.prometheus_api import ApiSources, api_routes
 from pgwatch.web.view import StatusView
@@ -43,6 +46,7 @@ class Providers:
     unready: Callable[[], Sequence[str]]  # why it does not see everything yet; empty: it does
     reload: Callable[[], Awaitable[None]]  # raises PgwatchError and keeps the old configuration
     api: ApiSources = field(default_factory=ApiSources)
+    office: Callable[[], Office | None] = lambda: None  # None: the daemon is starting
 
 
 def create_app(providers: Providers) -> Starlette:
@@ -83,7 +87,7 @@ def create_app(providers: Providers) -> Starlette:
         return _reasons("ready", providers.unready())
 
     async def reload(request: Request) -> Response:
-        if (refusal := _not_local(request)) is not None:
+        if (refusal := not_local(request)) is not None:
             return PlainTextResponse(refusal, status_code=403)
         try:
             await providers.reload()
@@ -112,6 +116,8 @@ def create_app(providers: Providers) -> Starlette:
             Route("/-/ready", ready),
             Route("/-/reload", reload, methods=["POST", "PUT"]),
             Route("/graph", asked),
+            Mount("/api/v2", routes=alertmanager_routes(providers.office)),
+            Mount("/api/pgwatch/v1", routes=own_routes(providers.office)),
             Mount(
                 "/api/v1",
                 routes=api_routes(lambda: providers.api, lambda: providers.status(), adhoc),  # noqa: PLW0108
@@ -142,23 +148,3 @@ def _reasons(word: str, against: Sequence[str]) -> Response:
         return PlainTextResponse(f"pgwatch is {word}\n")
     lines = "".join(f"- {reason}\n" for reason in against)
     return PlainTextResponse(f"pgwatch is not {word}:\n{lines}", status_code=503)
-
-
-def _not_local(request: Request) -> str | None:
-    """Return why `request` may not change anything, None if it may.
-
-    Without authentication only programs on this machine may: no browser, which any web site can
-    make send a POST here (it then says its Origin), and nothing that a proxy on this machine passes on.
-    """
-    host = request.client.host if request.client is not None else ""
-    try:
-        address = ipaddress.ip_address(host)
-    except ValueError:
-        return "only clients on this machine may do this\n"
-    mapped = getattr(address, "ipv4_mapped", None)
-    if not (mapped or address).is_loopback:
-        return "only clients on this machine may do this\n"
-    for header in ("origin", "forwarded", "x-forwarded-for"):
-        if header in request.headers:
-            return f"a request with the header {header} may not do this\n"
-    return None

@@ -1,0 +1,65 @@
+"""What the APIs about alerts ask of the daemon."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Protocol
+
+from pgwatch.alerts.alert import Alert
+from pgwatch.alerts.posted import PostedAlert
+from pgwatch.notify.interventions import Interventions
+from pgwatch.notify.route import Routing, log_only
+from pgwatch.notify.silence import Silence
+from pgwatch.samples.labels import Labels, Matcher
+from pgwatch.state.history import Event
+from pgwatch.state.outbox import OutboxMessage, OutboxState
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Snapshot:
+    """What is known at one time."""
+
+    now: datetime
+    started: datetime = datetime(1970, 1, 1, tzinfo=UTC)
+    routing: Routing = field(default_factory=log_only)
+    interventions: Interventions = field(default_factory=Interventions)
+    alerts: Sequence[Alert] = ()  # with the labels that routes see
+    leases: Mapping[Labels, PostedAlert] = field(default_factory=dict)  # of those that are posted
+
+
+class Office(Protocol):
+    """Answers from a running daemon; a call may take a while, and raises StateError if nothing is saved."""
+
+    async def snapshot(self) -> Snapshot:
+        """Return what is known now."""
+
+    async def put_silence(self, wanted: Silence) -> str:
+        """Make or change a silence; returns its id. Raises SilenceError, KeyError for an unknown id."""
+
+    async def expire_silence(self, silence_id: str) -> None:
+        """End a silence; raises KeyError if it is not known."""
+
+    async def acknowledge(
+        self, matchers: Sequence[Matcher], owner: str, comment: str, until: datetime | None
+    ) -> list[Labels]:
+        """Note that `owner` looks after the firing alerts that match; returns those alerts."""
+
+    async def release(self, matchers: Sequence[Matcher]) -> list[Labels]:
+        """Note that nobody looks after the alerts that match; returns those somebody did."""
+
+    async def post(self, alerts: Iterable[PostedAlert]) -> None:
+        """Take alerts that another program posts."""
+
+    async def events(
+        self, *, limit: int, kind: str | None, since: datetime | None, about: str
+    ) -> list[Event]:
+        """Return the newest events, newest first."""
+
+    async def messages(self, states: Sequence[OutboxState], limit: int) -> list[OutboxMessage]:
+        """Return the newest messages of the outbox, newest first."""
+
+    async def retry(self, messages: Sequence[int]) -> list[int]:
+        """Let messages that wait, were given up or dropped be due now; returns their ids."""
+
+    async def drop(self, messages: Sequence[int]) -> list[int]:
+        """Drop messages that wait or were given up; returns the ids of those that did."""
