@@ -150,10 +150,8 @@ def _option(node: Node) -> str:
 
 
 def _all_triggers(state: State, table: Key, enabled: str) -> None:
-    for key in list(state.objects):
-        here = (key.kind, key.schema, key.table) == (Kind.TRIGGER, table.schema, table.name)
-        if here and state.exists(key):
-            state.change(key, {"enabled": enabled})
+    for key, _ in list(state.of_table(Kind.TRIGGER, table)):
+        state.change(key, {"enabled": enabled})
 
 
 def _type(definition: Node) -> dict[str, Value]:

@@ -256,11 +256,12 @@ def column_type(node: Node) -> TypeName:
 
 def view_query(node: Node) -> Query:
     """Return a view's query."""
-    star = any(
+    text = query_text(node)
+    star = "*" in text and any(
         isinstance(message, pb.ColumnRef) and any(f.HasField("a_star") for f in message.fields)
         for message in walk(node)
     )
-    return Query(query_text(node), star=star)
+    return Query(text, star=star)
 
 
 def relations_read(node: Node) -> frozenset[tuple[str, str]]:

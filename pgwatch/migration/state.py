@@ -1,7 +1,7 @@
 """The net effect so far: what is created, changed, renamed and dropped, statement after statement. Pure."""
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 
 from pgwatch.migration.objects import (
@@ -15,6 +15,7 @@ from pgwatch.migration.objects import (
     Value,
     Values,
 )
+from pgwatch.migration.related import Related
 from pgwatch.migration.renames import OF_TABLE, moved, table_of, type_name
 
 _NAME_BYTES = 63  # NAMEDATALEN - 1
@@ -25,6 +26,7 @@ class State:
 
     def __init__(self) -> None:
         self.objects: dict[Key, Declared] = {}
+        self._related = Related()
         self.unverifiable: list[Unverifiable] = []
         self.search_path: tuple[str, ...] = ("public",)
         self.schemas: dict[
@@ -96,15 +98,17 @@ class State:
         if old is not None and not old.gone:
             facets = {n: f for n, f in old.facets.items() if not replaces or _stays(n)}
         fresh = old is None or old.gone or replaces or not old.created
-        self.objects[key] = Declared(
-            key=key,
-            place=self.place if fresh or old is None else old.place,
-            optional=self.optional,
-            condition=self.condition if fresh or old is None else old.condition,
-            derived=derived,
-            facets=self._merged(facets, values),
-            columns=frozenset(columns),
-            uses=frozenset(uses),
+        self._put(
+            Declared(
+                key=key,
+                place=self.place if fresh or old is None else old.place,
+                optional=self.optional,
+                condition=self.condition if fresh or old is None else old.condition,
+                derived=derived,
+                facets=self._merged(facets, values),
+                columns=frozenset(columns),
+                uses=frozenset(uses),
+            )
         )
 
     def change(self, key: Key, values: Values) -> None:
@@ -112,7 +116,19 @@ class State:
         old = self.objects.get(key)
         if old is None or old.gone:
             old = self._found_there(key)
-        self.objects[key] = replace(old, facets=self._merged(old.facets, values, always=True))
+        self._put(replace(old, facets=self._merged(old.facets, values, always=True)))
+
+    def _put(self, declared: Declared) -> None:
+        self.objects[declared.key] = declared
+        self._related.note(declared)
+
+    def of_table(self, kind: Kind, table: Key) -> Iterator[tuple[Key, Declared]]:
+        """Yield the objects of one kind that a table has."""
+        for key in self._related.to(table):
+            known = self.objects.get(key)
+            same = (key.kind, key.schema, key.table) == (kind, table.schema, table.name)
+            if same and known is not None and not known.gone:
+                yield key, known
 
     def _found_there(self, key: Key) -> Declared:
         """Return an object that was there before, of which this statement is the first to speak."""
@@ -146,23 +162,23 @@ class State:
     def _dependents(self, key: Key, *, cascade: bool) -> list[Key]:
         return [
             other
-            for other, known in self.objects.items()
-            if _belongs(known, key) or (cascade and _depends(known, key))
+            for other in self._related.to(key)
+            if (known := self.objects.get(other)) is not None
+            and (_belongs(known, key) or (cascade and _depends(known, key)))
         ]
 
     def rename(self, key: Key, new: Key) -> None:
         """Move an object, and everything that belongs to it, to another name or schema."""
-        renamed: dict[Key, Declared] = {}
-        for other, known in self.objects.items():
-            if other == key:
-                continue
-            one = moved(other, known, key, new)
-            renamed[one.key] = one
-        old = self.objects.get(key)
+        others = tuple(self.objects) if key.kind is Kind.SCHEMA else self._related.to(key)
+        leaving = {k: self.objects[k] for k in others if k in self.objects and k != key}
+        old = self.objects.pop(key, None)
         if old is None or old.gone:
             old = self._found_there(key)
-        renamed[new] = replace(moved(key, old, key, new), key=new, place=self.place)
-        self.objects = renamed
+        for other in leaving:
+            del self.objects[other]
+        for other, known in leaving.items():
+            self._put(moved(other, known, key, new))
+        self._put(replace(moved(key, old, key, new), key=new, place=self.place))
 
     def derived_name(self, *parts: str, label: str) -> str:
         """Return what PostgreSQL calls a constraint or index without a name (makeObjectName)."""
@@ -206,9 +222,12 @@ def _belongs(known: Declared, to: Key) -> bool:
         )
         return same_table and to.name in known.columns
     if to.kind in (Kind.TABLE, Kind.VIEW, Kind.MATERIALIZED_VIEW, Kind.DOMAIN):
-        parent = known.facets.get("partition of")
-        if parent is not None and parent.value == str(to):
-            return True
+        texts = {
+            n: str(known.facets[n].value) for n in ("partition of", "owned by") if n in known.facets
+        }
+        if texts:
+            owner = texts.get("owned by", "").startswith(f"{to.name}.")
+            return owner or texts.get("partition of") == str(to)
         if key.kind is Kind.INDEX:
             return table_of(known) == to.name
         return key.kind in OF_TABLE and key.table == to.name

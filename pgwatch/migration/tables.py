@@ -62,14 +62,9 @@ def create_table(state: State, node: Node) -> None:
 def _copy_columns(state: State, key: Key, node: Node) -> None:
     """LIKE: what it copies is known where an earlier statement declared it."""
     source = state.relation(node.relation.schemaname, node.relation.relname)
-    for other, known in list(state.objects.items()):
-        if other.kind is Kind.COLUMN and (other.schema, other.table) == (
-            source.schema,
-            source.name,
-        ):
-            kept = {n: f.value for n, f in known.facets.items() if n in ("type", "nullable")}
-            if not known.gone:
-                state.create(Key(Kind.COLUMN, key.schema, other.name, key.name), kept)
+    for other, known in list(state.of_table(Kind.COLUMN, source)):
+        kept = {n: f.value for n, f in known.facets.items() if n in ("type", "nullable")}
+        state.create(Key(Kind.COLUMN, key.schema, other.name, key.name), kept)
 
 
 def add_column(state: State, table: Key, node: Node) -> None:
@@ -169,15 +164,14 @@ def add_constraint(state: State, table: Key, node: Node, *, column: str = "") ->
 def _twice(state: State, table: Key, values: Mapping[str, Value]) -> bool:
     """Return whether the same statement makes such a key already: the server makes one of both."""
     same = ("columns", "include", "deferrable")
-    return any(
-        (key.kind, key.schema, key.table) == (Kind.CONSTRAINT, table.schema, table.name)
-        and known.place == state.place
-        and known.facets["kind"].value in ("primary key", "unique")
-        and all(known.facets[name].value == values[name] for name in same)
-        and ("nulls" not in known.facets or known.facets["nulls"].value == values["nulls"])
-        for key, known in state.objects.items()
-        if "kind" in known.facets
-    )
+    for _, known in state.of_table(Kind.CONSTRAINT, table):
+        other = {name: facet.value for name, facet in known.facets.items()}
+        if known.place != state.place or other.get("kind") not in ("primary key", "unique"):
+            continue
+        nulls = other.get("nulls", values["nulls"]) == values["nulls"]
+        if nulls and all(other[name] == values[name] for name in same):
+            return True
+    return False
 
 
 _KEYS = (pb.CONSTR_PRIMARY, pb.CONSTR_UNIQUE)
