@@ -20,19 +20,13 @@ from pgwatch.check.news import known_findings
 from pgwatch.check.run import run_check
 from pgwatch.check.verdict import EXIT_UNMEASURED, Report
 from pgwatch.cli.check_report import add_report_options, refuse_unwritable, status_of, write
-from pgwatch.cli.inputs import add_target_options, read_inputs
+from pgwatch.cli.inputs import add_target_options, duration_option, read_inputs
 from pgwatch.cli.options import CommandParser
 from pgwatch.cli.settings import settings_inputs
 from pgwatch.config.choose import Inputs
 from pgwatch.errors import InputError, Problem
-from pgwatch.gate import (
-    GateOptions,
-    announced_by,
-    baseline_limits,
-    benchmarks_of,
-    check_plan,
-)
-from pgwatch.units import parse_duration
+from pgwatch.gate import check_plan
+from pgwatch.rooms import GateOptions, announced_by, baseline_limits, benchmarks_of
 
 LOG_LEVEL = "error"  # what degrades a run is said by the command
 EXIT_CRASHED = EXIT_UNMEASURED  # never 1: that is the comparison's no
@@ -104,7 +98,7 @@ def _add_migrations(parser: argparse.ArgumentParser) -> None:
 def _add_timeout(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--timeout",
-        type=_duration,
+        type=duration_option,
         default=timedelta(seconds=60),
         metavar="DURATION",
         help="for reading the targets (default: 60s)",
@@ -264,13 +258,3 @@ def _beside_file(arguments: argparse.Namespace, new: Path) -> Report:
 def _where(snapshot: Snapshot) -> str:
     same = snapshot.target == snapshot.database
     return snapshot.database if same else f"{snapshot.target}/{snapshot.database}"
-
-
-def _duration(text: str) -> timedelta:
-    try:
-        value = parse_duration(text)
-    except ValueError as error:
-        raise argparse.ArgumentTypeError(str(error)) from error
-    if not value:
-        raise argparse.ArgumentTypeError("expected more than nothing, such as 30s")
-    return value

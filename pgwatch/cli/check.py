@@ -21,12 +21,12 @@ from pgwatch.cli.check_report import (
     wants_colour,
     write,
 )
-from pgwatch.cli.inputs import add_target_options, read_inputs
+from pgwatch.cli.inputs import add_target_options, duration_option, read_inputs
 from pgwatch.cli.settings import settings_inputs
 from pgwatch.errors import InputError, Problem
-from pgwatch.gate import DEFAULT_PHASES, Chosen, GateOptions, check_plan, checks_of
+from pgwatch.gate import Chosen, check_plan, checks_of
+from pgwatch.rooms import DEFAULT_PHASES, GateOptions
 from pgwatch.rules.rule import Phase
-from pgwatch.units import parse_duration
 
 LOG_LEVEL = "error"  # what degrades a run stands in its report
 EXIT_CRASHED = EXIT_UNMEASURED  # never 1: that is the gate's no
@@ -51,19 +51,19 @@ def _add_running(group: argparse._ArgumentGroup) -> None:
     group.add_argument("--once", action="store_true", help="run once and end with a verdict")
     group.add_argument(
         "--wait",
-        type=_duration,
+        type=duration_option,
         metavar="DURATION",
         help="run again and again until it passes or the time is out; ends with the last verdict",
     )
     group.add_argument(
         "--window",
-        type=_duration,
+        type=duration_option,
         metavar="DURATION",
         help="look twice, this far apart, so that rules can be judged that need history: rates, increases",
     )
     group.add_argument(
         "--timeout",
-        type=_duration,
+        type=duration_option,
         default=timedelta(seconds=60),
         metavar="DURATION",
         help="for each run as a whole (default: 60s)",
@@ -174,9 +174,9 @@ def _run(arguments: argparse.Namespace) -> int:
     if live:
         return _live(plan)
     if arguments.wait:
-        report = asyncio.run(until_passed(lambda: _measure(plan), wait=arguments.wait))
+        report = asyncio.run(until_passed(lambda: measure(plan), wait=arguments.wait))
     else:
-        report = asyncio.run(_measure(plan))
+        report = asyncio.run(measure(plan))
     write(report, arguments)
     return status_of(report, arguments)
 
@@ -223,7 +223,8 @@ def _options(arguments: argparse.Namespace) -> GateOptions:
     )
 
 
-async def _measure(plan: CheckPlan) -> Report:
+async def measure(plan: CheckPlan) -> Report:
+    """Run the gate once; on a terminal, standard error shows how far it is."""
     if not sys.stderr.isatty():
         return await run_check(plan)
 
@@ -262,13 +263,3 @@ def _list(found: Chosen, *, as_json: bool) -> None:
     for row in rows:
         note = "  needs history: the daemon's" if row["needs_history"] else ""
         print(f"{row['name']:<{width}}  {row['phase']:<11}  {row['severity']:<8}{note}".rstrip())
-
-
-def _duration(text: str) -> timedelta:
-    try:
-        duration = parse_duration(text)
-    except ValueError as error:
-        raise argparse.ArgumentTypeError(str(error)) from error
-    if not duration:
-        raise argparse.ArgumentTypeError("expected more than nothing, such as 30s")
-    return duration
