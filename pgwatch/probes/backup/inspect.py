@@ -5,7 +5,6 @@ import shutil
 import subprocess
 import tarfile
 import time
-from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -23,6 +22,7 @@ from pgwatch.probes.backup.archive import (
 from pgwatch.probes.backup.inspection import Form, Inspection
 from pgwatch.probes.backup.stream import (
     DamagedError,
+    Ends,
     UntoldError,
     compression_of,
     ends_of,
@@ -319,9 +319,8 @@ def _tar(path: Path, head: bytes, until: float) -> Inspection:
         return _untold(form, error)
     except (BrokenError, NewerError) as error:
         return replace(said, problems=(f"{_TOC}: {error}",))
-    # Two blocks of zeros end a tar file, https://www.gnu.org/software/tar/manual/html_node/Standard.html
-    if ends.tail[-1024:].strip(b"\0") or (not ends.compression and _breaks_off(path)):
-        return replace(said, problems=("it breaks off: the end of the tar file is missing",))
+    if problems := _tar_problems(path, ends):
+        return replace(said, problems=problems)
     read = (
         f"all of it, through {ends.compression}" if ends.compression else "the frame of its files"
     )
@@ -377,28 +376,28 @@ def _verified(path: Path, said: Inspection, until: float) -> Inspection:
 
 
 def _base_in_tar(path: Path, said: Inspection, until: float) -> Inspection:
-    tars = sorted(path.glob("*.tar*"))
     problems: list[str] = []
-    for file in tars:
+    for file in sorted(path.glob("*.tar*")):
         found = _tar_of_base(file, until)
         problems += [f"{file.name}: {problem}" for problem in found.problems]
         if found.untold:
             said = replace(said, untold=found.untold, cures=found.cures)
-    return replace(
-        said, problems=tuple(problems), read="its manifest and the frame of each tar file"
-    )
+    read = "its manifest and the frame of each tar file"
+    return replace(said, problems=tuple(problems), read=read)
 
 
 def _tar_of_base(file: Path, until: float) -> Inspection:
-    check: Callable[[Path, float], Inspection] = _inspect_file
-    found = check(file, until)
-    if found.form is Form.UNKNOWN and found.problems and _is_tar(file):
-        return replace(found, problems=()) if not _breaks_off(file) else found
-    return found
-
-
-def _is_tar(file: Path) -> bool:
     try:
-        return head_of(file)[257:262] == _TAR_MAGIC
-    except (DamagedError, UntoldError):
-        return False
+        ends = ends_of(file, until)
+    except DamagedError as error:
+        return Inspection(form=Form.BASE_TAR, problems=(f"it is damaged: {error}",))
+    except UntoldError as error:
+        return _untold(Form.BASE_TAR, error)
+    return Inspection(form=Form.BASE_TAR, problems=_tar_problems(file, ends))
+
+
+def _tar_problems(path: Path, ends: Ends) -> tuple[str, ...]:
+    # Two blocks of zeros end it, https://www.gnu.org/software/tar/manual/html_node/Standard.html
+    if ends.tail[-1024:].strip(b"\0") or (not ends.compression and _breaks_off(path)):
+        return ("it breaks off: the end of the tar file is missing",)
+    return ()
