@@ -219,7 +219,7 @@ def _held(snapshot: Snapshot) -> Iterator[str]:
 
 
 def _compare(arguments: argparse.Namespace) -> int:
-    refuse_unwritable(arguments.output)
+    refuse_unwritable(arguments)
     files = [word for word in arguments.new if not _DSN.match(word)]
     if not files:
         report = _beside_live(arguments)

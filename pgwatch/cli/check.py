@@ -168,7 +168,7 @@ def _run(arguments: argparse.Namespace) -> int:
     if live:
         _refuse_live(arguments)
     plan = check_plan(read_inputs(arguments), options)
-    refuse_unwritable(arguments.output)
+    refuse_unwritable(arguments)
     # A pipeline that gives up sends SIGTERM: end as for an interrupt, so that the server hears of it too.
     signal.signal(signal.SIGTERM, lambda *_: signal.raise_signal(signal.SIGINT))
     if live:
