@@ -37,6 +37,7 @@ def _of_baseline(name: str, severity: Severity) -> ExtraSpec:
 EXTRA_SPECS: tuple[ExtraSpec, ...] = (
     ExtraSpec(name="backup", phase=Phase.PRE, severity=Severity.CRITICAL, needs=""),
     _of_migrations("migration_readiness", Phase.PRE),
+    _of_migrations("migration_preflight", Phase.PRE),
     ExtraSpec(
         name="migration_locks", phase=Phase.PRE, severity=Severity.WARNING, needs="--migrations"
     ),

@@ -1,16 +1,17 @@
-"""Which rooms look before a migration: whether it could run, and whom it would hold up."""
+"""Which rooms look before a migration: whether it could run, what would fail, whom it would hold up."""
 
 from collections.abc import Collection, Sequence
 from pathlib import Path
 
-from pgwatch.check import migration_locks, migration_readiness
+from pgwatch.check import migration_locks, migration_preflight, migration_readiness
 from pgwatch.check.extra import ExtraCheck
 from pgwatch.rules.accepted import Accepted
 
 
 def wanted_before(names: Collection[str]) -> bool:
     """Return whether one of them is among the checks `names`."""
-    return migration_readiness.NAME in names or migration_locks.NAME in names
+    rooms = (migration_readiness.NAME, migration_preflight.NAME, migration_locks.NAME)
+    return any(name in names for name in rooms)
 
 
 def rooms_before(
@@ -27,6 +28,8 @@ def rooms_before(
                 statements=statements, paths=paths, accepted=accepted
             )
         )
+    if migration_preflight.NAME in names:
+        rooms.append(migration_preflight.PreflightChecks(paths=paths, accepted=accepted))
     if migration_locks.NAME in names:
         rooms.append(migration_locks.LockChecks(statements=statements, accepted=accepted))
     return rooms

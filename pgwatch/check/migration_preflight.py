@@ -1,0 +1,121 @@
+"""The check `migration_preflight`: which statements of a migration would fail now."""
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from pgwatch.check.extra import BY_NAME, Visit, untold
+from pgwatch.check.place import shown
+from pgwatch.check.verdict import CheckResult, Finding, Verdict
+from pgwatch.rules.accepted import Accepted, accepted_by
+from pgwatch.targets.connect import ConnectError, open_session
+from pgwatch.targets.session import RefusedError, SessionBrokenError, SilentServerError
+
+if TYPE_CHECKING:
+    from pgwatch.migration.preflight.predict import Prediction, Preflight
+
+NAME = "migration_preflight"
+_UNTOLD = "unverifiable"
+_QUOTED = 100  # characters of a statement
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PreflightChecks:
+    """Tries the statements of migrations on a picture of the database."""
+
+    paths: Sequence[Path]
+    accepted: Sequence[Accepted] = ()
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Its one check."""
+        return (NAME,)
+
+    async def run(self, visit: Visit) -> list[CheckResult]:
+        """Return the check; what kept us from looking is the reason why it is unknown."""
+        started = time.perf_counter()
+        found = await self._look(visit)
+        elapsed = time.perf_counter() - started
+        if isinstance(found, str):
+            return untold(self.names, visit, found, elapsed=elapsed)
+        findings = [_finding(one) for one in found.predictions]
+        counted = tuple(
+            one for one in findings if not accepted_by(self.accepted, NAME, one.labels, visit.now)
+        )
+        verdict, reason = _verdict(counted, accepted=len(findings) - len(counted))
+        spec = BY_NAME[NAME]
+        return [
+            CheckResult(
+                name=NAME,
+                target=visit.target.name,
+                database=visit.database,
+                phase=spec.phase,
+                severity=spec.severity,
+                verdict=verdict,
+                reason=reason,
+                findings=counted,
+                duration_seconds=elapsed,
+            )
+        ]
+
+    async def _look(self, visit: Visit) -> "Preflight | str":
+        from pgwatch.migration.preflight.predict import preflight  # noqa: PLC0415 - brings the grammar
+
+        visit.say("trying the migrations' statements")
+        try:
+            session, _ = await open_session(visit.target, visit.database, prepare=False)
+        except ConnectError as error:
+            return f"no session: {error}"
+        try:
+            return await preflight(session, self.paths)
+        except (RefusedError, SessionBrokenError, SilentServerError) as error:
+            return f"the catalogue could not be read: {error}"
+        finally:
+            await session.close()
+
+
+def _verdict(findings: Sequence[Finding], *, accepted: int) -> tuple[Verdict, str]:
+    """Return `fail` for a statement that will fail, `warn` where all that will have their way already."""
+    untold_count = sum(one.labels["problem"] == _UNTOLD for one in findings)
+    harmless = sum(one.labels.get("harmless") == "true" for one in findings)
+    notes = [f"{harmless} will fail although what they want is there already"] if harmless else []
+    if untold_count:
+        notes.append(f"{untold_count} could not be told")
+    if accepted:
+        notes.append(f"{accepted} accepted and not counted")
+    if len(findings) > untold_count + harmless:
+        verdict = Verdict.FAIL
+    elif untold_count:
+        verdict = Verdict.UNKNOWN
+    else:
+        verdict = Verdict.WARN if harmless else Verdict.PASS
+    return verdict, "; ".join(notes)
+
+
+def _finding(one: "Prediction") -> Finding:
+    file = shown(one.file)
+    labels = {
+        "migration": one.migration,
+        "file": file,
+        "line": str(one.line),
+        "kind": one.kind,
+        "object": one.object,
+        "problem": str(one.trouble),
+    }
+    if one.sqlstate:
+        labels["sqlstate"] = one.sqlstate
+    if one.harmless:
+        labels["harmless"] = "true"
+    statement = " ".join(one.sql.split())
+    if len(statement) > _QUOTED:
+        statement = statement[: _QUOTED - 1] + "…"
+    examples = f" Rows in the way: {'; '.join(one.examples)}." if one.examples else ""
+    state = f" (SQLSTATE {one.sqlstate})" if one.sqlstate else ""
+    return Finding(
+        summary=f"{one.reason}{state}",
+        description=f"{file}:{one.line}: {statement}.{examples}",
+        labels=labels,
+        object=one.object,
+    )
