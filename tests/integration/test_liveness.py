@@ -9,6 +9,7 @@ import psycopg
 import pytest
 
 from pgwatch.demo import database as roofing
+from pgwatch.demo.server import LocalServer
 from pgwatch.migration.compare import Fault
 from pgwatch.migration.liveness.judge import Liveness, judge_liveness
 from pgwatch.migration.liveness.probe import Writes, probe_writes
@@ -16,7 +17,10 @@ from pgwatch.migration.verify import read_migrations
 from pgwatch.targets.connect import open_session
 from pgwatch.targets.dsn import Dsn
 from pgwatch.targets.target import Target
+from tests.conftest import create_database, drop_database
+from tests.integration.test_migration_verify import psql, sections
 from tests.liveness_cases import BEFORE, CASES, OWN, Case
+from tests.random_bodies import Bodies
 
 
 def judged(dsn: str, files: Sequence[Path]) -> Liveness:
@@ -78,6 +82,57 @@ def test_demo(any_database: str, fixed: bool) -> None:
     assert told == (
         [] if fixed else [(206, "calendar_events.trigger_validate_calendar_event", "42703")]
     )
+
+
+MIGRATIONS = Path(__file__).parent.parent / "fixtures" / "migrations"
+CLASSES = Path(__file__).parent.parent / "fixtures" / "liveness"
+
+
+@pytest.mark.parametrize("file", sorted(CLASSES.glob("*.sql")), ids=lambda file: file.stem)
+def test_failure_class_is_told_at_its_line_and_its_healthy_twin_is_not(
+    any_server: LocalServer, file: Path, tmp_path: Path
+) -> None:
+    parts = sections(file)
+    expected = [
+        f"{number} {one}"
+        for number, line in enumerate(parts["migration"].splitlines(), 1)
+        if " -- " in line
+        for one in line.split(" -- ")[1].split("; ")
+    ]
+    assert told_of(any_server, parts, "healthy", tmp_path) == []
+    assert told_of(any_server, parts, "migration", tmp_path) == expected
+
+
+@pytest.mark.parametrize(
+    "file", sorted((MIGRATIONS / "classes").glob("*.sql")), ids=lambda f: f.stem
+)
+def test_healthy_migrations_have_nothing_dead(
+    server: LocalServer, file: Path, tmp_path: Path
+) -> None:
+    assert told_of(server, sections(file), "healthy", tmp_path) == []
+
+
+def test_large_healthy_migration_has_nothing_dead(any_database: str) -> None:
+    psql(any_database, MIGRATIONS / "before.sql", MIGRATIONS / "healthy.sql")
+    assert judged(any_database, [MIGRATIONS / "healthy.sql"]).dead == ()
+
+
+def told_of(server: LocalServer, parts: dict[str, str], kind: str, folder: Path) -> list[str]:
+    """What is found after `psql` ran the parts "before" and `kind`, in the order of the file."""
+    for part, text in parts.items():
+        (folder / part).write_text(text)
+    name = create_database(server)
+    try:
+        dsn = server.dsn(name)
+        assert "ERROR" not in psql(dsn, folder / "before", folder / kind)
+        found = sorted(judged(dsn, [folder / kind]).dead, key=lambda one: one.place.line)
+    finally:
+        drop_database(server, name)
+    events = [re.search(r"every (.*) on", one.message) for one in found]
+    return [
+        f"{one.place.line} {one.key.kind} {one.key} {one.sqlstate}{f' {event[1]}' if event else ''}"
+        for one, event in zip(found, events, strict=True)
+    ]
 
 
 WRITES = """
@@ -167,3 +222,40 @@ def test_role_that_may_not_look_cannot_tell(database: str, tmp_path: Path) -> No
     assert judged(database, [migration]).dead == ()
     with psycopg.connect(database, autocommit=True) as connection:
         connection.execute("DROP ROLE reader")
+
+
+def test_guards_made_at_random_let_through_what_really_runs(
+    any_server: LocalServer, tmp_path: Path
+) -> None:
+    seeds = range(120)
+    name = create_database(any_server)
+    dsn = any_server.dsn(name)
+    parts = []
+    for seed in seeds:
+        body = Bodies(seed, f"t{seed}").body()
+        parts.append(f"""CREATE TABLE t{seed} (id int, name text);
+INSERT INTO t{seed} VALUES (1, 'one');
+CREATE FUNCTION f{seed}() RETURNS trigger LANGUAGE plpgsql AS $body$ {body} $body$;
+CREATE TRIGGER g{seed} BEFORE INSERT OR UPDATE OR DELETE ON t{seed}
+    FOR EACH ROW EXECUTE FUNCTION f{seed}('argument');""")
+    migration = tmp_path / "migration.sql"
+    migration.write_text("\n".join(parts))
+    wrong = []
+    with psycopg.connect(dsn, autocommit=True) as connection:
+        connection.execute(migration.read_bytes())
+        found = {str(one.key): one for one in judged(dsn, [migration]).dead}
+        for seed in seeds:
+            one = found.get(f"t{seed}.g{seed}")
+            told = {e for e in ("INSERT", "UPDATE", "DELETE") if one and e in one.message}
+            runs = {
+                "INSERT": f"INSERT INTO t{seed} VALUES (2)",
+                "UPDATE": f"UPDATE t{seed} SET id = 3",
+                "DELETE": f"DELETE FROM t{seed}",
+            }
+            fails = {event for event, run in runs.items() if raised(connection, run)}
+            # What only an exception leads to is told as such; whether one comes only running shows.
+            if told != fails and not (one and " when " in one.message and not fails):
+                wrong.append((seed, told, fails, Bodies(seed, f"t{seed}").body()))
+    drop_database(any_server, name)
+    assert len(found) > 20
+    assert not wrong, "\n".join(map(str, wrong))

@@ -125,7 +125,8 @@ def _of_trigger(defects: Sequence[Defect], where: Places) -> Dead:
     first = _first(defects)
     trigger, routine = first.case.trigger, first.case.routine
     assert trigger is not None
-    events = [event for event in trigger.events if any(d.case.event == event for d in defects)]
+    told = [d for d in defects if bool(d.conditions) == bool(first.conditions)]
+    events = [event for event in trigger.events if any(d.case.event == event for d in told)]
     fails = f"{' and '.join(events)} on {trigger.table.label} fails"
     place = where.declared.get(routine.key) or where.of_trigger(trigger)
     every = "" if trigger.conditional or first.conditions else "every "

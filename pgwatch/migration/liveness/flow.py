@@ -18,6 +18,8 @@ from pgwatch.migration.liveness.tree import (
 )
 from pgwatch.migration.liveness.variables import Variable
 
+_CAUGHT = "an exception was caught"
+
 
 class Walk(Collector):
     """One walk through a body; `pieces` are in the order in which they stand."""
@@ -84,14 +86,17 @@ class Walk(Collector):
             self._caught = (*caught, *swallowed(handlers))
         reached = self._statements(node.get("body", []))
         self._caught = caught
+        handled = False
         for handler in handlers:
             inner = self._scope
             texts = {n: Variable(name=n, sql="NULL::text") for n in ("sqlstate", "sqlerrm")}
             self._scope = inner.inside("", texts)
-            reached = self._branch(handler.get("action", []), "an exception") or reached
+            handled = self._branch(handler.get("action", []), _CAUGHT) or handled
             self._scope = inner
+        if handled and not reached:
+            self._conditions = (*self._conditions, _CAUGHT)  # up to the end of the branch
         self._scope = outer
-        return reached
+        return reached or handled
 
     def _with_shape(self, block: int, variable: Variable) -> Variable:
         shape = self._filled.get((block, variable.name))
@@ -174,11 +179,14 @@ class Walk(Collector):
     def fori(self, node: Tree) -> bool:
         """FOR i IN a..b."""
         line = node.get("lineno", 0)
-        for part in ("lower", "upper", "step"):
-            self._expression(node.get(part), line)
+        first, last, _ = (self._expression(node.get(p), line) for p in ("lower", "upper", "step"))
         name = node["var"]["PLpgSQL_var"]["refname"]
-        self._looped(node, {name: Variable(name=name, sql="NULL::integer")}, "")
-        return True
+        begin, end = evaluate(first, self._known), evaluate(last, self._known)
+        if node.get("reverse"):
+            begin, end = end, begin
+        once = isinstance(begin, int) and isinstance(end, int) and begin <= end
+        reached = self._looped(node, {name: Variable(name=name, sql="NULL::integer")}, "")
+        return reached or not once or "PLpgSQL_stmt_exit" in str(node.get("body", []))
 
     def fors(self, node: Tree) -> bool:
         """FOR row IN query."""
@@ -208,11 +216,12 @@ class Walk(Collector):
         self._looped(node, {}, "its loop has an element")
         return True
 
-    def _looped(self, node: Tree, variables: Mapping[str, Variable], condition: str) -> None:
+    def _looped(self, node: Tree, variables: Mapping[str, Variable], condition: str) -> bool:
         outer = self._scope
         self._scope = outer.inside(node.get("label", "").lower(), variables)
-        self._branch(node.get("body", []), condition)
+        reached = self._branch(node.get("body", []), condition)
         self._scope = outer
+        return reached
 
     def exit(self, node: Tree) -> bool:
         """EXIT and CONTINUE."""
