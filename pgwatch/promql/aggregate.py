@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from pgwatch.promql.ast import AggregateExpr
-from pgwatch.promql.compensated import Floats, column_sums, mean, total
+from pgwatch.promql.compensated import Floats, mean, sum_parts, total
 from pgwatch.promql.errors import PromqlError
 from pgwatch.promql.format import plain_number
 from pgwatch.promql.ranges import quantiles
@@ -156,7 +156,7 @@ def _sum(step: Step, _: float) -> Floats:
         values = step.values
         if step.grid.size > len(values):
             values = np.append(values, 0.0)
-        sums = column_sums(values[step.grid])
+        sums: Floats = np.add(*sum_parts(values[step.grid]))
         if np.isfinite(sums).all():
             return sums
     elements = step.values.tolist()
