@@ -126,3 +126,58 @@ def test_migration_that_is_not_there_is_a_mistake(database: str, tmp_path: Path)
     assert "no migration file matches 'nothing/*.sql'" in ran.err
     ran = gate(database, "--only", "migration_types", cwd=tmp_path)
     assert ran.status == 2
+
+
+BROKEN = """
+CREATE TABLE house (id int PRIMARY KEY, price numeric(12,2));
+CREATE FUNCTION stamp() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    NEW.changed := now();
+    RETURN NEW;
+END $$;
+CREATE TRIGGER house_stamp BEFORE INSERT OR UPDATE ON house FOR EACH ROW EXECUTE FUNCTION stamp();
+CREATE FUNCTION tidy() RETURNS void LANGUAGE plpgsql AS $$ BEGIN EXECUTE 'ANALYZE ' || 'house'; END $$;
+"""
+
+
+def test_trigger_that_cannot_run_is_told_with_its_line_and_sqlstate(
+    database: str, folder: Path
+) -> None:
+    file = folder / "migrations" / "1_house" / "migration.sql"
+    file.write_text(BROKEN)
+    sql(database, BROKEN)
+    ran = only_migrations(database, folder)
+    check = ran.check("migration_liveness")
+    assert (ran.status, check["verdict"], check["phase"]) == (1, "fail", "post")
+    [found] = check["findings"]
+    assert found["labels"] == {
+        "migration": "1_house",
+        "file": "migrations/1_house/migration.sql",
+        "line": "3",
+        "kind": "trigger",
+        "object": "house.house_stamp",
+        "problem": "dead",
+        "sqlstate": "42703",
+    }
+    assert 'record "new" has no field "changed"' in found["summary"]
+    assert "every INSERT and UPDATE on house fails" in found["summary"]
+    assert "migration.sql:5" in found["description"]
+
+    ran = only_migrations(database, folder, "--probe-writes")
+    [found] = ran.check("migration_liveness")["findings"]
+    assert found["object"] == "house.house_stamp"  # not told twice
+    assert "rolled back" in ran.check("migration_liveness")["reason"]
+
+    sql(database, "ALTER TABLE house ADD COLUMN changed timestamptz")
+    ran = only_migrations(database, folder, "--probe-writes")
+    check = ran.check("migration_liveness")
+    assert (ran.status, check["verdict"], check["findings"]) == (0, "pass", [])
+    assert "1 function with EXECUTE: what that runs is not judged" in check["reason"]
+    with psycopg.connect(database) as connection:
+        assert connection.execute("SELECT count(*) FROM house").fetchall() == [(0,)]
+
+
+def test_probe_writes_needs_migrations(database: str, tmp_path: Path) -> None:
+    ran = pgwatch("check", "--once", "--probe-writes", database, cwd=tmp_path)
+    assert ran.status == 2
+    assert "--probe-writes: it belongs to migration_liveness: name --migrations" in ran.err
