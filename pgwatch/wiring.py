@@ -28,6 +28,7 @@ from pgwatch.targets.target import HostSource, Target
 if TYPE_CHECKING:
     from pgwatch.config.fields import ListenAddress
     from pgwatch.config.schema import HttpProbeSettings, Settings
+    from pgwatch.notify.duties import Duties
     from pgwatch.notify.route import Routing
 
 HOST_PACK = "host"  # reads /proc of the server's machine; only where the target says `host: {source: server}`
@@ -156,6 +157,20 @@ def http_probes(
     return tuple(probe(one) for one in settings.http_probes)
 
 
+def drift_probes(inputs: Inputs) -> tuple[Probe, ...]:
+    """Return the probe of each target that verifies the migrations, none without any."""
+    settings = inputs.settings
+    if settings is None or not settings.migrations:
+        return ()
+    from pgwatch.migration.drift import DriftProbe  # noqa: PLC0415 - brings the SQL grammar
+
+    patterns = tuple(map(str, settings.migrations))
+    return tuple(
+        DriftProbe(target=target, patterns=patterns, interval=settings.migrations_interval)
+        for target in inputs.targets
+    )
+
+
 def producers_of(
     catalog: Catalog,
     groups: Sequence[RuleGroup],
@@ -173,6 +188,9 @@ def producers_of(
     for metric in _HTTP_METRICS:
         by_metric[metric] = [probe.source.query for probe in http]
         missing[metric] = "no `http_probes` are configured"
+    # The gate does not wait for the daemon's next look: it has checks of its own that look at once.
+    by_metric["pg_declared_object_problem"] = ["probe/migrations"]
+    missing["pg_declared_object_problem"] = "the checks migration_* tell it, with --migrations"
     return Producers(by_metric, groups, missing=missing, window=window)
 
 
@@ -185,6 +203,7 @@ class House:
     groups: tuple[RuleGroup, ...]
     accepted: tuple[Accepted, ...]
     routing: "Routing"
+    duties: "Duties"  # what pgwatch tells on its own account
     surroundings: Surroundings  # what templates of rules may say about this pgwatch
     listen: "ListenAddress"
     state_path: Path
@@ -194,6 +213,7 @@ class House:
 
 def assemble(inputs: Inputs) -> House:
     """Return what `inputs` configure; raises InputError with what is wrong with any file it names."""
+    from pgwatch.config.notifications import duties_of  # noqa: PLC0415 - brings pydantic
     from pgwatch.config.schema import Settings  # noqa: PLC0415 - the gate does without pydantic
     from pgwatch.config.state import default_state_path  # noqa: PLC0415 - only the daemon needs it
 
@@ -202,13 +222,17 @@ def assemble(inputs: Inputs) -> House:
     refuse_equal_names([*inputs.targets, *http])
     catalog, groups = catalog_of(inputs), rule_groups(inputs)
     hosts = [probe for target in inputs.targets for probe in host_probes(target)]
+    drift = drift_probes(inputs)
     surroundings = surroundings_of(settings)
+    routing = replace(_routing(settings), external_url=surroundings.external_url)
+    place = inputs.tree.problem if inputs.tree else in_configuration
     return House(
         targets=tuple((target, queries_of(target, catalog)) for target in inputs.targets),
-        probes=(*hosts, *http),
+        probes=(*hosts, *http, *drift),
         groups=groups,
         accepted=accepted_findings(inputs),
-        routing=replace(_routing(settings), external_url=surroundings.external_url),
+        routing=routing,
+        duties=duties_of(settings.notifications, routing, place),
         surroundings=surroundings,
         listen=settings.web.listen,
         state_path=settings.state or default_state_path(),

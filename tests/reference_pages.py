@@ -18,6 +18,7 @@ from pgwatch.cli.main import main
 from pgwatch.collect.report import UP
 from pgwatch.daemon.alert_counts import ALERT_COUNTS
 from pgwatch.export.own_metrics import OwnMetrics, QueryMetrics
+from pgwatch.migration.drift import OBJECTS, PROBLEM, PROBLEM_LABELS
 from pgwatch.probes.host import LocalHostProbe
 from pgwatch.probes.http import HttpProbe
 from pgwatch.queries.catalog import load_catalog
@@ -104,6 +105,11 @@ def metrics() -> str:
     parts.append(
         _section("Host probes (`local` and `node_exporter`)", _collected_rows(host, "host"))
     )
+    rows = [
+        _row(OBJECTS, ("datname",), "migrations"),
+        _row(PROBLEM, ("datname", *PROBLEM_LABELS), "migrations"),
+    ]
+    parts.append(_section("Migrations", rows))
     parts.append(_section("pgwatch about its queries", _collected_rows(_queries(), "pgwatch")))
     names = ("alertname", "alertstate", "severity")
     own = [_row(ALERT_COUNTS, names, "pgwatch"), *_process_rows()]

@@ -33,6 +33,7 @@ from pgwatch.config.fields import (
     Share,
     matches,
 )
+from pgwatch.config.notifications import NotificationSettings
 from pgwatch.targets.target import HostSource
 
 DEFAULT_LISTEN = ListenAddress(host="127.0.0.1", port=9432)
@@ -174,6 +175,7 @@ class Settings(Section):
     targets: tuple[TargetSettings, ...] = ()
     defaults: TargetDefaults = TargetDefaults()
     migrations: Annotated[tuple[FileOrFolderPattern, ...], BeforeValidator(_one_or_more)] = ()
+    migrations_interval: Duration = timedelta(minutes=5)
     runbook: ExistingFile | None = None
     http_probes: tuple[HttpProbeSettings, ...] = ()
     backups: tuple[BackupSettings, ...] = ()
@@ -184,6 +186,7 @@ class Settings(Section):
     retention: Duration = timedelta(hours=1)
     keep_history: bool = True
     alertmanager_config: ExistingFile | None = None
+    notifications: NotificationSettings = NotificationSettings()
     external_labels: dict[LabelName, str] = {}
     external_url: ExternalUrl | None = None
     web: WebSettings = WebSettings()

@@ -49,7 +49,7 @@ def status_view(
         probes=tuple(
             _probe_view(probe, measuring.latest.get(probe.source))
             for probe in probes
-            if not _of_a_host(probe)
+            if not _of_a_target(probe)
         ),
         alerts=tuple(in_order(tuple(shown))),
         undelivered=undelivered,
@@ -87,10 +87,8 @@ def _target_view(worker: Worker, probes: Sequence[Probe], measuring: Measuring) 
     up = measuring.latest.get(Source(target.name, UP))
     value = up.collected.values[0] if up is not None and up.collected is not None else None
     info = worker.infos.get(worker.main)
-    hosts = [
-        probe.source for probe in probes if _of_a_host(probe) and probe.source.target == target.name
-    ]
-    known = [*(source for source, _ in _sources(worker)), *hosts]
+    own = [p.source for p in probes if _of_a_target(p) and p.source.target == target.name]
+    known = [*(source for source, _ in _sources(worker)), *own]
     return TargetView(
         name=target.name,
         instance=target.dsn.host_port,
@@ -127,5 +125,5 @@ def _probe_view(probe: Probe, run: QueryRun | None) -> ProbeView:
     )
 
 
-def _of_a_host(probe: Probe) -> bool:
-    return probe.source.query == "probe/host"
+def _of_a_target(probe: Probe) -> bool:
+    return probe.source.query in ("probe/host", "probe/migrations")

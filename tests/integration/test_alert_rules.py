@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 import yaml
 
+from pgwatch.migration import drift
 from pgwatch.probes import host
 from pgwatch.queries.catalog import load_catalog
 from pgwatch.queries.query import Scope
@@ -171,6 +172,7 @@ def known_metrics() -> dict[str, set[str]]:
     known = {
         "pg_up": {"target"},
         **{family.name: cpu for family in host.FAMILIES},
+        drift.PROBLEM.name: {"target", "datname", *drift.PROBLEM_LABELS},
         "probe_success": probe,
         "probe_duration_seconds": probe,
     }
