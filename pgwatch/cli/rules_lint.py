@@ -23,7 +23,14 @@ from pgwatch.yamlfile import load
 EXIT_FOUND = 1
 _DOCUMENTS = (".json", ".yml", ".yaml")
 # What is not in the catalogue and has labels by circumstance.
-_OWN = ("ALERTS", "ALERTS_FOR_STATE", "node_*", "pgwatch_*", "probe_*")
+_OWN = (
+    "ALERTS",
+    "ALERTS_FOR_STATE",
+    "node_*",
+    "pg_declared_object_problem",
+    "pgwatch_*",
+    "probe_*",
+)
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
