@@ -12,14 +12,15 @@ from functools import partial
 from pgwatch.alerts.alert import Alert
 from pgwatch.daemon.alert_counts import alert_counts
 from pgwatch.daemon.deciding import Deciding, Told
+from pgwatch.daemon.duties import OwnDuties
 from pgwatch.daemon.evaluating import Evaluating, RuleHealth, in_ms
-from pgwatch.daemon.health import late_groups
+from pgwatch.daemon.health import UNREADY_AFTER, late_groups
 from pgwatch.daemon.measuring import Measuring
 from pgwatch.daemon.slots import group_key, next_slot, slot_to_await
 from pgwatch.daemon.unanswered import Unanswered
 from pgwatch.errors import PgwatchError
 from pgwatch.export.own_metrics import OwnMetrics
-from pgwatch.notify.flap import DEFAULT_LIMITS, FlapLimits
+from pgwatch.notify.duties import NO_DUTIES, Duties
 from pgwatch.notify.route import Routing
 from pgwatch.rules.accepted import Accepted
 from pgwatch.rules.evaluate import NOWHERE, rule_source
@@ -52,7 +53,7 @@ class Alerting:
         on_enqueued: Callable[[], None],
         now: datetime,
         surroundings: Surroundings = NOWHERE,
-        limits: FlapLimits = DEFAULT_LIMITS,
+        duties: Duties = NO_DUTIES,
         previous: "Alerting | None" = None,
     ) -> None:
         """Take over what is saved: alerts of rules that are gone are ended, groups keep their timers.
@@ -81,7 +82,18 @@ class Alerting:
             surroundings=surroundings,
             health=self.health,
         )
-        told = Told(routing=routing, external_labels=surroundings.external_labels, limits=limits)
+        self._duties = OwnDuties(
+            duties,
+            routing,
+            state=state,
+            late=partial(self.late, intervals=UNREADY_AFTER),
+            on_enqueued=on_enqueued,
+        )
+        told = Told(
+            routing=routing,
+            external_labels=surroundings.external_labels,
+            limits=duties.flapping,
+        )
         self.deciding = Deciding(told, state=state, on_enqueued=on_enqueued)
         self.deciding.restore(self._rules, now, started=previous is None)
         if previous is not None:
@@ -121,6 +133,10 @@ class Alerting:
     def flush(self, now: datetime) -> None:
         """Decide for the groups that are due at `now`; on the alerting thread only."""
         self.deciding.decide(now)
+
+    def perform_duties(self, now: datetime) -> None:
+        """Tell what is due on our own account at `now`; on the alerting thread only."""
+        self._duties.perform(now)
 
     def late(self, now: datetime, intervals: int) -> list[str]:
         """Return the groups whose evaluation is late by more than `intervals`, one line each."""
@@ -162,6 +178,8 @@ class Alerting:
     async def _flush_when_due(self, thread: ThreadPoolExecutor) -> None:
         while True:
             now = datetime.now(UTC)
+            if self._duties.are_due(now):
+                await self._on(thread, lambda: self.perform_duties(datetime.now(UTC)), "duties")
             due = self.deciding.next_look(now)
             if due is not None and due <= now:
                 await self._on(thread, lambda: self.flush(datetime.now(UTC)), "flush")

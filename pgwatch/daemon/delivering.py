@@ -4,9 +4,11 @@ import asyncio
 from collections.abc import AsyncIterator, Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from pgwatch.notify.channels.build import build_channels
+from pgwatch.notify.deadletter import dead_letters
+from pgwatch.notify.notification import Notification
 from pgwatch.notify.outbox import Outbox, Queue, Queued
 from pgwatch.notify.route import Routing
 
@@ -18,10 +20,17 @@ class Delivering:
     """Runs one outbox worker at a time, in a thread."""
 
     def __init__(
-        self, queue: Queue, routing: Routing, *, on_outcome: Callable[[Queued, str], None]
+        self,
+        queue: Queue,
+        routing: Routing,
+        *,
+        dead_letters_to: str = "",
+        on_outcome: Callable[[Queued, str], None],
     ) -> None:
+        """`dead_letters_to` is the receiver that hears what another could not be told; "": any other."""
         self._queue = queue
         self._routing = routing
+        self._dead_letters_to = dead_letters_to
         self._on_outcome = on_outcome
         self._outbox = self._build()
         self._resumed, self._idle = asyncio.Event(), asyncio.Event()
@@ -33,12 +42,13 @@ class Delivering:
         self._outbox.wake()
 
     @asynccontextmanager
-    async def changing_to(self, routing: Routing) -> AsyncIterator[None]:
+    async def changing_to(self, routing: Routing, dead_letters_to: str = "") -> AsyncIterator[None]:
         """Deliver through the channels of `routing` after the block, unless it raises.
 
         Inside it nothing is taken from the outbox: the old channels would give up what is for new ones.
         """
-        if routing.receivers == self._routing.receivers:
+        before = (self._routing.receivers, self._routing.root.receiver, self._dead_letters_to)
+        if (routing.receivers, routing.root.receiver, dead_letters_to) == before:
             yield
             return
         self._resumed.clear()
@@ -47,6 +57,7 @@ class Delivering:
         try:
             yield
             self._routing = routing
+            self._dead_letters_to = dead_letters_to
         finally:
             self._resumed.set()
 
@@ -71,5 +82,14 @@ class Delivering:
             threads.shutdown(wait=False)
 
     def _build(self) -> Outbox:
-        channels = build_channels(self._routing)
-        return Outbox(self._queue, channels, on_outcome=self._on_outcome)
+        routing, wanted = self._routing, self._dead_letters_to
+
+        def letters(lost: Notification, error: str, now: datetime) -> tuple[Notification, ...]:
+            return dead_letters(lost, error, routing, wanted=wanted, now=now)
+
+        return Outbox(
+            self._queue,
+            build_channels(routing),
+            dead_letters=letters,
+            on_outcome=self._on_outcome,
+        )

@@ -38,7 +38,9 @@ class Parts:
     ) -> None:
         self.polling = Polling(measuring.take, tasks)
         self.alerting: Alerting | None = None
-        self._delivering = Delivering(state, house.routing, on_outcome=on_outcome)
+        self._delivering = Delivering(
+            state, house.routing, dead_letters_to=house.duties.dead_letters, on_outcome=on_outcome
+        )
         self._state = state
         self._measuring = measuring
         self._metrics = metrics
@@ -55,7 +57,7 @@ class Parts:
 
     async def apply(self, house: House) -> None:
         """Work under `house` from now on; raises StateError, and then all goes on as before."""
-        async with self._delivering.changing_to(house.routing):
+        async with self._delivering.changing_to(house.routing, house.duties.dead_letters):
             await self._replace_alerting(house)
         await self.polling.apply(house.targets, house.probes)
         self._measuring.keep_only(self.polling.watches, round(time.time() * 1000))
@@ -117,6 +119,7 @@ class Parts:
             on_enqueued=self._delivering.wake,
             now=datetime.now(UTC),
             surroundings=house.surroundings,
+            duties=house.duties,
             previous=self.alerting,
         )
         try:

@@ -2,15 +2,24 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Final
 
 from pgwatch.notify.coalesce import NEVER_TOLD, waiting_since
-from pgwatch.notify.notification import Notification, NotifiedAlert, Reason
+from pgwatch.notify.deadletter import DEAD_LETTER_ERROR, DEAD_LETTER_OF
+from pgwatch.notify.notes import clock_time, evidence_text, notes
+from pgwatch.notify.notification import News, Notification, NotifiedAlert, Reason
 from pgwatch.units import format_duration
 
 _SEVERITIES: Final = ("critical", "warning", "info")  # worst first
 _NOT_SHOWN: Final = frozenset({"alertname", "severity", "phase", "instance", "job"})
+_COUNTED: Final = (("new", News.NEW), ("still firing", News.STILL), ("resolved", News.RESOLVED))
+_OCCASIONS: Final = {
+    Reason.REPEAT: "Nothing new: this is a reminder that it still fires.",
+    Reason.TEST: "This is a test of the channel. Nothing is wrong.",
+    Reason.HEARTBEAT: "Nothing is wrong: this says that pgwatch works and can be heard.",
+    Reason.UNMUTED: "This fires on, now that the mute is over.",
+}
 _LATE: Final = timedelta(minutes=1)  # a message that waited longer says so
 _TEXT_LIMIT: Final = 1000  # characters of a description or a cure
 _LABEL_LIMIT: Final = 120
@@ -31,6 +40,9 @@ class Item:
     labels: tuple[tuple[str, str], ...]  # what tells this alert from others
     fix: str
     runbook_url: str
+    is_new: bool  # not told before
+    notes: tuple[str, ...]  # sentences: who looks after it, why it was quiet, the value at recovery
+    evidence: str  # rows from the database as they were when it fired, as lines; often empty
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,11 +80,6 @@ def worst_severity(alerts: Sequence[NotifiedAlert]) -> str:
     return min(known, key=_SEVERITIES.index, default="warning")
 
 
-def clock_time(time: datetime) -> str:
-    """Return `time` as people read it: `2026-08-01 03:00:12 UTC`."""
-    return time.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
-
-
 def shortened(text: str, limit: int) -> str:
     """Return `text` with at most `limit` characters, the last being `…` if some are gone."""
     return text if len(text) <= limit else text[: limit - 1].rstrip() + "…"
@@ -89,16 +96,31 @@ def _title(notification: Notification, firing: int) -> str:
 
 
 def _remark(notification: Notification) -> str:
+    return " ".join(filter(None, (_delay(notification), _occasion(notification))))
+
+
+def _delay(notification: Notification) -> str:
     since = waiting_since(notification)
     if since is not None and notification.time - since > _LATE:
         if notification.status == "resolved" and NEVER_TOLD in notification.extra:
             return f"This fired and ended while it could not be delivered here (since {clock_time(since)})."
         return f"This comes late: nothing could be delivered here since {clock_time(since)}."
-    if notification.reason is Reason.REPEAT:
-        return "Nothing new: this is a reminder that it still fires."
-    if notification.reason is Reason.TEST:
-        return "This is a test of the channel. Nothing is wrong."
     return ""
+
+
+def _occasion(notification: Notification) -> str:
+    reason, extra = notification.reason, notification.extra
+    if reason is Reason.DEPLOY_OVER:
+        said = f" ({extra['deploy']})" if extra.get("deploy") else ""
+        return f"The deploy of {extra.get('deploy_by', '')}{said} is over, and this fires."
+    if reason is Reason.DEAD_LETTER:
+        origin, error = extra.get(DEAD_LETTER_OF, ""), extra.get(DEAD_LETTER_ERROR, "")
+        return f"{origin} could not be told this, and it is given up: {error}"
+    if reason in (Reason.NEW_ALERTS, Reason.SOME_RESOLVED):
+        news = [alert.news for alert in notification.alerts]
+        counts = [f"{news.count(kind)} {name}" for name, kind in _COUNTED if kind in news]
+        return f"{', '.join(counts)}." if len(news) > 1 else ""
+    return _OCCASIONS.get(reason, "")
 
 
 def _item(alert: NotifiedAlert, now: datetime) -> Item:
@@ -121,4 +143,7 @@ def _item(alert: NotifiedAlert, now: datetime) -> Item:
         ),
         fix=shortened(annotations.get("fix", "").strip(), _TEXT_LIMIT),
         runbook_url=annotations.get("runbook_url", ""),
+        is_new=alert.news is News.NEW,
+        notes=notes(alert),
+        evidence=evidence_text(alert.evidence, _TEXT_LIMIT) if alert.evidence else "",
     )

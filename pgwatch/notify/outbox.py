@@ -32,6 +32,10 @@ _IDLE: Final = timedelta(
 )  # the longest sleep: another process may have changed the outbox
 
 
+# (what was given up, why, now) → what to tell others of it
+DeadLetters = Callable[[Notification, str, datetime], Sequence[Notification]]
+
+
 class ChannelId(NamedTuple):
     """A channel among all receivers."""
 
@@ -69,8 +73,10 @@ class Queue(Protocol):
     def postponed(self, queued: Queued, error: str, until: datetime) -> None:
         """Record that an attempt failed, and when the next may be made."""
 
-    def dead(self, queued: Queued, error: str, now: datetime) -> None:
-        """Record that it will never be delivered."""
+    def dead(
+        self, queued: Queued, error: str, now: datetime, letters: Sequence[Notification] = ()
+    ) -> None:
+        """Record that it will never be delivered, and enqueue what others are told of that."""
 
     def bring_forward(self, channel: ChannelId, now: datetime) -> None:
         """Make everything that waits for `channel` due: it works again."""
@@ -98,11 +104,16 @@ class Outbox:
         channels: Mapping[ChannelId, Channel],
         *,
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
+        dead_letters: DeadLetters = lambda lost, error, now: (),  # noqa: ARG005
         on_outcome: Callable[[Queued, str], None] = lambda queued, outcome: None,  # noqa: ARG005
     ) -> None:
-        """`on_outcome` hears `delivered`, `retried` or `dead` for each attempt, in a worker's thread."""
+        """`dead_letters` returns what to tell others of a message that is given up.
+
+        `on_outcome` hears `delivered`, `retried` or `dead` for each attempt, in a worker's thread.
+        """
         self._queue = queue
         self._clock = clock
+        self._dead_letters = dead_letters
         self._on_outcome = on_outcome
         self._lines = {i: _Line(channel) for i, channel in channels.items()}
         kinds = [channel.kind for channel in channels.values()]
@@ -253,7 +264,8 @@ class Outbox:
         self._on_outcome(queued, "retried")
 
     def _end(self, queued: Queued, error: str, now: datetime) -> None:
-        self._queue.dead(queued, error, now)
+        self._queue.dead(queued, error, now, self._dead_letters(queued.notification, error, now))
+        self._awake.set()  # there may be something new
         logger.error("notification given up", extra=_fields(queued, error=error))
         self._on_outcome(queued, "dead")
 

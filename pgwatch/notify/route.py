@@ -10,7 +10,6 @@ from pgwatch.notify.matcher import go_quote, matches, show
 from pgwatch.notify.receiver import LogSettings, Receiver
 from pgwatch.samples.labels import Labels, Matcher
 
-
 # An alertmanager.yml that says what `log_only` does, as far as that format can.
 LOG_ONLY = "route:\n  receiver: log\n  group_by: [alertname]\nreceivers:\n  - name: log\n"
 

@@ -10,7 +10,7 @@ from sqlalchemy import Connection, Row, bindparam, func, select
 
 from pgwatch.notify.coalesce import supersede
 from pgwatch.notify.flush import Decision
-from pgwatch.notify.notification import Notification
+from pgwatch.notify.notification import Notification, Reason
 from pgwatch.notify.outbox import ChannelId, Queued
 from pgwatch.state.codec import decode_notification, digest, encode_notification
 from pgwatch.state.schema import outbox
@@ -100,7 +100,10 @@ def take(
 
 
 def delivered(connection: Connection, queued: Queued, receipt: str, now: datetime) -> None:
-    """Record that the receiver accepted it."""
+    """Record that the receiver accepted it; of heartbeats nothing is kept."""
+    if queued.notification.reason is Reason.HEARTBEAT:
+        connection.execute(outbox.delete().where(outbox.c.id == queued.id))
+        return
     _end(connection, queued.id, OutboxState.DELIVERED, now, receipt=receipt)
 
 

@@ -21,7 +21,7 @@ from pgwatch.alerts.posted import PostedAlert
 from pgwatch.notify.dispatch import Decisions, DispatchState
 from pgwatch.notify.flush import Decision
 from pgwatch.notify.interventions import Acknowledgement, Interventions
-from pgwatch.notify.notification import Notification
+from pgwatch.notify.notification import Notification, Reason
 from pgwatch.notify.outbox import ChannelId, Queued
 from pgwatch.notify.silence import Silence, forgotten
 from pgwatch.samples.labels import Labels
@@ -260,17 +260,22 @@ class State:
         """Record that the receiver accepted it."""
         with self.transaction() as changes:
             outbox_rows.delivered(changes._connection, queued, receipt, now)
-            changes.record(outcome(queued, "notification_delivered", now, answer=receipt))
+            if queued.notification.reason is not Reason.HEARTBEAT:  # or there would be little else
+                changes.record(outcome(queued, "notification_delivered", now, answer=receipt))
 
     def postponed(self, queued: Queued, error: str, until: datetime) -> None:
         """Record that an attempt failed, and when the next may be made."""
         with self._begin() as connection:
             outbox_rows.postponed(connection, queued, error, until)
 
-    def dead(self, queued: Queued, error: str, now: datetime) -> None:
-        """Record that it will never be delivered."""
+    def dead(
+        self, queued: Queued, error: str, now: datetime, letters: Sequence[Notification] = ()
+    ) -> None:
+        """Record that it will never be delivered, and enqueue what others are told of that."""
         with self.transaction() as changes:
             outbox_rows.dead(changes._connection, queued, error, now)
+            for letter in letters:
+                changes.enqueue(letter)
             changes.record(outcome(queued, "notification_dead", now, error=error))
 
     def bring_forward(self, channel: ChannelId, now: datetime) -> None:

@@ -6,10 +6,12 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from pgwatch.alerts.evidence import Evidence
 from pgwatch.notify.channels.letter import html, text
 from pgwatch.notify.coalesce import supersede
 from pgwatch.notify.message import compose, shortened
-from pgwatch.notify.notification import Notification, NotifiedAlert, Reason
+from pgwatch.notify.notes import evidence_text
+from pgwatch.notify.notification import News, Notification, NotifiedAlert, Reason
 from pgwatch.samples.labels import Labels
 
 NOW = datetime(2026, 8, 1, 3, 0, tzinfo=UTC)
@@ -135,3 +137,66 @@ def test_html_escapes_what_comes_from_alerts() -> None:
 def test_shortened_text_fits_and_shows_it() -> None:
     assert shortened("abc", 3) == "abc"
     assert shortened("abcd", 3) == "ab…"
+
+
+def test_notes_say_what_a_reader_must_know() -> None:
+    told = replace(
+        alert(),
+        owner="ada",
+        owner_comment="on it",
+        quiet_since=NOW - timedelta(hours=1),
+        quiet_because="silenced by bob: moving",
+        flaps=5,
+    )
+    (item,) = compose(notification(told), max_items=1).items
+    assert item.notes == (
+        "It comes and goes: 5 times lately. Further changes are folded.",
+        "Not told since 2026-08-01 02:00:00 UTC: silenced by bob: moving.",
+        "ada looks after it: on it.",
+    )
+    page = html(compose(notification(told), max_items=1), "g")
+    assert all(note in page for note in item.notes)
+
+
+def test_end_says_the_value_at_recovery() -> None:
+    over = replace(alert(ended=True), value_at_recovery=12.5)
+    (item,) = compose(notification(over), max_items=1).items
+    assert item.notes == ("Value at recovery: 12.5.",)
+
+
+def test_what_came_and_went_unheard_says_so() -> None:
+    (item,) = compose(notification(replace(alert(ended=True), news=News.MISSED)), max_items=1).items
+    assert item.notes == ("It fired and ended before anything could be told of it.",)
+
+
+def test_new_still_and_over_are_counted() -> None:
+    several = [
+        replace(alert(n="1"), news=News.STILL),
+        replace(alert(n="2"), news=News.NEW),
+        replace(alert(ended=True, n="3"), news=News.RESOLVED),
+    ]
+    message = compose(notification(*several, reason=Reason.NEW_ALERTS), max_items=5)
+    assert message.remark == "1 new, 1 still firing, 1 resolved."
+    assert [item.is_new for item in message.items] == [False, True, False]
+
+
+def test_evidence_is_a_table_that_fits() -> None:
+    evidence = Evidence(
+        query="core/blocked",
+        at=NOW,
+        columns=("pid", "query"),
+        rows=(("1", "SELECT\n  now()"), ("4711", "UPDATE <b>")),
+        omitted=3,
+    )
+    (item,) = compose(notification(replace(alert(), evidence=evidence)), max_items=1).items
+    assert item.evidence.splitlines() == [
+        "core/blocked at 2026-08-01 03:00:00 UTC",
+        "pid   query",
+        "1     SELECT now()",
+        "4711  UPDATE <b>",
+        "and 3 more rows",
+    ]
+    assert "UPDATE &lt;b&gt;" in html(
+        compose(notification(replace(alert(), evidence=evidence)), max_items=1), "g"
+    )
+    assert len(evidence_text(evidence, 50)) == 50

@@ -3,7 +3,8 @@
 from html import escape
 from typing import Final
 
-from pgwatch.notify.message import Item, Message, clock_time
+from pgwatch.notify.message import Item, Message
+from pgwatch.notify.notes import clock_time
 
 _COLOURS: Final = {"critical": "#c5221f", "warning": "#b06f00", "info": "#2b62a8"}
 _GREEN: Final = "#1e7b45"
@@ -43,8 +44,11 @@ def _paragraph(item: Item) -> str:
     rows = facts(item)
     width = max(len(name) for name, _ in rows)
     lines += [f"  {name:<{width}}  {value}" for name, value in rows]
+    lines += [f"  {note}" for note in item.notes]
     if item.fix and not item.resolved:
         lines += ["  cure:", *(f"      {line}" for line in item.fix.splitlines())]
+    if item.evidence:
+        lines += ["  when it fired:", *(f"      {line}" for line in item.evidence.splitlines())]
     if item.runbook_url:
         lines.append(f"  runbook: {item.runbook_url}")
     return "\n".join(lines)
@@ -80,11 +84,15 @@ def _card(item: Item) -> str:
     if item.fix and not item.resolved:
         caption = "<div style='color:#777;font-size:14px;margin-top:6px'>cure</div>"
         fix = f"{caption}<pre style='{_CODE}'>{escape(item.fix)}</pre>"
+    if item.evidence:
+        caption = "<div style='color:#777;font-size:14px;margin-top:6px'>when it fired</div>"
+        fix += f"{caption}<pre style='{_CODE}'>{escape(item.evidence)}</pre>"
+    notes = "".join(f"<p style='margin:2px 0'>{escape(note)}</p>" for note in item.notes)
     return (
         "<div style='margin:0 0 18px;border-bottom:1px solid #e4e6ea;padding-bottom:12px'>"
         f"<p style='margin:0 0 4px;font-weight:600;color:{colour}'>{mark}{escape(item.headline)}</p>"
         + (f"<p style='margin:0 0 6px'>{description}</p>" if description else "")
-        + f"<table style='border-collapse:collapse;font-size:14px'>{rows}</table>{fix}"
+        + f"<table style='border-collapse:collapse;font-size:14px'>{rows}</table>{notes}{fix}"
         f"{_anchor(item.runbook_url, 'Runbook')}</div>"
     )
 

@@ -6,11 +6,12 @@ from typing import Any, ClassVar, Final
 from urllib.parse import quote
 
 from pgwatch.notify.channels.base import DeliveryError, HttpSender
-from pgwatch.notify.message import Item, Message, clock_time, compose
+from pgwatch.notify.message import Item, Message, compose
+from pgwatch.notify.notes import clock_time
 from pgwatch.notify.notification import Notification
 from pgwatch.notify.receiver import SlackSettings
 
-_MAX_ITEMS: Final = 10  # two blocks each; Slack takes 50 blocks
+_MAX_ITEMS: Final = 10  # three blocks each; Slack takes 50 blocks
 _SECTION_LIMIT: Final = (
     3000  # characters of a section, https://api.slack.com/reference/block-kit/blocks
 )
@@ -90,6 +91,9 @@ def _blocks(message: Message) -> list[dict[str, Any]]:
             # Three backquotes would end the block; nothing else is special inside.
             code = escape(item.fix.replace("```", "'''"), _SECTION_LIMIT - 20)
             blocks.append(_section(f"*Cure*\n```{code}```"))
+        if item.evidence and item.is_new:
+            code = escape(item.evidence.replace("```", "'''"), _SECTION_LIMIT - 40)
+            blocks.append(_section(f"*When it fired*\n```{code}```"))
     if message.omitted:
         blocks.append(_small(f"and {message.omitted} more"))
     if message.link:
@@ -111,6 +115,7 @@ def _words(item: Item) -> str:
         lines.append(f"{since} ({item.lasted}) · value *{item.value}*")
     if item.no_data_since is not None:
         lines.append(f"_no data since {_time(item.no_data_since)}: this may have changed_")
+    lines += [f"_{escape(note, 300)}_" for note in item.notes]
     lines += _labels(item)
     if item.runbook_url.startswith(("http://", "https://")) and len(item.runbook_url) < 300:
         lines.append(_link(item.runbook_url, "Runbook"))
