@@ -18,7 +18,7 @@ from pgwatch.check.backup import BackupChecks, BackupPlace, place_of
 from pgwatch.check.extra import Visit
 from pgwatch.check.verdict import CheckResult, Verdict
 from pgwatch.collect.poll import Polled, poll_once
-from pgwatch.probes.backup import inspect as inspecting
+from pgwatch.probes.backup import programs as backup_programs
 from pgwatch.probes.backup.inspect import inspect
 from pgwatch.probes.backup.inspection import Form, Inspection
 from pgwatch.targets.dsn import Dsn
@@ -88,7 +88,7 @@ def made(
 def programs(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
     """Whether pg_restore and pg_verifybackup are installed here, for pgwatch."""
     if request.param == "alone":
-        monkeypatch.setattr(inspecting, "_program", lambda _: None)
+        monkeypatch.setattr(backup_programs, "find_program", lambda _: None)
     return str(request.param)
 
 

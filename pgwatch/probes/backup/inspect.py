@@ -1,8 +1,6 @@
 """Look at one backup: tell what kind it is, and whether it is whole."""
 
 import io
-import shutil
-import subprocess
 import tarfile
 import time
 from dataclasses import replace
@@ -20,6 +18,7 @@ from pgwatch.probes.backup.archive import (
     read_database,
 )
 from pgwatch.probes.backup.inspection import Form, Inspection
+from pgwatch.probes.backup.programs import run_program
 from pgwatch.probes.backup.stream import (
     DamagedError,
     Ends,
@@ -31,7 +30,6 @@ from pgwatch.probes.backup.stream import (
 
 _TAR_MAGIC = b"ustar"  # at 257
 _TOC = "toc.dat"
-_DEBIAN = Path("/usr/lib/postgresql")
 _RESTORED_BYTES = 256 * 1024 * 1024  # up to here pg_restore decompresses all of it: some seconds
 _DATA_SUFFIXES = ("", ".gz", ".lz4", ".zst")
 _COPY_END = b"\\.\n"  # what ends the rows of a table in a directory or tar archive
@@ -162,7 +160,7 @@ def _said(form: Form, contents: Contents) -> Inspection:
 
 def _asked(path: Path, said: Inspection, until: float) -> Inspection:
     """Let pg_restore read it, where it is installed; its word counts."""
-    result = _run("pg_restore", ["--list", str(path.absolute())], until)
+    result = run_program("pg_restore", ["--list", str(path.absolute())], until)
     if result is None:
         return said
     code, words = result
@@ -173,40 +171,13 @@ def _asked(path: Path, said: Inspection, until: float) -> Inspection:
     said = replace(said, untold=(), read=said.read or "its contents, by pg_restore")
     if size_of(path) > _RESTORED_BYTES:
         return said
-    result = _run("pg_restore", ["--file=/dev/null", str(path.absolute())], until)
+    result = run_program("pg_restore", ["--file=/dev/null", str(path.absolute())], until)
     if result is None:
         return said
     code, words = result
     return (
         replace(said, problems=(words,)) if code else replace(said, read="all of it, by pg_restore")
     )
-
-
-def _run(program: str, arguments: list[str], until: float) -> tuple[int, str] | None:
-    """Return the exit status and first complaint of a program of PostgreSQL; None: not installed, no time."""
-    found = _program(program)
-    left = until - time.monotonic()
-    if found is None or left <= 0:
-        return None
-    try:
-        done = subprocess.run(  # noqa: S603 - a fixed program, no shell
-            [found, *arguments],
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.PIPE,
-            timeout=left,
-            check=False,
-        )
-    except (subprocess.TimeoutExpired, OSError):
-        return None
-    said = done.stderr.decode("utf-8", "replace").strip().split("\n")[0]
-    return done.returncode, said
-
-
-def _program(name: str) -> str | None:
-    """Return where a program of PostgreSQL is; Debian keeps most of them beside the server's."""
-    ours = sorted(_DEBIAN.glob(f"*/bin/{name}"), key=lambda file: float(file.parts[-3]))
-    return shutil.which(name) if not ours else str(ours[-1])
 
 
 def _inspect_folder(path: Path, until: float) -> Inspection:
@@ -362,7 +333,7 @@ def _base(path: Path, until: float) -> Inspection:
 
 def _verified(path: Path, said: Inspection, until: float) -> Inspection:
     """Let pg_verifybackup read each file, where it is installed."""
-    result = _run("pg_verifybackup", ["--no-parse-wal", "--exit-on-error", str(path)], until)
+    result = run_program("pg_verifybackup", ["--no-parse-wal", "--exit-on-error", str(path)], until)
     if result is None:
         return said
     code, words = result

@@ -1,0 +1,76 @@
+"""`pgwatch check --once --phase pre`: what must hold before a migration, as a whole command."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import psycopg
+import pytest
+
+from pgwatch.demo.server import LocalServer
+from tests.conftest import create_database, drop_database
+from tests.servers import bin_of
+
+
+def check(*arguments: str, expected: int) -> dict[str, Any]:
+    command = [sys.executable, "-m", "pgwatch", "check", "--once", "--phase", "pre", "--json"]
+    done = subprocess.run([*command, *arguments], capture_output=True, text=True, check=False)
+    assert done.returncode == expected, done.stdout + done.stderr
+    report: dict[str, Any] = json.loads(done.stdout)
+    return {one["name"]: one for one in report["checks"]} | {"": report}
+
+
+def test_backup_readiness_and_locks_are_told(server: LocalServer, tmp_path: Path) -> None:
+    name = create_database(server)
+    dsn = server.dsn(name)
+    migration = tmp_path / "20250812_more" / "migration.sql"
+    migration.parent.mkdir()
+    migration.write_text("ALTER TABLE users ADD b int;\n")
+    try:
+        with psycopg.connect(dsn, autocommit=True) as connection:
+            connection.execute("CREATE TABLE users (id int PRIMARY KEY)")
+        none = check(dsn, "--only", "backup", expected=3)
+        assert none["backup"]["reason"].startswith("no backup is configured; cure: backups: [")
+
+        dump = tmp_path / "backup_1.sql"
+        program = bin_of(18) / "pg_dump"
+        subprocess.run([program, "-d", dsn, "-f", dump], check=True)
+        config = tmp_path / "pgwatch.yml"
+        config.write_text(
+            f"targets: [{{name: t, dsn: '{dsn}', host: {{source: local}}}}]\n"
+            f"backups: [{{path: {tmp_path}, pattern: 'backup_*'}}]\nmigrations: [{migration}]\n"
+        )
+        found = check("--config", str(config), "--skip", "migration_preflight", expected=0)
+        assert [one["verdict"] for key, one in found.items() if key] == ["pass"] * 3
+        assert "plain SQL dump" in found["backup"]["reason"]
+        assert "judged for role postgres" in found["migration_readiness"]["reason"]
+
+        dump.write_bytes(dump.read_bytes()[:-100])
+        bad = check(dsn, "--only", "backup", "--backup", f"{tmp_path}/backup_*", expected=1)
+        [finding] = bad["backup"]["findings"]
+        assert "breaks off" in finding["summary"]
+    finally:
+        drop_database(server, name)
+
+
+def test_host_that_is_not_watched_leaves_the_disk_unknown(database: str, tmp_path: Path) -> None:
+    file = tmp_path / "a.sql"
+    file.write_text("CREATE TABLE t (a int);\n")
+    found = check(database, "--migrations", str(file), "--only", "migration_readiness", expected=3)
+    one = found["migration_readiness"]
+    assert (one["verdict"], one["findings"]) == ("unknown", [])
+    assert "PostgreSQL does not tell what is free" in one["reason"]
+
+
+@pytest.mark.parametrize(
+    "line", ["{path: /b, pattern: ''}", "{pattern: x}", "{path: /b, min_share: 2}"]
+)
+def test_wrong_key_is_told_with_its_line(line: str, tmp_path: Path) -> None:
+    config = tmp_path / "pgwatch.yml"
+    config.write_text(f"targets: []\nbackups:\n  - {line}\n")
+    command = [sys.executable, "-m", "pgwatch", "config", "check", "--config", str(config)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 2
+    assert f"{config}:3:" in done.stdout + done.stderr
