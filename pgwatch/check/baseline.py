@@ -9,8 +9,9 @@ from pgwatch.baseline.benchmarks import judge_benchmarks
 from pgwatch.baseline.compare import compare, earlier
 from pgwatch.baseline.compared import Compared, Limits, unknown
 from pgwatch.check.comparison import result_of
-from pgwatch.check.extra import Visit, untold
+from pgwatch.check.extra import Visit
 from pgwatch.check.verdict import CheckResult
+from pgwatch.collect.poll import Polled
 from pgwatch.queries.query import Query
 from pgwatch.rules.accepted import Accepted
 from pgwatch.targets.connect import ConnectError, open_session
@@ -40,16 +41,15 @@ class BaselineChecks:
         """Read each database anew and compare; what kept us from looking makes all unknown."""
         started = time.perf_counter()
         found: dict[str, dict[str, Compared]] = {}
-        for database in _databases(visit):
+        for one in visit.polled:
+            database = one.database
             visit.say(f"reading {database} for the comparison")
-            now = await take(visit.target, database)
+            now = _out_of_reach(one) or await take(visit.target, database)
             if isinstance(now, str):
                 found[database] = dict.fromkeys(self.names, unknown(now))
             else:
                 before = earlier(self.baseline, now)
                 found[database] = compare(before, now, limits=self.limits, announced=self.announced)
-        if not found:
-            return untold(self.names, visit, "no database of the target was reached")
         elapsed = time.perf_counter() - started
         return [
             result_of(
@@ -79,10 +79,11 @@ class BenchmarkChecks:
         started = time.perf_counter()
         queries = self.benchmarks.get(visit.target.name, ())
         found: dict[str, Compared] = {}
-        for database in _databases(visit):
-            found[database] = await self._judged(visit, database, queries)
-        if not found:
-            return untold(self.names, visit, "no database of the target was reached")
+        for one in visit.polled:
+            if reason := _out_of_reach(one):
+                found[one.database] = unknown(reason)
+            else:
+                found[one.database] = await self._judged(visit, one.database, queries)
         elapsed = time.perf_counter() - started
         (name,) = self.names
         return [
@@ -93,6 +94,7 @@ class BenchmarkChecks:
                 accepted=self.accepted,
                 now=visit.now,
                 elapsed=elapsed,
+                compared_with=self.baseline is not None,
             )
         ]
 
@@ -158,5 +160,9 @@ async def _in_session(
         await session.close()
 
 
-def _databases(visit: Visit) -> list[str]:
-    return [one.database for one in visit.polled if one.info is not None]
+def _out_of_reach(polled: Polled) -> str:
+    """Return why a database cannot be read, "" if nobody knows of a reason.
+
+    One that no query was due in was not connected to, and has neither a reason nor a ServerInfo.
+    """
+    return f"no session: {polled.error}" if polled.error else polled.unwatched

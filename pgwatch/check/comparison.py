@@ -1,6 +1,7 @@
 """From what a comparison found, in each database of a target, to the result of a check. Pure."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime
 
 from pgwatch.baseline.compared import Change, Compared, State
@@ -18,10 +19,12 @@ def result_of(
     accepted: Sequence[Accepted],
     now: datetime,
     elapsed: float,
+    compared_with: bool = True,
 ) -> CheckResult:
     """Return the result of the check `name`; `found` is by database, in order.
 
-    What was there already at the time of the baseline is shown and does not count.
+    What was there already at the time of the baseline is shown and does not count. `compared_with` is
+    whether there is a baseline at all: without one nothing is new or old.
     """
     several = len(found) > 1
     findings: list[Finding] = []
@@ -29,6 +32,8 @@ def result_of(
     for database, compared in found.items():
         for change in compared.changes:
             finding = _finding(change, database if several else "")
+            if not compared_with:
+                finding = replace(finding, new=None)
             if accepted_by(accepted, name, finding.labels, now):
                 waived += 1
             else:
@@ -71,7 +76,7 @@ def _verdict(findings: Sequence[Finding], states: Sequence[State]) -> Verdict:
     counted = [
         of_findings(finding.severity or Severity.WARNING, found=True)
         for finding in findings
-        if finding.new
+        if finding.new is not False
     ]
     verdict = worst([Verdict.PASS, *counted])
     if verdict is Verdict.PASS and State.UNKNOWN in states:

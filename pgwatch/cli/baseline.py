@@ -2,7 +2,6 @@
 
 import argparse
 import asyncio
-import json
 import re
 import sys
 from collections.abc import Iterator
@@ -11,7 +10,6 @@ from pathlib import Path
 
 from pgwatch import __version__
 from pgwatch.baseline import file as baseline_file
-from pgwatch.baseline.codec import encode
 from pgwatch.baseline.compared import count, duration
 from pgwatch.baseline.model import Baseline, Snapshot, Untold
 from pgwatch.check.baseline import take
@@ -184,7 +182,7 @@ def _missing(snapshot: Snapshot) -> Iterator[str]:
 def _show(arguments: argparse.Namespace) -> int:
     baseline = baseline_file.read(arguments.file)
     if arguments.json:
-        print(json.dumps(encode(baseline), indent=2, sort_keys=True, ensure_ascii=False))
+        print(baseline_file.render(baseline), end="")
         return 0
     print(f"saved {baseline.saved} by pgwatch {baseline.pgwatch}")
     for snapshot in baseline.snapshots:

@@ -7,6 +7,8 @@ import psycopg
 import pytest
 
 from pgwatch.demo import database as roofing
+from pgwatch.demo.server import LocalServer
+from tests.conftest import create_database, drop_database
 from tests.gate import Ran, gate, pgwatch
 from tests.watching import sql
 
@@ -66,6 +68,8 @@ def test_nothing_is_worse_and_it_passes(folder: Path) -> None:
     assert shown.status == 0
     assert "benchmark own/benchmark_house: p50 " in shown.out
     assert "1 table with 2,000 rows" in shown.out
+    plain = pgwatch("baseline", "show", "before.json", "--json", cwd=folder)
+    assert plain.out == (folder / "before.json").read_text()
 
 
 def test_old_debts_do_not_block_and_new_ones_do(database: str, folder: Path) -> None:
@@ -136,6 +140,30 @@ def test_compare_of_files_and_of_the_live_targets(database: str, folder: Path) -
     assert "the baseline is younger than what it is" in " ".join(backwards.out.split())
 
 
+def test_each_watched_database_is_compared(
+    database: str, server: LocalServer, folder: Path
+) -> None:
+    second = create_database(server)
+    try:
+        dsn = server.dsn(second)
+        sql(dsn, SCHEMA)
+        first = database.rpartition("/")[2]
+        (folder / "pgwatch.yml").write_text(
+            f"targets: [{{name: both, dsn: '{database}', databases: [{first}, {second}]}}]\n"
+        )
+        assert pgwatch("baseline", "save", "both.json", cwd=folder).status == 0
+        sql(dsn, "DROP INDEX house_price")
+        ran = pgwatch("baseline", "compare", "both.json", "--json", cwd=folder)
+        (found,) = ran.check("baseline_objects")["findings"]
+        assert (ran.status, found["labels"]["datname"]) == (1, second)
+        assert found["summary"] == f"{second}: index public.house_price is gone"
+        drop_database(server, second)
+        ran = pgwatch("baseline", "compare", "both.json", "--json", cwd=folder)
+        assert (ran.status, ran.check("baseline_objects")["verdict"]) == (3, "unknown")
+    finally:
+        drop_database(server, second)
+
+
 def test_warnings_stop_where_they_are_asked_to(folder: Path) -> None:
     document = json.loads((folder / "before.json").read_text())
     document["snapshots"][0]["settings"]["work_mem"]["value"] = "1kB"
@@ -153,7 +181,7 @@ def test_benchmark_over_its_limit_blocks_unless_it_was_so_before(folder: Path) -
     assert ran.status == 1
     (found,) = ran.check("benchmarks")["findings"]
     assert found["summary"].startswith("house: 95 % of 3 runs took up to 2")
-    assert (found["new"], found["labels"]["benchmark"]) == (True, "own/benchmark_house")
+    assert (found["new"], found["labels"]["benchmark"]) == (None, "own/benchmark_house")
     assert pgwatch("baseline", "save", "before.json", "--force", cwd=folder).status == 0
     ran = check(folder, "--only", "benchmarks")
     assert (ran.status, ran.check("benchmarks")["findings"][0]["new"]) == (0, False)

@@ -89,6 +89,11 @@ def test_everything_is_read_and_told_the_same_twice(shop: str) -> None:
     assert not any(isinstance(getattr(one, part), Untold) for part in Snapshot.__slots__)
     assert not isinstance(one.objects, Untold)
     assert not isinstance(one.extents, Untold)
+    assert not isinstance(one.settings, Untold)
+    assert one.settings["work_mem"].value == "4096kB"
+    # Some may hold a password, others are our session's own.
+    hidden = {"primary_conninfo", "archive_command", "ssl_passphrase_command", "statement_timeout"}
+    assert hidden.isdisjoint(one.settings)
     titles = {thing.title: thing.facts for thing in one.objects}
     assert titles["column public.users.mood"]["default"] == "'good'::mood"
     assert titles["constraint public.orders.orders_total_check"]["validated"] == "yes"
