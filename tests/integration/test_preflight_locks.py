@@ -83,6 +83,8 @@ CASES: list[tuple[str, str, Work]] = [
     ("ALTER TABLE t ADD c uuid DEFAULT gen_random_uuid()", "t", R),
     ("ALTER TABLE t ADD c int DEFAULT steady()", "t", N),
     ("ALTER TABLE t ADD c int DEFAULT wild() + 1", "t", R),
+    ("ALTER TABLE t ADD IF NOT EXISTS plain serial", "t", N),
+    ("CREATE INDEX IF NOT EXISTS t_plain ON t (note)", "t", N),
     ("ALTER TABLE t ADD c serial", "t", R),
     ("ALTER TABLE t ADD c int GENERATED ALWAYS AS IDENTITY", "t", R),
     ("ALTER TABLE t ADD c int GENERATED ALWAYS AS (plain + 1) STORED", "t", R),

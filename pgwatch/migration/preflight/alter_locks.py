@@ -112,7 +112,9 @@ def _work(command: Node, relation: Relation | None, facts: LockFacts) -> _Found:
     if subtype in _COPIES:
         found = (Work.REWRITE, _COPIES[subtype], "do it in a maintenance window")
     elif subtype == pb.AT_AddColumn:
-        found = _added_column(opened(definition)[1], facts)
+        column = opened(definition)[1]
+        if relation is None or column.colname not in relation.columns:
+            found = _added_column(column, facts)
     elif subtype == pb.AT_AddConstraint:
         found = _added_constraint(opened(definition)[1])
     elif subtype == pb.AT_AlterColumnType and relation is not None:

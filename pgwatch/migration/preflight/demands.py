@@ -35,17 +35,19 @@ def _options(items: list[Node]) -> set[str]:
     return {item.def_elem.defname.lower() for item in items}
 
 
-def _create_index(node: Node, _: LockFacts, __: Resolve) -> Iterator[Demand]:
+def _create_index(node: Node, _: LockFacts, resolve: Resolve) -> Iterator[Demand]:
     name = node.idxname or "the index"
     concurrent = node.concurrent
+    # One of that name: with IF NOT EXISTS nothing is built, and without it the statement fails.
+    there = bool(node.idxname) and resolve(node.relation.schemaname, node.idxname) is not None
     yield Demand(
         schema=node.relation.schemaname,
         table=node.relation.relname,
         mode=LockMode.SHARE_UPDATE_EXCLUSIVE if concurrent else LockMode.SHARE,
-        work=Work.BUILD,
+        work=Work.NONE if there else Work.BUILD,
         reason=f"{name} is built",
         cure="" if concurrent else _CONCURRENTLY,
-        snapshots=concurrent,
+        snapshots=concurrent and not there,
     )
 
 
