@@ -489,6 +489,121 @@ CASES = [
         "on a condition that holds",
         "BEGIN IF now() > '2000-01-01' THEN PERFORM absent(); END IF; END",
     ),
+    _function(
+        "order by of a union",
+        "BEGIN RETURN QUERY SELECT t.id, t.name FROM t@ t UNION SELECT 1, 'x' ORDER BY name, id; END",
+        head="f@() RETURNS TABLE (id int, name text)",
+        run="SELECT * FROM f@()",
+    ),
+    _function(
+        "a field of a record in brackets",
+        "DECLARE r record; BEGIN SELECT id, name INTO r FROM t@ LIMIT 1; PERFORM (r).name; END",
+    ),
+    _function(
+        "into strict", "DECLARE n text; BEGIN SELECT INTO STRICT n name FROM t@ WHERE id = 1; END"
+    ),
+    _function(
+        "a loop over what is put together",
+        "DECLARE r record; BEGIN FOR r IN EXECUTE 'SELECT id, name FROM ' || 't@' LOOP PERFORM upper(r.name), r.id + 1; END LOOP; END",
+    ),
+    _function(
+        "a refcursor",
+        "DECLARE c refcursor; r record; BEGIN OPEN c FOR SELECT id, name FROM t@; LOOP FETCH c INTO r; EXIT WHEN NOT FOUND; PERFORM upper(r.name); END LOOP; CLOSE c; END",
+    ),
+    _function(
+        "a field that a list of two records has",
+        "DECLARE r record; BEGIN FOR r IN SELECT t.*, 1 AS extra FROM t@ t LOOP PERFORM r.extra + r.id, r.state = 'open'; END LOOP; END",
+    ),
+    _function(
+        "array work",
+        "DECLARE e text[] := ARRAY[]::text[]; BEGIN e := array_append(e, 'x'); e := e || ARRAY['y']; IF array_length(e, 1) > 1 THEN NULL; END IF; END",
+    ),
+    _function(
+        "json work",
+        "DECLARE j jsonb := '{}'; r record; BEGIN j := j || jsonb_build_object('a', 1); SELECT * INTO r FROM t@ LIMIT 1; j := to_jsonb(r) - 'id'; PERFORM j ->> 'name', row_to_json(r); END",
+    ),
+    _function(
+        "upsert",
+        "DECLARE n text := 'x'; BEGIN INSERT INTO t@ AS old (id, name) VALUES (1, n) ON CONFLICT (id) DO UPDATE SET name = EXCLUDED.name || old.name; END",
+    ),
+    _function(
+        "limit and order by variables",
+        "DECLARE l int := 1; s text := 'id'; BEGIN PERFORM id FROM t@ ORDER BY CASE WHEN s = 'id' THEN id END, s LIMIT l OFFSET l; END",
+    ),
+    _function(
+        "group by an alias",
+        "BEGIN RETURN QUERY SELECT t.state AS kind, count(*) AS n FROM t@ t GROUP BY kind ORDER BY n; END",
+        head="f@() RETURNS TABLE (kind state, n bigint)",
+        run="SELECT * FROM f@()",
+    ),
+    _function(
+        "a count for an integer",
+        "BEGIN RETURN QUERY SELECT t.state, count(*) FROM t@ t GROUP BY t.state; END",
+        head="f@() RETURNS TABLE (kind state, n int)",
+        run="SELECT * FROM f@()",
+    ),
+    _function(
+        "return next",
+        "DECLARE r t@; BEGIN FOR r IN SELECT * FROM t@ LOOP RETURN NEXT r; END LOOP; RETURN; END",
+        head="f@() RETURNS SETOF t@",
+        run="SELECT * FROM f@()",
+    ),
+    _function(
+        "out rows one by one",
+        "BEGIN FOR id, label IN SELECT t.id, t.name FROM t@ t LOOP RETURN NEXT; END LOOP; END",
+        head="f@() RETURNS TABLE (id int, label text)",
+        run="SELECT * FROM f@()",
+    ),
+    _function(
+        "types of many words",
+        "DECLARE a timestamp with time zone := now(); b double precision := 1; c character varying(10) := 'x'; d decimal(12,2) DEFAULT 0; e interval NOT NULL := '1 day'; BEGIN PERFORM a - e, b + d, c || 'x', date_trunc('day', a)::date; END",
+    ),
+    _function(
+        "a recursive query",
+        "DECLARE n int := 3; BEGIN PERFORM 1 FROM (WITH RECURSIVE r AS (SELECT 1 AS i UNION ALL SELECT r.i + 1 FROM r WHERE r.i < n) SELECT i FROM r) AS x; END",
+    ),
+    _function(
+        "several fill a record and one lacks it",
+        "DECLARE r record; BEGIN IF now() > '2000-01-01' THEN SELECT id, name INTO r FROM t@ LIMIT 1; ELSE SELECT id INTO r FROM t@ LIMIT 1; END IF; PERFORM r.name; END",
+    ),
+    _function(
+        "set_config, notify, lock",
+        "BEGIN PERFORM set_config('a.b', 'c', true), pg_notify('x', 'y'), current_setting('a.b', true); LOCK TABLE t@ IN SHARE MODE; NOTIFY x; SET LOCAL work_mem = '4MB'; END",
+    ),
+    _function(
+        "returning into a record",
+        "DECLARE r record; BEGIN UPDATE t@ SET name = 'x' WHERE id = 1 RETURNING * INTO r; PERFORM upper(r.name); END",
+    ),
+    _function(
+        "raise of a name",
+        "BEGIN IF false THEN RAISE unique_violation USING MESSAGE = 'x', DETAIL = format('%s', 1); END IF; RAISE WARNING 'a %', 1; END",
+    ),
+    _function(
+        "a composite variable made of values",
+        "DECLARE r t@; BEGIN r := ROW(7, 'x', 'open', now())::t@; INSERT INTO t@ SELECT (r).*; r.name = 'y'; END",
+    ),
+    _function("named arguments", "DECLARE n int := 1; BEGIN PERFORM make_interval(days => n); END"),
+    _function(
+        "a wrong named argument", "DECLARE n int := 1; BEGIN PERFORM make_interval(dayz => n); END"
+    ),
+    _function(
+        "a subtransaction with retry",
+        "DECLARE n int := 0; BEGIN LOOP BEGIN n := n + 1; INSERT INTO t@ (id) VALUES (n); EXIT; EXCEPTION WHEN unique_violation THEN CONTINUE; END; END LOOP; END",
+    ),
+    _function(
+        "a label and its loop",
+        "BEGIN <<outer_loop>> FOR i IN 1..3 LOOP FOR j IN 1..3 LOOP EXIT outer_loop WHEN i * j > 2; END LOOP; END LOOP; END",
+    ),
+    _function(
+        "variadic",
+        "BEGIN RETURN cardinality(items); END",
+        head="f@(VARIADIC items text[]) RETURNS int",
+        run="SELECT f@('a', 'b')",
+    ),
+    _function(
+        "into an array element",
+        "DECLARE a int[] := '{}'; BEGIN SELECT id INTO a[1] FROM t@ WHERE id = 1; END",
+    ),
     # SQL
     _sql("sql", "SELECT count(*) FROM t@"),
     _sql("sql of an absent table", "SELECT count(*) FROM absent"),

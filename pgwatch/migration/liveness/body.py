@@ -89,7 +89,7 @@ def _definition(routine: Routine, source: str) -> str:
 
 
 def _mode(mode: str) -> str:
-    return {"o": "OUT", "b": "INOUT", "v": "VARIADIC"}.get(mode, "")
+    return {"o": "OUT", "b": "INOUT"}.get(mode, "")
 
 
 def _parameters(routine: Routine) -> dict[str, Variable]:

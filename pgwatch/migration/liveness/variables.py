@@ -195,7 +195,10 @@ class _Substitution:
                 self._clash = found[0]
 
     def _select(self, node: Node) -> None:
-        targets = [item.res_target for item in node.target_list]
+        first = node
+        while first.HasField("larg"):  # of UNION and the like the first part names the columns
+            first = first.larg
+        targets = [item.res_target for item in first.target_list]
         self._expanding |= set(_columns(target.val for target in targets))
         for values in node.values_lists:
             self._expanding |= set(_columns(values.list.items))
