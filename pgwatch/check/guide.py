@@ -1,7 +1,7 @@
 """The runbook of a deployment: each step with what is to be typed, and how it stands now. Pure."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from pgwatch.check.report.plain import gravest_first
@@ -10,10 +10,12 @@ from pgwatch.check.verdict import (
     EXIT_PASS,
     EXIT_UNMEASURED,
     CheckResult,
+    Finding,
     TargetReport,
     Verdict,
     whole,
 )
+from pgwatch.migration.objects import Key
 from pgwatch.rules.rule import Phase
 
 
@@ -68,9 +70,9 @@ def guide_of(
     checks: Iterable[CheckResult],
     commands: Mapping[Step, Sequence[str]],
     *,
-    declared: int,
+    declared: Sequence[Key],
 ) -> Guide:
-    """Return the guide of one target; `declared` is how many objects the migrations make, 0 without any.
+    """Return the guide of one target; `declared` are the objects that the migrations make.
 
     The migrations count as applied, if only in part, when less than half of what they make is missing.
     """
@@ -78,11 +80,12 @@ def guide_of(
     for check in checks:
         by_step[_step_of(check)].append(check)
     verdicts = {step: _verdict(by_step[step], target) for step in Step}
-    missing, wrong = _missing(by_step), _wrong(by_step)
-    applied = declared > 0 and not target.error and 2 * missing < declared
+    findings = _findings(by_step)
+    missing, wrong = _missing(findings, declared), len(findings)
+    applied = bool(declared) and not target.error and 2 * missing < len(declared)
     applied = applied and all(verdicts[step] is not Verdict.UNKNOWN or wrong for step in _VERIFYING)
-    verdicts[Step.APPLY] = _applied(target, verdicts, declared=declared, applied=applied)
-    notes = {Step.APPLY: _note(target, declared=declared, missing=missing, wrong=wrong)}
+    verdicts[Step.APPLY] = _applied(target, verdicts, declared=len(declared), applied=applied)
+    notes = {Step.APPLY: _note(target, declared=len(declared), missing=missing, wrong=wrong)}
     steps: list[StepNow] = []
     waiting = False
     for step in Step:
@@ -139,9 +142,9 @@ def _note(target: TargetReport, *, declared: int, missing: int, wrong: int) -> s
     return f"of {declared} objects that the migrations make, {missing} are missing; {wrong} findings in all"
 
 
-def _findings(by_step: Mapping[Step, Sequence[CheckResult]]) -> list[str]:
+def _findings(by_step: Mapping[Step, Sequence[CheckResult]]) -> list[Finding]:
     return [
-        finding.labels.get("problem", "")
+        finding
         for step in _VERIFYING
         for check in by_step[step]
         if check.name.startswith("migration_")
@@ -149,12 +152,14 @@ def _findings(by_step: Mapping[Step, Sequence[CheckResult]]) -> list[str]:
     ]
 
 
-def _missing(by_step: Mapping[Step, Sequence[CheckResult]]) -> int:
-    return sum(problem == "missing" for problem in _findings(by_step))
-
-
-def _wrong(by_step: Mapping[Step, Sequence[CheckResult]]) -> int:
-    return len(_findings(by_step))
+def _missing(findings: Sequence[Finding], declared: Sequence[Key]) -> int:
+    """Return how many of `declared` are not there; of a table that is missing, only itself is a finding."""
+    absent = {one.object for one in findings if one.labels.get("problem") == "missing"}
+    return sum(
+        str(key) in absent
+        or bool(key.table and str(replace(key, name=key.table, table="")) in absent)
+        for key in declared
+    )
 
 
 def _exit_code(target: TargetReport, steps: Sequence[StepNow]) -> int:

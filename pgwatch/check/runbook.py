@@ -26,6 +26,7 @@ _COMMAND = re.compile(
 _CODE = re.compile(r"(?<!`)(`+)(?!`)(.+?)(?<!`)\1(?!`)")
 _PROMPT = re.compile(r"^\s*\w+[=-][#>]\s?")
 _IDENTIFIER = re.compile(r"(?:([a-z_][a-z0-9_]*)\.)?([a-z_][a-z0-9_]*)(\(.*\))?")
+_FILE = re.compile(r"\w+\.(?:html?|md|txt|js|ts|json|css|sql|ya?ml|toml|py|sh|log|csv|xml)")
 _KINDS = {
     Named.RELATION: r"(?:materiali[sz]ed )?views?|tables?|index(?:es)?|indices|sequences?",
     Named.FUNCTION: r"(?:stored )?procedures?|functions?",
@@ -199,7 +200,7 @@ class _Reader:
 
     def _of_prose(self, kind: Named, name: str, line: int, text: str) -> None:
         found = _IDENTIFIER.fullmatch(name)
-        if found is None or (found[3] and kind is not Named.FUNCTION):
+        if found is None or (found[3] and kind is not Named.FUNCTION) or _FILE.fullmatch(name):
             return
         self._named(
             Mentions(frozenset({Mention(kind, found[2], found[1] or "")}), frozenset()), line, text

@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from itertools import pairwise
 from pathlib import PurePath
 
+_BLANK = re.compile(r"<[A-Za-z][\w.-]*>")  # where a reader puts something in, and no redirection
 _SUBSTITUTION = re.compile(r"\$\([^()]*\)|`[^`]*`")
 _VARIABLE = re.compile(r"\$(?:\w+|\{[^}]*\})")
 _HEREDOC = re.compile(r"<<-?\s*(['\"]?)(\w+)\1")
@@ -127,7 +128,9 @@ def _here(lines: Sequence[str], at: int, end: str) -> tuple[str, int]:
 
 def _words(line: str) -> list[str] | None:
     """Return the words and operators of a line, None where a quote is open."""
-    lexer = shlex.shlex(_SUBSTITUTION.sub("*", line), posix=True, punctuation_chars=True)
+    lexer = shlex.shlex(
+        _SUBSTITUTION.sub("*", _BLANK.sub("$_", line)), posix=True, punctuation_chars=True
+    )
     lexer.whitespace_split = True
     try:
         return list(lexer)

@@ -15,6 +15,7 @@ from pgwatch.cli.check import measure
 from pgwatch.cli.inputs import add_target_options, duration_option, read_inputs
 from pgwatch.config.choose import Inputs
 from pgwatch.gate import check_plan
+from pgwatch.migration.objects import Key
 from pgwatch.rooms import GateOptions, declarations_of, migration_files, migration_patterns
 from pgwatch.rules.rule import Phase
 from pgwatch.targets.target import Target
@@ -69,7 +70,7 @@ def run(arguments: argparse.Namespace) -> int:
     plan = check_plan(inputs, options)
     named = bool(migration_patterns(inputs, options.migrations))
     files = migration_files(inputs, options) if named else ()
-    declared = _made(inputs, options) if named else 0
+    declared = _made(inputs, options) if named else ()
     report = asyncio.run(measure(plan))
     guides = [
         _guide(report, target, declared, _commands(target, inputs, arguments, files))
@@ -83,14 +84,14 @@ def run(arguments: argparse.Namespace) -> int:
     return status
 
 
-def _made(inputs: Inputs, options: GateOptions) -> int:
-    """Return how many objects the migrations make."""
+def _made(inputs: Inputs, options: GateOptions) -> tuple[Key, ...]:
+    """Return the objects that the migrations make."""
     objects = declarations_of(inputs, options).objects
-    return sum(one.created and not one.gone for one in objects)
+    return tuple(one.key for one in objects if one.created and not one.gone)
 
 
 def _guide(
-    report: Report, target: Target, declared: int, commands: dict[Step, tuple[str, ...]]
+    report: Report, target: Target, declared: Sequence[Key], commands: dict[Step, tuple[str, ...]]
 ) -> Guide:
     seen = next(one for one in report.targets if one.name == target.name)
     checks = [check for check in report.checks if check.target == target.name]

@@ -1,0 +1,183 @@
+"""`pgwatch check --runbook` and `pgwatch guide`, as somebody who deploys runs them."""
+
+import json
+import re
+import shlex
+from pathlib import Path
+
+import pytest
+
+from pgwatch.cli.main import _parser
+from pgwatch.cli.options import defaults
+from pgwatch.demo import database as roofing
+from tests.gate import gate, pgwatch
+from tests.watching import sql
+
+RUNBOOK = """# Deployment
+
+```bash
+pg_dump roofing_db > backup_$(date +%Y%m%d).sql
+node scripts/validate.js
+npm run db:check
+psql -d roofing_db -f migrations/1.sql
+psql -d roofing_db -f migrations/2.sql
+psql -d roofing_db < backup_20250812.sql
+```
+
+```sql
+SELECT view_name, last_refresh FROM materialized_view_status;
+SELECT refresh_everything();
+SELECT * FROM house;
+SELECT * FROM later;
+SELECT count(*) FROM pg_stat_activity;
+ALTER TABLE house VALIDATE CONSTRAINT house_price_check;
+ALTER TABLE house VALIDATE CONSTRAINT no_such_check;
+```
+
+Look at `materialized_view_status`, the view `later` and the trigger `nobody_made`.
+"""
+MIGRATION = """
+CREATE TABLE house (id int PRIMARY KEY, price numeric CONSTRAINT house_price_check CHECK (price > 0));
+CREATE VIEW later AS SELECT id FROM house;
+"""
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    (tmp_path / "deploy.md").write_text(RUNBOOK)
+    (tmp_path / "migrations").mkdir()
+    (tmp_path / "migrations" / "1.sql").write_text(MIGRATION)
+    (tmp_path / "package.json").write_text('{"scripts": {"other": "true"}}')
+    return tmp_path
+
+
+def test_what_nobody_makes_is_found_at_its_line(any_database: str, folder: Path) -> None:
+    arguments = (any_database, "--runbook", "deploy.md", "--only", "documentation_promises")
+    before = gate(*arguments, "--migrations", "migrations", cwd=folder)
+    check = before.check("documentation_promises")
+    assert (before.status, check["verdict"], check["severity"]) == (0, "warn", "warning")
+    expected = {
+        ("5", "file", "scripts/validate.js"),
+        ("6", "script", "db:check"),
+        ("8", "file", "migrations/2.sql"),
+        ("13", "relation", "materialized_view_status"),
+        ("14", "function", "refresh_everything"),
+        ("19", "constraint", "no_such_check"),
+        ("22", "trigger", "nobody_made"),
+    }
+    assert labels(check) == expected
+    assert {finding["labels"]["file"] for finding in check["findings"]} == {"deploy.md"}
+
+    without = gate(*arguments, cwd=folder).check("documentation_promises")
+    assert labels(without) - expected == {
+        ("15", "relation", "house"),
+        ("16", "relation", "later"),
+        ("18", "constraint", "house_price_check"),
+    }
+    sql(any_database, MIGRATION)
+    assert labels(gate(*arguments, cwd=folder).check("documentation_promises")) == expected
+
+
+def labels(check: dict[str, object]) -> set[tuple[str, str, str]]:
+    found = check["findings"]
+    assert isinstance(found, list)
+    return {(f["labels"]["line"], f["labels"]["kind"], f["object"]) for f in found}
+
+
+def test_a_runbook_that_keeps_its_promises_passes(database: str, folder: Path) -> None:
+    sql(database, MIGRATION)
+    (folder / "deploy.md").write_text(
+        "```sql\nSELECT * FROM house, later;\nSELECT FROM;;x y;\n```\n"
+    )
+    (folder / "pgwatch.yml").write_text(
+        f"targets: [{{name: app, dsn: '{database}'}}]\nrunbook: deploy.md\n"
+    )
+    ran = gate("--only", "documentation_promises", cwd=folder)
+    assert (ran.status, ran.check("documentation_promises")["verdict"]) == (0, "pass")
+
+
+def test_accepted_promises_and_a_runbook_that_is_not_there(database: str, folder: Path) -> None:
+    (folder / "deploy.md").write_text("```sql\nSELECT * FROM nowhere;\n```\n")
+    (folder / "pgwatch.yml").write_text(
+        "ignore: [{check: documentation_promises, labels: {object: nowhere}}]\n"
+    )
+    arguments = ("--only", "documentation_promises", "--config", "pgwatch.yml", database)
+    ran = gate("--runbook", "deploy.md", *arguments, cwd=folder)
+    assert ran.check("documentation_promises")["reason"] == "1 accepted and not counted"
+    gone = gate("--runbook", "none.md", *arguments, cwd=folder)
+    assert (gone.status, "none.md" in gone.err) == (2, True)
+    absent = gate(*arguments, cwd=folder)
+    assert "'documentation_promises' is there only with --runbook" in absent.err
+
+
+def guide(dsn: str, folder: Path, *more: str) -> tuple[int, dict[str, dict[str, object]]]:
+    ran = pgwatch("guide", dsn, "--json", *more, cwd=folder)
+    document = json.loads(ran.out)
+    assert (document["exit_code"], ran.err) == (ran.status, "")
+    (only,) = document["guides"]
+    return ran.status, {step["step"]: step for step in only["steps"]}
+
+
+def states(steps: dict[str, dict[str, object]]) -> list[object]:
+    return [step["state"] for step in steps.values()]
+
+
+def test_the_guide_walks_with_the_deployment(database: str, folder: Path) -> None:
+    status, steps = guide(database, folder, "--migrations", "migrations")
+    assert list(steps) == ["backup", "pre", "apply", "structure", "types", "constraints", "post"]
+    assert status in (1, 3)
+    assert "past" not in states(steps)
+    assert steps["apply"]["verdict"] == "fail"
+    assert "are missing" in str(steps["apply"]["note"])
+    assert steps["apply"]["commands"] == [
+        f"psql --set=ON_ERROR_STOP=1 --dbname={re.sub('//.*@', '//', database)} --file=migrations/1.sql"
+    ]
+
+    sql(database, MIGRATION)
+    status, steps = guide(database, folder, "--migrations", "migrations")
+    assert (status, states(steps)) == (0, ["past"] * 3 + ["done"] * 4)
+
+    sql(database, "DROP VIEW later")
+    status, steps = guide(database, folder, "--migrations", "migrations")
+    assert (status, states(steps)) == (1, ["past"] * 3 + ["next"] + ["waiting"] * 3)
+    text = pgwatch("guide", database, "--migrations", "migrations", cwd=folder)
+    assert text.status == 1
+    assert "→ 4 ✗ Structure: next" in text.out
+    assert "view later: missing" in text.out
+    assert text.out.endswith("\nnext: structure (exit 1)\n")
+    assert "postgres:postgres" not in text.out
+
+
+def test_what_the_guide_says_to_type_exists(database: str, folder: Path) -> None:
+    more = ("--migrations", "migrations", "--runbook", "deploy.md")
+    _, steps = guide(database, folder, *more)
+    typed = [str(line) for step in steps.values() for line in step["commands"]]  # type: ignore[attr-defined]
+    ours = [shlex.split(line) for line in typed if line.startswith("pgwatch ")]
+    assert len(ours) == 6
+    for words in ours:
+        assert _parser().parse_args(words[1:], defaults()).module is not None
+    sql(database, MIGRATION)
+    structure = next(words for words in ours if "structure" in words)
+    env = {"PGPASSWORD": "postgres"}
+    assert pgwatch(*structure[1:], cwd=folder, env=env).status == 0
+
+
+def test_a_guide_that_cannot_look_ends_with_3(folder: Path) -> None:
+    status, steps = guide("postgresql://u@127.0.0.1:1/x", folder, "--migrations", "migrations")
+    assert status == 3
+    assert {step["verdict"] for step in steps.values()} == {"unknown"}
+
+
+def test_a_guide_without_migrations_says_so(database: str, folder: Path) -> None:
+    _, steps = guide(database, folder)
+    assert "--migrations" in str(steps["apply"]["note"])
+    assert steps["apply"]["commands"] == []
+
+
+def test_the_demo_is_led_to_the_line(database: str, tmp_path: Path) -> None:
+    roofing.build(database)
+    roofing.apply_migrations(database, lambda _: None)
+    named = [word for file in roofing.MIGRATIONS for word in ("--migrations", str(file))]
+    status, steps = guide(database, tmp_path, *named)
+    assert status == 1
+    assert states(steps) == ["past"] * 3 + ["next"] + ["waiting"] * 3
