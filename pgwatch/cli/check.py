@@ -185,6 +185,10 @@ def _refuse_live(arguments: argparse.Namespace) -> None:
     """Refuse to draw where nobody would see it."""
     if arguments.output or format_of(arguments) != "text":
         message = "a report that is not drawn on the terminal needs --once or --wait"
+    elif arguments.probe_writes:
+        message = (
+            "--probe-writes needs --once: it is not to be repeated for as long as somebody looks"
+        )
     elif not sys.stdout.isatty():
         message = (
             "name --once: one run, one verdict (without it, the report is drawn anew on a terminal)"

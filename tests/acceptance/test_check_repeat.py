@@ -175,6 +175,7 @@ def test_without_once_the_report_is_drawn_anew_until_interrupted(
         (("--format", "junit"), "needs --once or --wait"),
         (("--json",), "needs --once or --wait"),
         (("--output", "x"), "needs --once or --wait"),
+        (("--probe-writes",), "--probe-writes needs --once"),
     ],
 )
 def test_what_cannot_be_drawn_is_a_mistake(
