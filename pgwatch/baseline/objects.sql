@@ -49,16 +49,35 @@ SELECT
             ) AS one
         )
     )) AS facts,
-    '{}'::text[] AS columns,
     ARRAY(
-        SELECT DISTINCT used_space.nspname || '.' || used.relname
+        SELECT attname::text
+        FROM pg_catalog.pg_depend AS depend
+        JOIN pg_catalog.pg_attribute ON attrelid = depend.refobjid AND attnum = depend.refobjsubid
+        WHERE relation.relkind = 'S' AND depend.classid = 'pg_catalog.pg_class'::regclass AND depend.objid = class_oid
+            AND depend.refclassid = 'pg_catalog.pg_class'::regclass AND depend.deptype IN ('a', 'i')
+    ) AS columns,
+    ARRAY(
+        SELECT parent_space.nspname || '.' || parent.relname
+        FROM pg_catalog.pg_depend AS depend
+        JOIN pg_catalog.pg_class AS parent ON parent.oid = depend.refobjid
+        JOIN pg_catalog.pg_namespace AS parent_space ON parent_space.oid = parent.relnamespace
+        WHERE relation.relkind = 'S' AND depend.classid = 'pg_catalog.pg_class'::regclass AND depend.objid = class_oid
+            AND depend.refclassid = 'pg_catalog.pg_class'::regclass AND depend.deptype IN ('a', 'i')
+        UNION
+        SELECT parent_space.nspname || '.' || parent.relname
+        FROM pg_catalog.pg_inherits
+        JOIN pg_catalog.pg_class AS parent ON parent.oid = inhparent
+        JOIN pg_catalog.pg_namespace AS parent_space ON parent_space.oid = parent.relnamespace
+        WHERE inhrelid = class_oid
+        UNION
+        SELECT used_space.nspname || '.' || used.relname
         FROM pg_catalog.pg_rewrite AS rewrite
         JOIN pg_catalog.pg_depend AS depend
             ON depend.classid = 'pg_catalog.pg_rewrite'::regclass AND depend.objid = rewrite.oid
             AND depend.refclassid = 'pg_catalog.pg_class'::regclass
         JOIN pg_catalog.pg_class AS used ON used.oid = depend.refobjid
         JOIN pg_catalog.pg_namespace AS used_space ON used_space.oid = used.relnamespace
-        WHERE rewrite.ev_class = class_oid AND used.oid <> class_oid AND relkind IN ('v', 'm')
+        WHERE rewrite.ev_class = class_oid AND used.oid <> class_oid AND relation.relkind IN ('v', 'm')
         ORDER BY 1
     ) AS uses
 FROM relation
@@ -119,7 +138,13 @@ SELECT
             AND depend.refobjsubid > 0
         ORDER BY 1
     ),
-    '{}'
+    ARRAY(
+        SELECT parent_space.nspname || '.' || parent.relname
+        FROM pg_catalog.pg_inherits
+        JOIN pg_catalog.pg_class AS parent ON parent.oid = inhparent
+        JOIN pg_catalog.pg_namespace AS parent_space ON parent_space.oid = parent.relnamespace
+        WHERE inhrelid = class.oid
+    )
 FROM pg_catalog.pg_index AS index
 JOIN pg_catalog.pg_class AS class ON class.oid = index.indexrelid
 JOIN relation ON relation.class_oid = index.indrelid

@@ -9,6 +9,7 @@ from pathlib import Path
 import psycopg
 import pytest
 
+from pgwatch.baseline.announced import Announced
 from pgwatch.baseline.capture import capture
 from pgwatch.baseline.compare import compare
 from pgwatch.baseline.compared import Compared, Limits, State
@@ -95,6 +96,9 @@ def test_everything_is_read_and_told_the_same_twice(shop: str) -> None:
     hidden = {"primary_conninfo", "archive_command", "ssl_passphrase_command", "statement_timeout"}
     assert hidden.isdisjoint(one.settings)
     titles = {thing.title: thing.facts for thing in one.objects}
+    uses = {thing.title: thing.uses for thing in one.objects}
+    assert uses["view public.totals"] == ("public.orders",)
+    assert uses["constraint public.orders.orders_user_id_fkey"] == ("public.users",)
     assert titles["column public.users.mood"]["default"] == "'good'::mood"
     assert titles["constraint public.orders.orders_total_check"]["validated"] == "yes"
     assert titles["type public.mood"]["values"] == "good, bad"
@@ -183,6 +187,45 @@ def reset_of_this_database(dsn: str) -> None:
         dsn,
         "SELECT pg_stat_statements_reset(0, oid, 0) FROM pg_database WHERE datname = current_database()",
     )
+
+
+PARTITIONED = """
+CREATE TABLE events (id serial, at date NOT NULL, note text, PRIMARY KEY (id, at)) PARTITION BY RANGE (at);
+CREATE TABLE events_old PARTITION OF events FOR VALUES FROM ('2020-01-01') TO ('2025-01-01');
+CREATE INDEX events_at ON events (at);
+CREATE TRIGGER seen BEFORE UPDATE ON events FOR EACH ROW EXECUTE FUNCTION touch();
+"""
+LOSSES = [
+    ("DROP TABLE events", ["table public.events is gone"]),
+    ("DROP INDEX events_at", ["index public.events_at is gone"]),
+    ("DROP TRIGGER seen ON events", ["trigger public.events.seen is gone"]),
+    ("ALTER TABLE events DROP COLUMN note", ["column public.events.note is gone"]),
+    (
+        "ALTER TABLE events ALTER note TYPE varchar(9)",
+        ["column public.events.note: type was text, is character varying(9)"],
+    ),
+    ("ALTER TABLE events DROP COLUMN id", ["column public.events.id is gone"]),
+    (
+        "DROP TABLE users CASCADE",
+        ["constraint public.orders.orders_user_id_fkey is gone", "table public.users is gone"],
+    ),
+]
+
+
+@pytest.mark.parametrize(("migration", "expected"), LOSSES, ids=[loss[0] for loss in LOSSES])
+def test_loss_is_told_once_and_explained_by_its_migration(
+    database: str, migration: str, expected: list[str]
+) -> None:
+    sql(database, SCHEMA)
+    sql(database, PARTITIONED)
+    old = snapshot(database)
+    sql(database, migration)
+    assert (
+        sorted(one.summary for one in since(old, database)["baseline_objects"].changes) == expected
+    )
+    announced = Announced([migration])
+    found = compare(old, snapshot(database), limits=Limits(), announced=announced)
+    assert found["baseline_objects"].changes == ()
 
 
 @pytest.mark.parametrize(
