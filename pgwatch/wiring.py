@@ -200,6 +200,7 @@ class House:
 
     targets: tuple[tuple[Target, tuple[Query, ...]], ...]
     probes: tuple[Probe, ...]
+    evidence: Mapping[str, Query]  # what a rule's annotation `evidence` may name
     groups: tuple[RuleGroup, ...]
     accepted: tuple[Accepted, ...]
     routing: "Routing"
@@ -229,6 +230,7 @@ def assemble(inputs: Inputs) -> House:
     return House(
         targets=tuple((target, queries_of(target, catalog)) for target in inputs.targets),
         probes=(*hosts, *http, *drift),
+        evidence={**catalog.queries, **catalog.evidence},
         groups=groups,
         accepted=accepted_findings(inputs),
         routing=routing,

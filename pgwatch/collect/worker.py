@@ -61,6 +61,7 @@ class Worker:
         self._free = list(self._lines)
         self._open: dict[tuple[str, str], Query] = {}  # offered and not reported yet
         self._waiting: dict[str, list[Query]] = {}
+        self._asked: dict[str, list[tuple[Query, asyncio.Future[Outcome]]]] = {}
         self._serving: set[str] = set()
         self._up_due = False
         self._absent: dict[str, Absence] = {}
@@ -96,6 +97,18 @@ class Worker:
         self._up_due = True
         self._waiting.setdefault(self.main, [])
         self._wake.set()
+
+    async def ask(self, query: Query, database: str) -> Outcome:
+        """Return how `query` ends in `database`, asked at its next turn and before what is due there.
+
+        Nothing is reported. Whoever waits no longer cancels it, before it is asked.
+        """
+        where = self.main if query.scope is Scope.CLUSTER or not database else database
+        answer: asyncio.Future[Outcome] = asyncio.get_running_loop().create_future()
+        self._asked.setdefault(where, []).append((query, answer))
+        self._waiting.setdefault(where, [])
+        self._wake.set()
+        return await answer
 
     def unreachable(self, database: str) -> str | None:
         """Return why there is no session with `database`; None if there is one, or was no attempt."""
@@ -157,6 +170,7 @@ class Worker:
                 await self._up(line)
             elif line.outdated(database) and self._absence(database) is None:
                 self._contacted(line, database, await _refresh(line, database))
+            await self._answer(line, database)
             # By their limits: each change of statement_timeout is a round trip.
             for query in sorted(queries, key=lambda query: query.timeout):
                 await self._run(line, database, query)
@@ -166,23 +180,33 @@ class Worker:
             self._free.append(line)
             self._wake.set()
 
+    async def _answer(self, line: Line, database: str) -> None:
+        for query, answer in self._asked.pop(database, ()):
+            if not answer.done():
+                outcome = await self._attempt(line, database, query)
+                if not answer.done():  # given up meanwhile
+                    answer.set_result(outcome)
+
     async def _run(self, line: Line, database: str, query: Query) -> None:
         began, started = time.time(), time.perf_counter()
+        outcome = await self._attempt(line, database, query)
+        elapsed = time.perf_counter() - started
+        self._tell(query, database, outcome, began=began, elapsed=elapsed)
+
+    async def _attempt(self, line: Line, database: str, query: Query) -> Outcome:
         if (absence := self._absence(database)) is not None:
-            outcome: Outcome = Unreachable(reason=absence.reason)
-        elif (
+            return Unreachable(reason=absence.reason)
+        if (
             refusal := self._refusals.last(
                 database, query, self.infos.get(database), now=time.monotonic()
             )
         ) is not None:
-            outcome = refusal
-        else:
-            outcome = await _execute(line, database, query)
-            self._refusals.remember(database, query, outcome, line.info, now=time.monotonic())
-            reason = outcome.reason if isinstance(outcome, Unreachable) else ""
-            self._contacted(line, database, reason)
-        elapsed = time.perf_counter() - started
-        self._tell(query, database, outcome, began=began, elapsed=elapsed)
+            return refusal
+        outcome = await _execute(line, database, query)
+        self._refusals.remember(database, query, outcome, line.info, now=time.monotonic())
+        reason = outcome.reason if isinstance(outcome, Unreachable) else ""
+        self._contacted(line, database, reason)
+        return outcome
 
     def _tell(
         self, query: Query, database: str, outcome: Outcome, *, began: float, elapsed: float

@@ -14,6 +14,7 @@ from pgwatch.daemon.alert_counts import alert_counts
 from pgwatch.daemon.deciding import Deciding, Told
 from pgwatch.daemon.duties import OwnDuties
 from pgwatch.daemon.evaluating import Evaluating, RuleHealth, in_ms
+from pgwatch.daemon.evidence import Witness
 from pgwatch.daemon.health import UNREADY_AFTER, late_groups
 from pgwatch.daemon.measuring import Measuring
 from pgwatch.daemon.slots import group_key, next_slot, slot_to_await
@@ -54,6 +55,7 @@ class Alerting:
         now: datetime,
         surroundings: Surroundings = NOWHERE,
         duties: Duties = NO_DUTIES,
+        witness: Witness | None = None,
         previous: "Alerting | None" = None,
     ) -> None:
         """Take over what is saved: alerts of rules that are gone are ended, groups keep their timers.
@@ -69,6 +71,7 @@ class Alerting:
         self._rules = {rule.id: rule for group in groups for rule in group.rules}
         self._measuring = measuring
         self._metrics = metrics
+        self._witness = witness
         self._unanswered: Unanswered = Unanswered(
             self._rules.values(),
             answered=measuring.answered,
@@ -119,6 +122,8 @@ class Alerting:
         """
         begun = time.perf_counter()
         outcome = self._evaluating.evaluate(group, self.alerts, at)
+        if self._witness is not None:
+            self._witness.add_to(outcome, at)
         self.deciding.decide(at, outcome)
         self._evaluated[group_key(group)] = at
         self._count_alerts(at)

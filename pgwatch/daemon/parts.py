@@ -11,6 +11,7 @@ from typing import TypeVar
 from pgwatch.daemon.alerting import Alerting
 from pgwatch.daemon.delivering import Delivering
 from pgwatch.daemon.desk import Desk
+from pgwatch.daemon.evidence import Witness
 from pgwatch.daemon.health import UNHEALTHY_AFTER, ended
 from pgwatch.daemon.measuring import Measuring
 from pgwatch.daemon.polling import Polling
@@ -120,6 +121,9 @@ class Parts:
             now=datetime.now(UTC),
             surroundings=house.surroundings,
             duties=house.duties,
+            witness=Witness(
+                house.evidence, self.polling, self._measuring.latest, asyncio.get_running_loop()
+            ),
             previous=self.alerting,
         )
         try:

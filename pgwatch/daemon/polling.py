@@ -7,6 +7,7 @@ from dataclasses import dataclass, fields
 from datetime import UTC, datetime
 from functools import partial
 
+from pgwatch.collect.outcome import Outcome
 from pgwatch.collect.probing import Prober
 from pgwatch.collect.report import UP, Sink
 from pgwatch.collect.schedule import Schedule, by_interval
@@ -73,6 +74,11 @@ class Polling:
             return True
         worker = running.worker
         return not worker.knows_databases or source.database in worker.databases
+
+    async def ask(self, target: str, query: Query, database: str) -> Outcome | None:
+        """Return how `query` ends in a database of a target; None if it is not watched."""
+        running = self._running.get(target)
+        return None if running is None else await running.worker.ask(query, database)
 
     def tasks(self) -> dict[str, asyncio.Task[None] | None]:
         """Return what should run now, under names for people."""

@@ -20,6 +20,8 @@ class Catalog:
     by_metric: Mapping[str, tuple[Query, ...]]  # metric name → the queries that bring it
     benchmarks: Mapping[str, Query] = field(default_factory=dict)
     # by name; they are timed by the gate and never polled
+    evidence: Mapping[str, Query] = field(default_factory=dict)
+    # by name; they are asked when an alert fires and never polled
 
     @property
     def settings(self) -> frozenset[str]:
@@ -42,7 +44,8 @@ class Catalog:
         return tuple(query for query in self.benchmarks.values() if query.pack in wanted)
 
     def _known(self, packs: Iterable[str]) -> set[str]:
-        known = {query.pack for query in (*self.queries.values(), *self.benchmarks.values())}
+        everything = (self.queries, self.benchmarks, self.evidence)
+        known = {query.pack for kind in everything for query in kind.values()}
         wanted = set(packs) or known
         if unknown := sorted(wanted - known):
             message = f"unknown pack {', '.join(unknown)}; there are {', '.join(sorted(known))}"
@@ -79,9 +82,14 @@ def load_catalog(folders: Sequence[Path]) -> Catalog:
         for metric in query.metrics:
             by_metric[metric.family.name] += (query,)
     return Catalog(
-        queries={name: query for name, query in queries.items() if query.benchmark is None},
+        queries={
+            name: query
+            for name, query in queries.items()
+            if query.benchmark is None and not query.is_evidence
+        },
         by_metric=dict(by_metric),
         benchmarks={name: query for name, query in queries.items() if query.benchmark is not None},
+        evidence={name: query for name, query in queries.items() if query.is_evidence},
     )
 
 

@@ -31,6 +31,7 @@ _KEYS = (
 )
 _OF_METRICS = ("interval", "scope", "max_series", "metrics")  # keys that a benchmark cannot have
 _OF_BENCHMARKS = ("limit", "runs")
+_NOT_OF_EVIDENCE = ("interval", "max_series", "metrics", *_OF_BENCHMARKS)
 _MAX_RUNS = 1000
 _REQUIRES_KEYS = ("version", "extension", "relation", "privilege", "setting")
 _METRIC_KEYS = ("type", "value", "labels", "help")
@@ -93,6 +94,7 @@ def _statements(body: str, line: int, reader: "_Reader") -> tuple[str, tuple[Var
 class _Kind(Enum):
     METRICS = "metrics"
     BENCHMARK = "benchmark"
+    EVIDENCE = "evidence"
 
 
 class _Reader:
@@ -117,8 +119,11 @@ class _Reader:
 
     def query(self, *, name: str, path: Path, sql: str, variants: tuple[Variant, ...]) -> Query:
         header = self.mapping(self.document.value, (), _KEYS)
-        if self.choice(header, "kind", _Kind) is _Kind.BENCHMARK:
-            return self.benchmark(header, name=name, path=path, sql=sql, variants=variants)
+        match self.choice(header, "kind", _Kind):
+            case _Kind.BENCHMARK:
+                return self.benchmark(header, name=name, path=path, sql=sql, variants=variants)
+            case _Kind.EVIDENCE:
+                return self.evidence(header, name=name, path=path, sql=sql, variants=variants)
         self.refuse(header, _OF_BENCHMARKS, "belongs to kind: benchmark only")
         interval = self.duration(header, "interval", timedelta(seconds=60))
         timeout = self.duration(header, "timeout", timedelta(seconds=5))
@@ -176,6 +181,33 @@ class _Reader:
             variants=variants,
             path=path,
             benchmark=Benchmark(limit=limit, runs=runs),
+        )
+
+    def evidence(
+        self,
+        header: Mapping[str, Any],
+        *,
+        name: str,
+        path: Path,
+        sql: str,
+        variants: tuple[Variant, ...],
+    ) -> Query:
+        self.refuse(header, _NOT_OF_EVIDENCE, "means nothing here: it is asked when an alert fires")
+        return Query(
+            name=name,
+            pack=name.rpartition("/")[0],
+            help=self.text(header, (), "help"),
+            interval=timedelta.max,
+            timeout=self.duration(header, "timeout", timedelta(seconds=1)),
+            scope=self.choice(header, "scope", Scope) or Scope.DATABASE,
+            role=self.choice(header, "role", Role, also=_ANY_ROLE),
+            requires=self.requires(header.get("requires", {})),
+            max_series=1,
+            metrics=(),
+            sql=sql,
+            variants=variants,
+            path=path,
+            is_evidence=True,
         )
 
     def refuse(self, header: Mapping[str, Any], keys: tuple[str, ...], why: str) -> None:

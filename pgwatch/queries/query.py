@@ -82,6 +82,7 @@ class Query:
     variants: tuple[Variant, ...]  # the first whose range holds replaces the default
     path: Path
     benchmark: Benchmark | None = None  # None: its rows are metrics
+    is_evidence: bool = False  # `kind: evidence`: asked when an alert fires, and never polled
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
