@@ -604,6 +604,42 @@ CASES = [
         "into an array element",
         "DECLARE a int[] := '{}'; BEGIN SELECT id INTO a[1] FROM t@ WHERE id = 1; END",
     ),
+    _function(
+        "an absent field of an alias",
+        "DECLARE a ALIAS FOR $1; BEGIN PERFORM a.absent; END",
+        head="f@(t@) RETURNS void",
+        run="SELECT f@(t) FROM t@ t",
+    ),
+    Case(
+        "a trigger of a view",
+        """
+        CREATE TABLE t@ (id int, name text);
+        CREATE VIEW v@ AS SELECT id FROM t@;
+        CREATE FUNCTION f@() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+            INSERT INTO t@ VALUES (NEW.id, NEW.name); RETURN NEW; END $$;
+        CREATE TRIGGER g@ INSTEAD OF INSERT ON v@ FOR EACH ROW EXECUTE FUNCTION f@();
+        """,
+        ("INSERT INTO v@ VALUES (1)",),
+    ),
+    Case(
+        "a sound trigger of a view",
+        """
+        CREATE TABLE t@ (id int, name text);
+        CREATE VIEW v@ AS SELECT id FROM t@;
+        CREATE FUNCTION f@() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+            INSERT INTO t@ VALUES (NEW.id); RETURN NEW; END $$;
+        CREATE TRIGGER g@ INSTEAD OF INSERT ON v@ FOR EACH ROW EXECUTE FUNCTION f@();
+        """,
+        ("INSERT INTO v@ VALUES (1)",),
+    ),
+    Case(
+        "a default that fails",
+        """
+        CREATE FUNCTION f@() RETURNS int LANGUAGE plpgsql AS $$ BEGIN RETURN (SELECT max(absent) FROM pg_class); END $$;
+        CREATE TABLE t@ (id int DEFAULT f@());
+        """,
+        ("INSERT INTO t@ DEFAULT VALUES",),
+    ),
     # SQL
     _sql("sql", "SELECT count(*) FROM t@"),
     _sql("sql of an absent table", "SELECT count(*) FROM absent"),

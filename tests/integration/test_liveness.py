@@ -254,7 +254,7 @@ CREATE TRIGGER g{seed} BEFORE INSERT OR UPDATE OR DELETE ON t{seed}
             }
             fails = {event for event, run in runs.items() if raised(connection, run)}
             # What only an exception leads to is told as such; whether one comes only running shows.
-            if told != fails and not (one and " when " in one.message and not fails):
+            if told != fails and not (one and " where " in one.message and not fails):
                 wrong.append((seed, told, fails, Bodies(seed, f"t{seed}").body()))
     drop_database(any_server, name)
     assert len(found) > 12

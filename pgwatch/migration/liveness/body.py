@@ -53,7 +53,8 @@ def parse_body(routine: Routine, relations: Collection[str]) -> Body:
     plain = with_plain_types(routine.source, lambda one: is_composite(one, relations))
     tree = parse_plpgsql(_definition(routine, plain))[0]
     declared = declarations(routine.source)
-    own = _parameters(routine)
+    own = {f"${number}": one for number, one in enumerate(_positional(routine), 1)}
+    own |= _parameters(routine)
     by_block: dict[int, dict[str, Variable]] = {}
     for one in declared:
         block = by_block.setdefault(one.block + 1, {})

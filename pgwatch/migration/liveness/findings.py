@@ -11,6 +11,7 @@ from pgwatch.migration.objects import Declarations, Key, Kind, Place
 
 _MOST_SHOWN = 5  # further reasons in one description
 _FIELD = "has no field"
+_LONGEST = 120  # characters of conditions
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -132,7 +133,7 @@ def _of_trigger(defects: Sequence[Defect], where: Places) -> Dead:
     every = "" if trigger.conditional or first.conditions else "every "
     message = (
         f"{trigger.key}: {routine.key} cannot run on {trigger.table.label}: {first.failure.message},"
-        f" so {every}{fails}{_when(first)}"
+        f" so {every}{fails}{_where(first)}"
     )
     others = sorted(
         {str(d.case.trigger.key) for d in defects if d.case.trigger} - {str(trigger.key)}
@@ -161,7 +162,7 @@ def _of_function(
     routine = first.case.routine
     place = where.of_routine(routine, scene, callers)
     cases = dict.fromkeys(d.case for d in defects if d.failure == first.failure)
-    message = f"{routine.key}: fails when it is called{_when(first)}: {first.failure.message}"
+    message = f"{routine.key}: fails when it is called{_where(first)}: {first.failure.message}"
     notes = [_line(routine, first.line, place), *_further(defects, first), *_callers(cases)]
     notes += [f"called by {label}" for label in scene.uses.get(routine.oid, ())]
     if routine.key not in where.declared and (caller := callers.get(routine.oid)) is not None:
@@ -200,7 +201,7 @@ def _of_views(defects: Sequence[Defect], scene: Scene, where: Places) -> list[De
                         fault=Fault.DEAD,
                         key=view.key,
                         place=place,
-                        message=f"{view.key}: {doing} it fails{_when(defect)}:"
+                        message=f"{view.key}: {doing} it fails{_where(defect)}:"
                         f" {defect.case.routine.key}: {defect.failure.message}",
                         detail=f"line {defect.line} of the function",
                         sqlstate=defect.failure.sqlstate,
@@ -232,8 +233,12 @@ def _first(defects: Sequence[Defect]) -> Defect:
     return min(defects, key=lambda d: (bool(d.conditions), d.line))
 
 
-def _when(defect: Defect) -> str:
-    return f" when {' and '.join(defect.conditions)}" if defect.conditions else ""
+def _where(defect: Defect) -> str:
+    """Return under which conditions, shortened: ` where a > 1 and b`."""
+    if not defect.conditions:
+        return ""
+    text = " and ".join(defect.conditions)
+    return f" where {text if len(text) <= _LONGEST else text[: _LONGEST - 1] + '…'}"
 
 
 def _line(routine: Routine, line: int, place: Place) -> str:
@@ -254,7 +259,7 @@ def _further(defects: Sequence[Defect], first: Defect) -> list[str]:
         key = (defect.line, defect.failure.message)
         if key not in seen:
             seen.add(key)
-            notes.append(f"also line {defect.line}: {defect.failure.message}{_when(defect)}")
+            notes.append(f"also line {defect.line}: {defect.failure.message}{_where(defect)}")
     more = len(notes) - _MOST_SHOWN
     return [*notes[:_MOST_SHOWN], *([f"and {more} more"] if more > 0 else [])]
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 _TOKEN = re.compile(
     r"""--[^\n]*|/\*.*?\*/|(?<![\w$])[eE]'(?:\\.|''|[^'\\])*'|'(?:''|[^'])*'|"(?:""|[^"])*"
-    |(?<![\w$])\$(?P<tag>\w*)\$.*?\$(?P=tag)\$|[^\W\d][\w$]*|\d[\w.]*|:=|\s+|.""",
+    |(?<![\w$])\$(?P<tag>\w*)\$.*?\$(?P=tag)\$|\$\d+|[^\W\d][\w$]*|\d[\w.]*|:=|\s+|.""",
     re.DOTALL | re.VERBOSE,
 )
 _TYPE_ENDS = frozenset({":=", "=", "default", "not", "collate"})
