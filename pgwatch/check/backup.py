@@ -9,6 +9,7 @@ from pathlib import Path
 
 from pgwatch.check.extra import BY_NAME, Visit
 from pgwatch.check.verdict import CheckResult, Finding, Verdict
+from pgwatch.errors import InputError, Problem
 from pgwatch.probes.backup.collection import Chosen, choose, is_one
 from pgwatch.probes.backup.inspect import inspect
 from pgwatch.probes.backup.inspection import Inspection
@@ -36,7 +37,13 @@ class BackupPlace:
 
 
 def place_of(pattern: str) -> BackupPlace:
-    """Return the place that a pattern such as `/backups/roofing_*` names; a folder alone: all in it."""
+    """Return the place that a pattern such as `/backups/roofing_*` names; a folder alone: all in it.
+
+    Raises InputError for one that names nothing.
+    """
+    if not pattern:
+        message = "it is empty; expected a folder, or a pattern such as /backups/roofing_*"
+        raise InputError([Problem(file="command line", path="--backup", message=message)])
     path = Path(pattern)
     if path.is_dir() and not is_one(path):
         return BackupPlace(folder=path)
@@ -52,6 +59,7 @@ class _Told:
     cures: tuple[str, ...] = ()
     note: str = ""
     object: str = ""
+    fix: str = "take a new backup, and look at what the last one said"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -122,7 +130,8 @@ def _look(place: BackupPlace, visit: Visit, cluster: int | None, until: float) -
         reason = f"{place.folder} cannot be read: {error.strerror or error}"
         return _Told(untold=(reason,), cures=("let pgwatch's user read the folder",))
     if isinstance(found, str):
-        return _Told(problems=(found,), object=str(place.folder))
+        fix = "take a backup, or name where they are: --backup, or the key `backups`"
+        return _Told(problems=(found,), object=str(place.folder), fix=fix)
     visit.say(f"reading {found.path.name}")
     looked = inspect(found.path, until=until)
     problems = (*looked.problems, *_beside(place, found, looked, visit))
@@ -166,7 +175,7 @@ def _major(version: str) -> str:
 def _finding(told: _Told, problem: str) -> Finding:
     return Finding(
         summary=problem,
-        fix="take a new backup, and look at what the last one said",
+        fix=told.fix,
         labels={"kind": "backup", "object": told.object, "problem": "backup"},
         object=told.object,
     )

@@ -83,9 +83,8 @@ class LockChecks:
         if report.unread:
             first = report.unread[0]
             place = f"{shown(first.file)}:{first.line}"
-            notes.append(
-                f"what {len(report.unread)} statements lock cannot be told, the first at {place}"
-            )
+            count = f"{len(report.unread)} statement{'s' * (len(report.unread) > 1)}"
+            notes.append(f"what is locked cannot be told of {count}, the first at {place}")
         if waived := len(findings) - len(counted):
             notes.append(f"{waived} accepted and not counted")
         verdict = of_findings(BY_NAME[NAME].severity, found=bool(counted))

@@ -74,3 +74,10 @@ def test_wrong_key_is_told_with_its_line(line: str, tmp_path: Path) -> None:
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 2
     assert f"{config}:3:" in done.stdout + done.stderr
+
+
+def test_empty_pattern_is_refused(database: str) -> None:
+    command = [sys.executable, "-m", "pgwatch", "check", "--once", "--phase", "pre", database]
+    done = subprocess.run([*command, "--backup", ""], capture_output=True, text=True, check=False)
+    assert done.returncode == 2
+    assert "--backup: it is empty; expected a folder, or a pattern" in done.stderr

@@ -8,6 +8,7 @@ from pathlib import Path
 import psycopg
 import pytest
 
+from pgwatch.demo.server import LocalServer
 from pgwatch.migration.parse import parse_statements
 from pgwatch.migration.preflight import locks
 from pgwatch.migration.preflight.demands import demands
@@ -18,6 +19,7 @@ from pgwatch.migration.sqlfile import read_statements
 from pgwatch.targets.connect import open_session
 from pgwatch.targets.dsn import Dsn
 from pgwatch.targets.target import Target
+from tests.servers import VERSIONS, bin_of
 
 TABLES = """
 CREATE DOMAIN positive AS int CHECK (value > 0);
@@ -333,3 +335,16 @@ def test_transaction_that_has_just_begun_is_not_in_the_way(database: str, tmp_pa
         connection.execute(TABLES)
     with holding(database, "SELECT * FROM t"):
         assert risks(database, "ALTER TABLE t ADD a int;", tmp_path).risks == ()
+
+
+def test_prepared_transaction_is_told_by_its_name(tmp_path: Path, no_waiting: None) -> None:
+    settings = {"max_prepared_transactions": "5"}
+    with LocalServer(bin=bin_of(VERSIONS[-1]), settings=settings) as server:
+        with psycopg.connect(server.dsn()) as connection:
+            connection.execute("CREATE TABLE t (a int)")
+            connection.commit()
+            connection.execute("SELECT * FROM t")
+            connection.execute("PREPARE TRANSACTION 'left over'")
+        [risk] = risks(server.dsn(), "ALTER TABLE t ADD b int;", tmp_path).risks
+    assert "the prepared transaction 'left over' of postgres, for " in risk.message
+    assert risk.cure == "ROLLBACK PREPARED 'left over';  -- or COMMIT PREPARED"

@@ -132,14 +132,13 @@ def test_cures_cure_and_superusers_lack_nothing(
     assert judged(any_database, file).obstacles == ()
     found = judged(as_role, file).obstacles
     assert [(one.object, one.place.line if one.place else 0) for one in found] == [
-        ("public", 1),
-        ("public.users", 1),
         ("public.users", 2),
+        ("public", 1),
         ("public.notes", 4),
         (psycopg.conninfo.conninfo_to_dict(as_role)["dbname"], 5),
     ]
-    assert found[2].message == (
-        f'role {ROLE} cannot run it: relation "public"."users" belongs to postgres (and 1 more need it)'
+    assert found[0].message == (
+        f"role {ROLE} cannot run it: relation public.users belongs to postgres (and 1 more need it)"
     )
     with psycopg.connect(any_database, autocommit=True) as connection:
         for one in found:

@@ -1,6 +1,6 @@
 """Whether our role may do what a migration needs: its needs, beside what the server grants."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
@@ -14,6 +14,7 @@ from pgwatch.targets.target import ServerInfo
 
 _SQL = (Path(__file__).parent / "privileges.sql").read_text(encoding="utf-8")
 _LIMIT = timedelta(seconds=10)
+_SHOWN = 3  # names in one message
 _Key = tuple[str, str, str]  # kind, schema, name
 
 
@@ -51,21 +52,62 @@ async def lacking(session: Session, steps: Iterable[Step], info: ServerInfo) -> 
         (kind, schema, name): _Grant(owner=owner, owned=bool(owned), granted=frozenset(granted))
         for kind, schema, name, owner, owned, granted in answer.rows
     }
-    found = []
+    return [*_foreign(asked, grants, info), *_missing(asked, grants, info)]
+
+
+def _foreign(
+    asked: Mapping[Need, list[Place]], grants: Mapping[_Key, _Grant], info: ServerInfo
+) -> Iterator[Lack]:
+    """Iterate over the owners whose objects the migration changes: one lack for each."""
+    by_owner: dict[str, list[tuple[Need, list[Place]]]] = {}
     for need, places in asked.items():
+        if owner := _foreign_owner(need, grants):
+            by_owner.setdefault(owner, []).append((need, places))
+    for owner, theirs in by_owner.items():
+        names = [f"{need.kind} {need.schema}.{need.name}".replace(" .", " ") for need, _ in theirs]
+        more = f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
+        verb = "belongs" if len(names) == 1 else "belong"
+        places = [place for _, all_ in theirs for place in all_]
+        yield Lack(
+            place=places[0],
+            more=len(places) - 1,
+            kind=theirs[0][0].kind,
+            object=_object(theirs[0][0], info),
+            message=f"{', '.join(names[:_SHOWN])}{more} {verb} to {owner}",
+            cure=f"run the migration as {identifier(owner)}, or GRANT {identifier(owner)} TO"
+            f" {identifier(info.user)};",
+        )
+
+
+def _foreign_owner(need: Need, grants: Mapping[_Key, _Grant]) -> str:
+    grant = grants.get((need.kind, need.schema, need.name))
+    return grant.owner if need.privilege == OWN and grant is not None and not grant.owned else ""
+
+
+def _missing(
+    asked: Mapping[Need, list[Place]], grants: Mapping[_Key, _Grant], info: ServerInfo
+) -> Iterator[Lack]:
+    """Iterate over the privileges that are missing on what the role need not own."""
+    foreign = {(need.schema, need.name) for need in asked if _foreign_owner(need, grants)}
+    for need, places in asked.items():
+        if need.privilege == OWN or (
+            need.kind == "relation" and (need.schema, need.name) in foreign
+        ):
+            continue  # its owner may do the rest, too
         if lack := _judged(need, grants, info):
             message, cure = lack
-            found.append(
-                Lack(
-                    place=places[0],
-                    more=len(places) - 1,
-                    kind=need.kind,
-                    object=".".join(filter(None, (need.schema, need.name))) or info.database,
-                    message=message,
-                    cure=cure,
-                )
+            yield Lack(
+                place=places[0],
+                more=len(places) - 1,
+                kind=need.kind,
+                object=_object(need, info),
+                message=message,
+                cure=cure,
             )
-    return found
+
+
+def _object(need: Need, info: ServerInfo) -> str:
+    return ".".join(filter(None, (need.schema, need.name))) or info.database
 
 
 def _asked(steps: Iterable[Step]) -> dict[Need, list[Place]]:
@@ -105,11 +147,6 @@ def _judged(need: Need, grants: Mapping[_Key, _Grant], info: ServerInfo) -> tupl
     if grant is None or grant.owned or need.privilege in grant.granted:
         return None
     shown = ".".join(map(identifier, filter(None, (need.schema, name))))
-    if need.privilege == OWN:
-        return (
-            f"{need.kind} {shown} belongs to {grant.owner}",
-            f"run the migration as {identifier(grant.owner)}, or GRANT {identifier(grant.owner)} TO {role};",
-        )
     of = {"relation": "", "schema": "SCHEMA ", "database": "DATABASE "}[need.kind]
     statement = f"GRANT {need.privilege} ON {of}{shown} TO {role};"
     return f"the privilege {need.privilege} on {need.kind} {shown} is missing", statement

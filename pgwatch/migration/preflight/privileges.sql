@@ -71,7 +71,8 @@ SELECT
     x.name::text,
     '',
     e.oid IS NOT NULL,
-    ARRAY(SELECT 'TRUSTED' WHERE bool_or(x.trusted) OR NOT bool_and(x.superuser))
+    -- the column `trusted` is new in 13
+    ARRAY(SELECT 'TRUSTED' WHERE bool_or((pg_catalog.to_jsonb(x) ->> 'trusted')::boolean) OR NOT bool_and(x.superuser))
 FROM pg_catalog.pg_available_extension_versions AS x
 LEFT JOIN pg_catalog.pg_extension AS e ON e.extname = x.name
 WHERE x.name = ANY(:names)

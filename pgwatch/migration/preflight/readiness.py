@@ -79,7 +79,10 @@ async def readiness(
             )
         )
     if unread and not info.is_superuser:
-        message = f"what {len(unread)} statements that cannot be read need of role {info.user} is not known"
+        message = (
+            f"what role {info.user} needs for {len(unread)} that cannot be read (the first is in the line"
+            f" {unread[0].line} of {unread[0].migration}) is not known"
+        )
         obstacles.append(
             Obstacle(topic=Topic.PRIVILEGE, message=message, cure="", place=unread[0], known=False)
         )
