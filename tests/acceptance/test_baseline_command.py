@@ -220,9 +220,25 @@ def test_regression_of_all_statements_blocks_and_improvement_can_be_asked_for(
     assert check(folder, *only).verdicts["baseline_performance"] == "pass"
 
 
-def test_reset_and_a_role_without_rights_could_not_be_told(database: str, folder: Path) -> None:
+def test_reset_and_a_role_without_rights_could_not_be_told(
+    database: str, server: LocalServer, folder: Path
+) -> None:
+    sql(database, "CREATE ROLE weak LOGIN PASSWORD 'weak'")
+    try:
+        dsn = server.dsn(database.rpartition("/")[2], user="weak", password="weak")
+        (folder / "weak.yml").write_text(f"targets: [{{name: shop, dsn: '{dsn}'}}]\n")
+        ran = gate(
+            *("--config", "weak.yml", "--baseline", "before.json", "--only", "baseline_*"),
+            cwd=folder,
+        )
+    finally:
+        sql(database, "DROP ROLE weak")
+    assert (ran.status, ran.verdicts["baseline_performance"]) == (3, "unknown")
+    reason = ran.check("baseline_performance")["reason"]
+    assert reason.endswith('; cure: GRANT pg_read_all_stats TO "weak";')
+
     sql(database, "SELECT pg_stat_statements_reset()")
-    ran = check(folder)
+    ran = check(folder, "--only", "baseline_*")
     assert (ran.status, ran.verdicts["baseline_performance"]) == (3, "unknown")
     assert "pg_stat_statements was reset at" in ran.check("baseline_performance")["reason"]
 
