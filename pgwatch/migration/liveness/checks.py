@@ -1,7 +1,7 @@
 """A piece of a body → what the server is asked about it, and what its answer means. Pure."""
 
 import re
-from collections.abc import Collection, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from pgwatch.migration.extract import walk
@@ -231,8 +231,3 @@ def is_caught(failure: Failure, piece: Piece) -> bool:
         for names in piece.caught
         for name in names
     )
-
-
-def resolvable(check: Check, known: Collection[str]) -> tuple[str, ...]:
-    """Return the relations without a schema that are there under that name in some schema."""
-    return tuple(name for name in check.relations if name in known)

@@ -14,7 +14,6 @@ class Collector:
 
     def __init__(self, body: Body, scope: Scope, known: Known) -> None:
         self.pieces: list[Piece] = []
-        self.dynamic = 0  # EXECUTE of what is put together when it runs
         self._body = body
         self._datums = body.tree.get("datums", [])
         self._known = dict(known)

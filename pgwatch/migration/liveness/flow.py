@@ -29,7 +29,7 @@ class Walk(Collector):
         start, known = self._scope, dict(self._known)
         self._walk_all()
         shapes = self._shapes
-        self.pieces, self.dynamic, self._block, self._shapes = [], 0, 0, {}
+        self.pieces, self._block, self._shapes = [], 0, {}
         self._returns, self._constants, self._known = False, True, known
         self._filled = {
             key: found[0]

@@ -19,7 +19,7 @@ from pgwatch.targets.session import RefusedError, Session
 
 _SQL = (Path(__file__).parent / "probe.sql").read_text(encoding="utf-8")
 _LIMIT = timedelta(seconds=5)  # for each statement
-_ABOUT_US = frozenset({"42501", "25006"})  # no privilege; a standby
+_ABOUT_US = frozenset({"42501", "25006", "55P03"})  # no privilege; a standby; somebody's lock
 _DEAD_CLASSES = (
     "42",
     "3F",
@@ -68,7 +68,7 @@ async def probe_writes(session: Session, declarations: Declarations) -> Writes:
             refusal = await _refusal(session, attempt)
             if refusal is None:
                 continue
-            if refusal.sqlstate in _ABOUT_US or refusal.sqlstate[:2] in ("55", "57", "40"):
+            if refusal.sqlstate in _ABOUT_US or refusal.sqlstate[:2] in ("57", "40"):
                 dead.append(_untold(key, attempt.event, refusal, where))
             elif refusal.sqlstate[:2] in _DEAD_CLASSES or refusal.sqlstate == _NEVER_INSIDE:
                 dead.append(_dead(key, attempt.event, refusal, where))

@@ -1,7 +1,7 @@
 """What liveness looks at: routines, the triggers that call them, views that do. Pure."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from pgwatch.migration.objects import Key
 
@@ -92,4 +92,3 @@ class Scene:
     functions: frozenset[str]  # names of all functions and procedures outside pg_catalog
     schemas: tuple[str, ...]  # of the databases' and roles' own search_path
     hidden: frozenset[str]  # schemas that we may not look into
-    candidates: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
