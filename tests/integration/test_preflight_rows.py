@@ -15,6 +15,8 @@ from pgwatch.targets.target import Target
 
 TABLES = """
 CREATE TYPE mood AS ENUM ('glad', 'sad');
+CREATE DOMAIN tight AS varchar(8) CHECK (value <> 'nothing');
+CREATE DOMAIN tighter AS tight;
 CREATE FUNCTION is_valid_email(text) RETURNS boolean LANGUAGE sql IMMUTABLE
   AS $$ SELECT $1 ~ '^[^@]+@[^@]+$' $$;
 CREATE TABLE users (
@@ -160,6 +162,13 @@ CASES = [
     (
         about(T, "name", "trim(name)::text", type="varchar(8)"),
         "ALTER name TYPE varchar(8) USING trim(name)::text",
+        "22001",
+        1,
+        ["id 2: name = 'much too long'"],
+    ),
+    (
+        about(T, "name", type="tighter"),
+        "ALTER name TYPE tighter",
         "22001",
         1,
         ["id 2: name = 'much too long'"],

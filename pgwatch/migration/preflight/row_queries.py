@@ -81,6 +81,14 @@ FROM relation AS r
 """  # noqa: S608 - names, quoted
 
 
+def base_query(name: str) -> str:
+    """Return the statement that gives the type under a domain; no row where `name` is another type."""
+    return (
+        "SELECT pg_catalog.format_type(t.typbasetype, t.typtypmod) FROM pg_catalog.pg_type AS t"  # noqa: S608
+        f" WHERE t.oid = pg_catalog.to_regtype({literal(name)})::oid AND t.typtype = 'd'"
+    )
+
+
 def violation(question: RowQuestion, source: Source, version: int) -> Violation:
     """Return how the rows are found that break the question's rule on a server of `version` (150003)."""
     columns = tuple(map(identifier, question.columns))

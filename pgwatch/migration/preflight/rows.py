@@ -10,6 +10,7 @@ from pgwatch.migration.preflight.row_queries import (
     Source,
     Violation,
     answer_query,
+    base_query,
     facts_query,
     violation,
 )
@@ -36,6 +37,11 @@ async def violating_rows(
     class 22 or P0 means that an expression of the rule cannot be evaluated on some row, so that the
     migration's statement would end with that, too.
     """
+    if question.rule is RowRule.CAST and (base := await _base_of(session, question.type, limit)):
+        # A cast to a domain cuts off what an assignment to its type, which comes first, refuses.
+        under = replace(question, type=base)
+        if (answer := await violating_rows(session, under, limit=limit)).count:
+            return answer
     source, version = await _facts(session, question.schema, question.table, limit)
     if question.rule in (RowRule.UNIQUE, RowRule.FOREIGN_KEY, RowRule.EXCLUSION):
         source = replace(source, only=not source.partitioned)
@@ -52,6 +58,12 @@ async def violating_rows(
         if error.sqlstate != _TIMED_OUT or not source.bytes:
             raise
     return await _look(session, question, _sample(source), version, limit)
+
+
+async def _base_of(session: Session, name: str, limit: timedelta) -> str:
+    """Return the type under a domain, with its length; "" where `name` is no domain."""
+    answer = await session.run(base_query(name), limit=limit)
+    return str(answer.rows[0][0]) if answer.rows else ""
 
 
 def _sample(source: Source) -> Source:
