@@ -23,6 +23,7 @@ from pgwatch.daemon.status import status_view, unready
 from pgwatch.errors import PgwatchError
 from pgwatch.export.own_metrics import QUERY_METRICS, OwnMetrics
 from pgwatch.export.prometheus import Exposition
+from pgwatch.notify.interventions import Interventions
 from pgwatch.notify.outbox import Queued
 from pgwatch.rules.evaluate import rule_source
 from pgwatch.rules.reach import short_of_history
@@ -197,19 +198,21 @@ class Daemon:
     def _status(self) -> StatusView:
         parts = self._parts
         refused = f"the configuration on disk is not in force: {self._refused}"
+        now, alerting = datetime.now(UTC), parts.alerting
         return status_view(
-            now=datetime.now(UTC),
+            now=now,
             started=self._started,
             workers=parts.polling.workers,
             probes=parts.polling.probes,
             measuring=self._measuring,
-            alerts=parts.alerting.alerts if parts.alerting else {},
+            alerts=alerting.deciding.everything(now) if alerting else (),
+            interventions=alerting.deciding.interventions if alerting else Interventions(),
             undelivered=self._undelivered,
             problems=[
                 *([refused] if self._refused else []),
                 *(f"{setting} changes at the next start only" for setting in self._waiting),
                 *([self._state_fault] if self._state_fault else []),
-                *parts.unhealthy(datetime.now(UTC)),
+                *parts.unhealthy(now),
             ],
         )
 

@@ -1,6 +1,6 @@
 """What the daemon shows of itself: the status page's view, and whether it is ready."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 
 from pgwatch import __version__
@@ -9,6 +9,7 @@ from pgwatch.collect.outcome import QueryRun
 from pgwatch.collect.report import UP
 from pgwatch.collect.worker import Worker
 from pgwatch.daemon.measuring import Measuring, overdue
+from pgwatch.notify.interventions import Interventions, Silencer
 from pgwatch.probes.probe import Probe
 from pgwatch.queries.query import Query, Scope
 from pgwatch.samples.sample import Source
@@ -30,15 +31,17 @@ def status_view(
     workers: Sequence[Worker],
     probes: Sequence[Probe],
     measuring: Measuring,
-    alerts: Mapping[str, Iterable[Alert]],
+    alerts: Iterable[Alert],
+    interventions: Interventions,
     undelivered: int,
     problems: Sequence[str],
 ) -> StatusView:
     """Return everything that the status page shows."""
+    silencer = Silencer(interventions.silences.values(), now)
+    acknowledged = interventions.held_acknowledgements(now)
     shown = [
-        alert_view(alert)
-        for of_rule in alerts.values()
-        for alert in of_rule
+        alert_view(alert, silencer.silencing(alert.labels), acknowledged.get(alert.labels))
+        for alert in alerts
         if alert.state is not AlertState.RESOLVED
     ]
     return StatusView(

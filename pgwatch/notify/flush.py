@@ -11,7 +11,6 @@ from pgwatch.notify.interventions import Acknowledgement, Silencer
 from pgwatch.notify.notification import News, Notification, NotifiedAlert, Reason, in_order
 from pgwatch.notify.receiver import ChannelSettings
 from pgwatch.notify.route import Route, Routing
-from pgwatch.notify.silence import Silence
 from pgwatch.samples.labels import Labels
 
 _INHIBITED = "inhibited by another alert"
@@ -48,7 +47,7 @@ class Muting:
         """Return why an alert with `labels` is not told, `since` this flush; None: it may be told."""
         if silences := self.silencer.silencing(labels):
             ids = tuple(one.id for one in silences)
-            return Quiet(since=since, because=_said(silences[0]), silences=ids)
+            return Quiet(since=since, because=silences[0].because, silences=ids)
         if self.inhibitor.inhibits(labels):
             return Quiet(since=since, because=_INHIBITED, tell_again=False)
         return None
@@ -210,11 +209,6 @@ def _alerts(group: Group, muting: Muting, now: datetime) -> _Alerts:
         digests={labels: digest_of(labels) for labels in merged},
         hidden={labels: quiet for labels in merged if (quiet := muting.of(labels, now))},
     )
-
-
-def _said(silence: Silence) -> str:
-    kind = "the deploy mute of" if silence.deploy else "silenced by"
-    return f"{kind} {silence.created_by}" + (f": {silence.comment}" if silence.comment else "")
 
 
 def _merged(members: Iterable[NotifiedAlert]) -> dict[Labels, NotifiedAlert]:

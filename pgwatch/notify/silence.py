@@ -49,6 +49,12 @@ class Silence:
         """Whether its end is still to be told."""
         return self.deploy and self.reported_at is None
 
+    @property
+    def because(self) -> str:
+        """Whose silence it is and why, for people."""
+        kind = "the deploy mute of" if self.deploy else "silenced by"
+        return f"{kind} {self.created_by}" + (f": {self.comment}" if self.comment else "")
+
     def state(self, now: datetime) -> SilenceState:
         """Return where it is at `now`; a window does not change that."""
         if now < self.starts_at:

@@ -86,18 +86,29 @@ def _alert(alert: AlertView, now: datetime) -> str:
         if alert.no_data_since is not None
         else ""
     )
+    marks = no_data
+    if alert.quiet:
+        marks += f'<span class="mark unknown">{escape(alert.quiet)}</span>'
+    if alert.owner:
+        comment = f": {alert.owner_comment}" if alert.owner_comment else ""
+        marks += f'<span class="mark">{escape(alert.owner)} looks after it{escape(comment)}</span>'
+    evidence = (
+        f"<details><summary>when it fired</summary><pre>{escape(alert.evidence)}</pre></details>"
+        if alert.evidence
+        else ""
+    )
     labels = "".join(
         f"<code>{escape(name)}={escape(value)}</code>" for name, value in alert.labels.items()
     )
     return (
         f'<article class="card alert {level}{pending}"><div class="row">'
         f'<span class="mark">{escape(alert.severity)}</span><strong>{escape(alert.name)}</strong>'
-        f'<span class="quiet">{alert.state} for {_ago(now, alert.since)}</span>{no_data}'
+        f'<span class="quiet">{alert.state} for {_ago(now, alert.since)}</span>{marks}'
         f'<span class="end quiet small">{_value(alert)}</span></div>'
         + (f"<p>{lead}{escape(alert.summary)}</p>" if alert.summary else "")
         + (f'<p class="quiet small">{escape(alert.description)}</p>' if alert.description else "")
         + (f"<pre>{escape(alert.fix)}</pre>" if alert.fix else "")
-        + f'<div class="labels">{labels}</div></article>'
+        + f'{evidence}<div class="labels">{labels}</div></article>'
     )
 
 

@@ -1,12 +1,17 @@
 """What the status page shows: plain values that the daemon fills in. Pure."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 
 from pgwatch.alerts.alert import Alert, AlertState
 from pgwatch.collect.outcome import Answered, Denied, OutcomeKind, QueryRun
+from pgwatch.notify.interventions import Acknowledgement
+from pgwatch.notify.notes import evidence_text
+from pgwatch.notify.silence import Silence
+
+_EVIDENCE_LIMIT = 2000  # characters
 
 # How a run can end without telling us anything, though it should have.
 _UNTOLD = frozenset(OutcomeKind) - {OutcomeKind.ANSWERED, OutcomeKind.NOT_APPLICABLE}
@@ -97,10 +102,18 @@ class AlertView:
     since: datetime
     no_data_since: datetime | None = None
     query_url: str = ""  # where its expression is shown
+    quiet: str = ""  # who keeps it from being told, and why
+    owner: str = ""  # who looks after it
+    owner_comment: str = ""
+    evidence: str = ""  # rows from the database, as lines
 
 
-def alert_view(alert: Alert) -> AlertView:
-    """Return `alert` as the page shows it."""
+def alert_view(
+    alert: Alert,
+    silences: Sequence[Silence] = (),
+    acknowledged: Acknowledgement | None = None,
+) -> AlertView:
+    """Return `alert` as the page shows it, with the `silences` that keep it quiet."""
     hidden = ("alertname", "severity")
     return AlertView(
         name=alert.labels.label("alertname"),
@@ -114,6 +127,10 @@ def alert_view(alert: Alert) -> AlertView:
         since=alert.fired_at or alert.active_at,
         no_data_since=alert.no_data_since,
         query_url=alert.generator_url,
+        quiet=silences[0].because if silences else "",
+        owner=acknowledged.owner if acknowledged else "",
+        owner_comment=acknowledged.comment if acknowledged else "",
+        evidence=evidence_text(alert.evidence, _EVIDENCE_LIMIT) if alert.evidence else "",
     )
 
 

@@ -7,7 +7,10 @@ from html.parser import HTMLParser
 import pytest
 
 from pgwatch.alerts.alert import Alert, AlertState
+from pgwatch.alerts.evidence import Evidence
 from pgwatch.collect.outcome import Answered, Denied, NotApplicable, OutcomeKind, QueryRun, TimedOut
+from pgwatch.notify.interventions import Acknowledgement
+from pgwatch.notify.silence import Silence
 from pgwatch.samples.labels import Labels
 from pgwatch.samples.sample import Collected, Source
 from pgwatch.web.pages import MAX_ALERTS, status_page
@@ -175,6 +178,34 @@ def test_alert_shows_what_happened_since_when_and_the_cure() -> None:
         "It failed. REINDEX; indexrelname=idx_a",
     ):
         assert part in text
+
+
+def test_alert_shows_who_keeps_it_quiet_who_is_on_it_and_its_evidence() -> None:
+    fired = Alert(
+        rule="r",
+        labels=Labels({"alertname": "Blocked"}),
+        state=AlertState.FIRING,
+        value=1.0,
+        active_at=NOW,
+        fired_at=NOW,
+        evidence=Evidence(query="core/x", at=NOW, columns=("query",), rows=(("LOCK <t>",),)),
+    )
+    quiet = Silence(
+        id="1",
+        matchers=(),
+        starts_at=NOW,
+        ends_at=NOW,
+        updated_at=NOW,
+        created_by="ada",
+        comment="moving <b>",
+    )
+    owned = Acknowledgement(labels=fired.labels, owner="bob", comment="on it", at=NOW)
+    page = status_page(view(alert_view(fired, [quiet], owned)))
+    text = read(page)[1]
+    assert "silenced by ada: moving <b>" in text
+    assert "bob looks after it: on it" in text
+    assert "LOCK <t>" in text
+    assert "moving <b>" not in page
 
 
 @pytest.mark.parametrize(
