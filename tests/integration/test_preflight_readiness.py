@@ -2,11 +2,18 @@
 
 import asyncio
 import hashlib
+import socket
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import psycopg
 import pytest
 
+from pgwatch.check.extra import ExtraCheck, Visit
+from pgwatch.check.migration_locks import LockChecks
+from pgwatch.check.migration_readiness import ReadinessChecks
+from pgwatch.check.verdict import CheckResult, Verdict
+from pgwatch.collect.poll import poll_once
 from pgwatch.migration.preflight.readiness import (
     HEADROOM_BYTES,
     FreeDisk,
@@ -305,3 +312,31 @@ def test_table_that_may_not_be_read_is_not_known(
     [one] = judged(as_role, migration(tmp_path, "SELECT 1;\n")).obstacles
     assert (one.known, one.topic) == (False, Topic.SCHEMA_VERSION)
     assert one.cure == f'GRANT SELECT ON "public"."_prisma_migrations" TO "{ROLE}";'
+
+
+def test_server_that_went_away_leaves_both_checks_unknown(tmp_path: Path) -> None:
+    file = migration(tmp_path, "SELECT 1;\n")
+    with socket.socket() as unused:
+        unused.bind(("127.0.0.1", 0))  # and nobody listens
+        port = unused.getsockname()[1]
+        target = Target(name="t", dsn=Dsn.parse(f"postgresql://a@127.0.0.1:{port}/b"))
+        statements = read_files([file])
+        rooms: list[ExtraCheck] = [
+            ReadinessChecks(statements=statements, paths=[file]),
+            LockChecks(statements=statements),
+        ]
+
+        async def run() -> list[CheckResult]:
+            polled = await poll_once(target, [], deadline=timedelta(seconds=5))
+            visit = Visit(
+                target=target,
+                polled=polled,
+                limit=timedelta(seconds=5),
+                now=datetime.now(UTC),
+                say=lambda _: None,
+            )
+            return [result for room in rooms for result in await room.run(visit)]
+
+        results = asyncio.run(run())
+    assert [one.verdict for one in results] == [Verdict.UNKNOWN] * 2
+    assert all(one.reason.startswith("no session: ") for one in results)
