@@ -12,6 +12,7 @@ from pgwatch.migration.liveness.checks import (
     failure_of,
     is_caught,
     is_column,
+    is_put_together,
     is_untold,
 )
 from pgwatch.migration.liveness.routine import Routine, Scene, Trigger
@@ -124,7 +125,7 @@ def _asked(scene: Scene, oids: Collection[int], analysis: Analysis) -> Iterable[
             analysis.untold.append(Untold(routine=routine, reason=reason))
             continue
         path = _path(scene, routine)
-        if any(piece.kind == "dynamic" for piece in pieces):
+        if any(map(is_put_together, pieces)):
             analysis.dynamic.add(routine.oid)
         for check in checks:
             for name in check.callees:

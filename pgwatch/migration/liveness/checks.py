@@ -173,6 +173,11 @@ def _dynamic(piece: Piece) -> Iterator[Check]:
         yield Check(piece=piece, sql=text, relations=tuple(sorted(names)), only=_NAMES)
 
 
+def is_put_together(piece: Piece) -> bool:
+    """Return whether a piece is an EXECUTE of what only running shows."""
+    return piece.kind == "dynamic" and not _LITERAL.match(piece.sql)
+
+
 def _target(piece: Piece) -> Iterator[Check]:
     for check in _asked(piece, f"SELECT {piece.sql}"):
         if check.failure is not None or check.sql != f"SELECT {piece.sql}":
