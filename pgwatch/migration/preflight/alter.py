@@ -4,10 +4,16 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from pgwatch.migration.parse import Node, UnparsableError, parse_expression, pb
-from pgwatch.migration.preflight.altertype import alter_type
+from pgwatch.migration.preflight.altertype import alter_type, prepare
 from pgwatch.migration.preflight.attach import attach, detach, inherit
-from pgwatch.migration.preflight.columns import define, make_sequence, values, with_default
-from pgwatch.migration.preflight.constraints import add_constraint, set_not_null
+from pgwatch.migration.preflight.columns import (
+    check_identity,
+    define,
+    make_sequence,
+    values,
+    with_default,
+)
+from pgwatch.migration.preflight.constraints import add_constraint, kind_of, set_not_null
 from pgwatch.migration.preflight.dependents import constraint_users, drop_column, forget
 from pgwatch.migration.preflight.liverows import has_rows, question
 from pgwatch.migration.preflight.row_question import RowRule
@@ -20,13 +26,14 @@ _PASSES = {
     pb.AT_DropColumn: 0,
     pb.AT_DropConstraint: 0,
     pb.AT_DropNotNull: 0,
+    pb.AT_DropIdentity: 0,
     pb.AT_AlterColumnType: 1,
     pb.AT_AddColumn: 2,
     pb.AT_AddIdentity: 4,
-    pb.AT_ColumnDefault: 4,
     pb.AT_SetNotNull: 4,
-    pb.AT_AddConstraint: 5,
 }
+_CONSTRAINT_PASSES = {"c": 3, "n": 3, "p": 5, "u": 5, "x": 5, "f": 6}
+_LAST_PASS = 7
 _KINDS = {
     pb.OBJECT_TABLE: "rpfvmiIScS",
     pb.OBJECT_VIEW: "v",
@@ -37,8 +44,22 @@ _KINDS = {
     pb.OBJECT_TYPE: "c",
 }
 _ANY_RELATION = frozenset(
-    {pb.AT_ChangeOwner, pb.AT_SetTableSpace, pb.AT_SetRelOptions, pb.AT_ResetRelOptions}
+    {
+        pb.AT_ChangeOwner,
+        pb.AT_SetTableSpace,
+        pb.AT_SetRelOptions,
+        pb.AT_ResetRelOptions,
+        pb.AT_SetStatistics,
+        pb.AT_ClusterOn,
+        pb.AT_DropCluster,
+        pb.AT_AttachPartition,
+    }
 )
+_OF_KIND = {  # what can be done beside _ANY_RELATION
+    "v": frozenset({pb.AT_ColumnDefault}),
+    "m": frozenset({pb.AT_SetStorage, pb.AT_SetOptions, pb.AT_ResetOptions, pb.AT_SetCompression}),
+    "c": frozenset({pb.AT_AddColumn, pb.AT_DropColumn, pb.AT_AlterColumnType}),
+}
 
 
 def alter_table(stage: Stage, node: Node) -> None:
@@ -55,29 +76,35 @@ def alter_table(stage: Stage, node: Node) -> None:
         )
         article = "an" if words[0] in "aeiou" else "a"
         raise stage.fail("42809", f'"{table.name}" is not {article} {words}')
-    commands = sorted(
-        (item.alter_table_cmd for item in node.cmds), key=lambda one: _PASSES.get(one.subtype, 6)
-    )
+    commands = [item.alter_table_cmd for item in node.cmds]
     for command in commands:
-        current = stage.scene.relations[table.oid]
-        if current.kind not in "rpf" and command.subtype not in _ANY_RELATION:
-            if not (current.kind in "vc" or current.kind in "iI" or current.kind == "m"):
-                raise stage.fail(
-                    "42809", f'ALTER action cannot be performed on relation "{current.name}"'
-                )
-            if current.kind == "v" and command.subtype in (
-                pb.AT_AddColumn,
-                pb.AT_DropColumn,
-                pb.AT_AlterColumnType,
-                pb.AT_AddConstraint,
-                pb.AT_SetNotNull,
-            ):
-                raise stage.fail(
-                    "42809", f'ALTER action cannot be performed on relation "{current.name}"'
-                )
+        allowed = _OF_KIND.get(table.kind, frozenset())
+        if command.subtype == pb.AT_AddIdentity:
+            column_of(stage, table, command.name)
+        if table.kind not in "rpf" and command.subtype not in _ANY_RELATION | allowed:
+            raise stage.fail(
+                "42809", f'ALTER action cannot be performed on relation "{table.name}"'
+            )
+    for command in commands:
+        if command.subtype == pb.AT_AlterColumnType:
+            prepare(stage, table, command)
+    stage.waiting = []
+    for command in sorted(commands, key=_pass_of):
         handler = _HANDLERS.get(command.subtype)
         if handler is not None:
-            handler(stage, current, command)
+            handler(stage, stage.scene.relations[table.oid], command)
+    # The rows are looked at when all commands are done.
+    waiting, stage.waiting = stage.waiting, None
+    for rows in waiting:
+        stage.breaks(*rows)
+
+
+def _pass_of(command: Node) -> int:
+    if command.subtype == pb.AT_ColumnDefault:
+        return 6 if _definition(command).WhichOneof("node") else 0
+    if command.subtype == pb.AT_AddConstraint:
+        return _CONSTRAINT_PASSES.get(kind_of(_definition(command).constraint), _LAST_PASS)
+    return _PASSES.get(command.subtype, _LAST_PASS)
 
 
 def column_of(stage: Stage, table: Relation, name: str) -> Column:
@@ -107,6 +134,7 @@ def _add_column(stage: Stage, table: Relation, command: Node) -> None:
             f'column "{node.colname}" of relation "{table.name}" already exists',
             harmless=existing.type == definition.column.type,
         )
+    check_identity(stage, definition.column)
     scene = stage.scene
     table = scene.put(replace(table, columns=(*table.columns, definition.column), altered=True))
     column = values(stage, table, definition)
@@ -125,7 +153,7 @@ def _add_column(stage: Stage, table: Relation, command: Node) -> None:
 def _needs_value(stage: Stage, table: Relation, column: Column) -> None:
     if column.default.upper() in ("", "NULL") and not column.identity and not column.generated:
         if has_rows(stage, table):
-            if table.rows_changed:
+            if table.emptied:
                 stage.note(f"whether {table.name} has rows by then is not known")
                 return
             raise stage.fail(
@@ -306,7 +334,7 @@ def _validate_rows(stage: Stage, table: Relation, found: Constraint) -> None:
         stage.note(str(error))
         return
     if asked is not None:
-        stage.breaks(asked, table, message)
+        stage.breaks_later(asked, table, message)
 
 
 def _trigger(stage: Stage, table: Relation, command: Node) -> None:
@@ -327,6 +355,8 @@ def _any_column(stage: Stage, table: Relation, command: Node) -> None:
 
 def _add_identity(stage: Stage, table: Relation, command: Node) -> None:
     column = column_of(stage, table, command.name)
+    if column.type not in ("int2", "int4", "int8"):
+        raise stage.fail("22023", "identity column type must be smallint, integer, or bigint")
     if not column.not_null:
         raise stage.fail(
             "55000",

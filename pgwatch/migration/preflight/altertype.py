@@ -7,7 +7,6 @@ from pgwatch.migration.preflight.asking import (
     assignable,
     condition,
     expression_type,
-    forbid,
     is_literal,
     plain,
 )
@@ -21,9 +20,12 @@ from pgwatch.migration.preflight.standin import NotYetKnownError, user_type
 from pgwatch.migration.preflight.typenames import resolve
 
 
-def alter_type(stage: Stage, table: Relation, command: Node) -> None:
-    """ALTER COLUMN … TYPE."""
+def prepare(stage: Stage, table: Relation, command: Node) -> None:
+    """What the server looks at before it begins with any part of the ALTER TABLE."""
     definition = getattr(command, "def").column_def
+    using = definition.raw_default if definition.HasField("raw_default") else None
+    if using is not None:
+        expression_type(stage, using, table, "transform expressions")
     column = table.column(command.name)
     if column is None:
         raise stage.fail(
@@ -38,8 +40,24 @@ def alter_type(stage: Stage, table: Relation, command: Node) -> None:
             f' relation "{table.name}"',
         )
     type_ = resolve(stage, definition.type_name)
-    using = definition.raw_default if definition.HasField("raw_default") else None
     _convertible(stage, table, column, type_, using)
+
+
+def alter_type(stage: Stage, table: Relation, command: Node) -> None:
+    """ALTER COLUMN … TYPE."""
+    definition = getattr(command, "def").column_def
+    using = definition.raw_default if definition.HasField("raw_default") else None
+    column = table.column(command.name)
+    if column is None:
+        raise stage.fail(
+            "42703", f'column "{command.name}" of relation "{table.name}" does not exist'
+        )
+    type_ = resolve(stage, definition.type_name)
+    if column.default and not _default_fits(stage, column, type_):
+        raise stage.fail(
+            "42804",
+            f'default for column "{column.name}" cannot be cast automatically to type {type_}',
+        )
     _check_users(stage, table, column)
     changed = replace(column, type=type_)
     after = stage.scene.put(table.with_column(changed))
@@ -56,7 +74,6 @@ def _convertible(
     stage: Stage, table: Relation, column: Column, type_: str, using: Node | None
 ) -> None:
     if using is not None:
-        forbid(stage, using, "transform expressions")
         found = expression_type(stage, using, table)
         if not is_literal(using) and not assignable(stage, found, type_):
             raise stage.fail(
@@ -67,11 +84,6 @@ def _convertible(
     elif not assignable(stage, column.type, type_):
         raise stage.fail(
             "42804", f'column "{column.name}" cannot be cast automatically to type {type_}'
-        )
-    if column.default and not _default_fits(stage, column, type_):
-        raise stage.fail(
-            "42804",
-            f'default for column "{column.name}" cannot be cast automatically to type {type_}',
         )
 
 
@@ -211,7 +223,7 @@ def _check_rows(
         stage.note(str(error))
         return
     if asked is not None:
-        stage.breaks(
+        stage.breaks_later(
             replace(asked, type=type_),
             table,
             f'a value of column "{column.name}" cannot become {type_}',

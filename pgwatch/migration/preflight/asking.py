@@ -1,13 +1,13 @@
 """Put a statement's queries and expressions to the server, and judge its answer. Pure."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 
 from pgwatch.migration.extract import walk
-from pgwatch.migration.parse import Node, opened, pb, strings
+from pgwatch.migration.parse import Node, opened, pb
 from pgwatch.migration.preflight.oracle import UNKNOWN, Shape
-from pgwatch.migration.preflight.scene import Ref, Relation
+from pgwatch.migration.preflight.scene import Relation
 from pgwatch.migration.preflight.stage import CannotTellError, Stage, qualified
-from pgwatch.migration.preflight.standin import NotYetKnownError, StandIn, user_type
+from pgwatch.migration.preflight.standin import ABSENT, NotYetKnownError, StandIn, user_type
 
 Columns = tuple[tuple[str, str], ...]
 _TEXTS = ("S",)  # categories of types (pg_type.typcategory)
@@ -34,51 +34,74 @@ def judge(stage: Stage, shape: Shape) -> None:
     """Fail where the server refused."""
     if not shape.sqlstate:
         return
+    message = shape.message.replace(f"{ABSENT}.", "").replace("function pg_catalog.", "function ")
     if shape.ours:
-        raise CannotTellError(shape.message)
+        raise CannotTellError(message)
+    if message.startswith("LEAST types"):
+        raise stage.fail("42883", "function with arguments of these types does not exist")
     missing = shape.sqlstate in ("42883", "42704", "42P01", "42703")
     if missing and stage.scene.made_extensions:
         names = ", ".join(sorted(stage.scene.made_extensions))
-        raise CannotTellError(f"it may need what {names} brings: {shape.message}")
-    if "tsvector" in shape.message:
-        if "min(" in shape.message or "max(" in shape.message:
-            raise CannotTellError(f"an enum that is not there yet: {shape.message}")
-        raise stage.fail(shape.sqlstate, shape.message.replace("tsvector", "enum"))
-    raise stage.fail(shape.sqlstate, shape.message)
+        raise CannotTellError(f"it may need what {names} brings: {message}")
+    if "tsvector" in message:
+        if "min(" in message or "max(" in message:
+            raise CannotTellError(f"an enum that is not there yet: {message}")
+        raise stage.fail(shape.sqlstate, message.replace("tsvector", "enum"))
+    raise stage.fail(shape.sqlstate, message)
 
 
 def expression_type(
-    stage: Stage, node: Node, relation: Relation | None, *aliases: str
+    stage: Stage, node: Node, relation: Relation | None, place: str = ""
 ) -> str | None:
-    """Return the type of an expression over a relation's row, None while it is not known."""
-    found = columns_of(stage, lambda: StandIn(stage).expression(node, relation, *aliases))
+    """Return the type of an expression over a relation's row, None while it is not known.
+
+    `place` is what it is for, where subqueries, aggregates, window functions and sets are not allowed.
+    """
+    if place and any(isinstance(message, pb.SubLink) for message in walk(node)):
+        raise stage.fail("0A000", f"cannot use subquery in {place}")
+    found = columns_of(stage, lambda: StandIn(stage).expression(node, relation))
+    if place:
+        for message in walk(node):
+            if isinstance(message, pb.FuncCall):
+                _forbid_call(stage, message, place)
     return found[0][1] if found else None
 
 
 def condition(stage: Stage, node: Node, relation: Relation | None, place: str) -> None:
     """Fail where an expression is none that may stand in a constraint: `place` is what it is for."""
-    forbid(stage, node, place)
-    found = expression_type(stage, node, relation)
-    if found not in (None, "bool", "text") and user_type(stage, found or "")[0] is None:
+    found = expression_type(stage, node, relation, place)
+    if found not in (None, "bool", UNKNOWN) and not is_literal(node):
         raise stage.fail("42804", _BOOLEAN_PLACES.format(place, found))
 
 
-def forbid(stage: Stage, node: Node, place: str) -> None:
-    """Fail for subqueries, aggregates, window functions and sets where an expression allows none."""
-    for message in walk(node):
+def forbid_aggregates(stage: Stage, node: Node, place: str) -> None:
+    """Fail for an aggregate outside a subquery."""
+    kind, value = opened(node)
+    if kind == "sub_link":
+        return
+    if kind == "func_call":
+        schema, name = qualified(value.funcname)
+        if _kinds(stage, schema, name) == {"a"} and not value.HasField("over"):
+            raise stage.fail("42803", f"aggregate functions are not allowed in {place}")
+    for message in walk(value):
         if isinstance(message, pb.SubLink):
-            raise stage.fail("0A000", f"cannot use subquery in {place}")
-        if isinstance(message, pb.FuncCall):
-            _forbid_call(stage, message, place)
+            return
+        if isinstance(message, pb.FuncCall) and message is not value:
+            schema, name = qualified(message.funcname)
+            if _kinds(stage, schema, name) == {"a"} and not message.HasField("over"):
+                raise stage.fail("42803", f"aggregate functions are not allowed in {place}")
+
+
+def _kinds(stage: Stage, schema: str, name: str) -> set[str]:
+    kinds = {one.kind for one in stage.facts.functions.get(name, ())}
+    return kinds | {one.kind for one in stage.scene.functions_named(schema, name)}
 
 
 def _forbid_call(stage: Stage, call: Node, place: str) -> None:
     if call.HasField("over"):
         raise stage.fail("42P20", f"window functions are not allowed in {place}")
     schema, name = qualified(call.funcname)
-    kinds = {one.kind for one in stage.facts.functions.get(name, ())}
-    kinds |= {one.kind for one in stage.scene.functions_named(schema, name)}
-    if kinds == {"a"}:
+    if _kinds(stage, schema, name) == {"a"}:
         raise stage.fail("42803", f"aggregate functions are not allowed in {place}")
     sets = {one.returns_set for one in stage.facts.functions.get(name, ())}
     sets |= {one.returns_set for one in stage.scene.functions_named(schema, name)}
@@ -126,46 +149,3 @@ def plain(stage: Stage, text: str) -> str:
     if found is not None and found.kind == "c" and not found.live:
         base = "record"
     return base + suffix
-
-
-def references(stage: Stage, node: Node, known: Sequence[Relation] = ()) -> frozenset[Ref]:
-    """Return what a query or expression names: relations, columns (by name) and functions."""
-    relations: dict[str, list[Relation]] = {one.name: [one] for one in known}
-    everything = list(known)
-    ctes = {m.ctename for m in walk(node) if isinstance(m, pb.CommonTableExpr)}
-    for message in walk(node):
-        if isinstance(message, pb.RangeVar) and not (
-            message.relname in ctes and not message.schemaname
-        ):
-            found = stage.scene.find(message.schemaname, message.relname)
-            if found is not None:
-                alias = message.alias.aliasname or message.relname
-                relations.setdefault(alias, []).append(found)
-                everything.append(found)
-    refs: set[Ref] = {("relation", one.oid, 0) for one in everything}
-    for message in walk(node):
-        if isinstance(message, pb.ColumnRef):
-            refs |= _columns(message, relations, everything)
-        elif isinstance(message, pb.FuncCall):
-            schema, name = qualified(message.funcname)
-            refs |= {("function", f.oid, 0) for f in stage.scene.functions_named(schema, name)[:1]}
-        elif isinstance(message, pb.TypeName):
-            found_type, _ = user_type(stage, ".".join(strings(message.names)))
-            if found_type is not None:
-                refs.add(("type", found_type.oid, 0))
-    return frozenset(refs)
-
-
-def _columns(
-    message: Node, relations: dict[str, list[Relation]], everything: list[Relation]
-) -> set[Ref]:
-    parts = strings(field for field in message.fields if field.HasField("string"))
-    star = len(parts) < len(message.fields)
-    owner = parts[-1] if star and parts else parts[-2] if len(parts) > 1 else ""
-    where = relations.get(owner, []) if owner else everything
-    found = set()
-    for relation in where:
-        for column in relation.columns:
-            if star or column.name == parts[-1]:
-                found.add(("relation", relation.oid, column.number))
-    return found

@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 from pgwatch.migration.parse import Node
-from pgwatch.migration.preflight.partitions import check_bound
+from pgwatch.migration.preflight.partitions import check_bound, check_shape
 from pgwatch.migration.preflight.scene import Relation
 from pgwatch.migration.preflight.stage import Stage
 from pgwatch.migration.preflight.tables import attach_parts
@@ -12,15 +12,17 @@ from pgwatch.migration.preflight.tables import attach_parts
 def attach(stage: Stage, parent: Relation, command: Node) -> None:
     """ATTACH PARTITION."""
     part = getattr(command, "def").partition_cmd
-    child = stage.relation(part.name)
-    assert child is not None
-    if child.index is not None:
+    if parent.kind in "iI":
+        stage.relation(part.name)
         return
     if parent.kind != "p":
         raise stage.fail(
             "42809",
             f'ALTER action ATTACH PARTITION cannot be performed on relation "{parent.name}"',
         )
+    check_shape(stage, parent, part.bound)
+    child = stage.relation(part.name)
+    assert child is not None
     if child.kind not in "rpf":
         raise stage.fail("42809", f'"{child.name}" is not a table')
     if child.bound:

@@ -8,12 +8,11 @@ from pgwatch.migration.preflight.asking import (
     assignable,
     columns_of,
     expression_type,
-    forbid,
     is_literal,
-    references,
 )
 from pgwatch.migration.preflight.constraints import kind_of
 from pgwatch.migration.preflight.names import free_relation
+from pgwatch.migration.preflight.references import references
 from pgwatch.migration.preflight.scene import Column, Relation
 from pgwatch.migration.preflight.stage import Stage
 from pgwatch.migration.preflight.standin import NotYetKnownError, StandIn, check_label, user_type
@@ -49,8 +48,6 @@ def define(stage: Stage, table: Relation, node: Node, number: int) -> Definition
             raise stage.fail("42704", f'collation "{name}" does not exist')
     kinds = {one.contype for one in constraints}
     identity = next((c.generated_when for c in constraints if c.contype == pb.CONSTR_IDENTITY), "")
-    if identity and type_ not in ("int2", "int4", "int8"):
-        raise stage.fail("22023", "identity column type must be smallint, integer, or bigint")
     column = Column(
         name=node.colname,
         number=number,
@@ -62,6 +59,12 @@ def define(stage: Stage, table: Relation, node: Node, number: int) -> Definition
     _check_combination(stage, constraints, integer)
     kept = tuple(one for one in constraints if kind_of(one) not in ("", "n"))
     return Definition(column=column, constraints=kept, node=node)
+
+
+def check_identity(stage: Stage, column: Column) -> None:
+    """Fail where an identity column's type is none of whole numbers."""
+    if column.identity and column.type not in ("int2", "int4", "int8"):
+        raise stage.fail("22023", "identity column type must be smallint, integer, or bigint")
 
 
 def _check_combination(stage: Stage, constraints: list[Node], integer: str) -> None:
@@ -104,11 +107,10 @@ def check_value(stage: Stage, type_: str, node: Node, what: str) -> None:
     """Fail where a DEFAULT of a column or domain is none."""
     if column_names(node):
         raise stage.fail("0A000", "cannot use column reference in DEFAULT expression")
-    forbid(stage, node, "DEFAULT expressions")
     if is_literal(node):
         literal_as(stage, node, type_)
         return
-    found = expression_type(stage, node, None)
+    found = expression_type(stage, node, None, "DEFAULT expressions")
     if not assignable(stage, found, type_):
         raise stage.fail(
             "42804", f"{what} is of type {type_} but default expression is of type {found}"
@@ -147,8 +149,7 @@ def _generated(stage: Stage, table: Relation, column: Column, node: Node) -> Col
                 "42P17",
                 f'cannot use generated column "{other.name}" in column generation expression',
             )
-    forbid(stage, node, "column generation expressions")
-    found = expression_type(stage, node, table)
+    found = expression_type(stage, node, table, "column generation expressions")
     if not is_immutable(stage, node, table):
         raise stage.fail("42P17", "generation expression is not immutable")
     if not is_literal(node) and not assignable(stage, found, column.type):

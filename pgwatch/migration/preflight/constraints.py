@@ -4,10 +4,11 @@ from dataclasses import replace
 
 from pgwatch.migration.extract import column_names, constraint_values
 from pgwatch.migration.parse import Node, expression_text, opened, pb, strings
-from pgwatch.migration.preflight.asking import condition, plain, references
+from pgwatch.migration.preflight.asking import condition, plain
 from pgwatch.migration.preflight.indexes import check_partition_key
 from pgwatch.migration.preflight.liverows import has_rows, live_text, question, with_references
 from pgwatch.migration.preflight.names import free_constraint, free_relation
+from pgwatch.migration.preflight.references import references
 from pgwatch.migration.preflight.row_question import RowRule
 from pgwatch.migration.preflight.scene import Column, Constraint, Index, Relation
 from pgwatch.migration.preflight.stage import CannotTellError, Stage
@@ -122,7 +123,7 @@ def _rows(
         stage.note(str(error))
         return
     if asked is not None:
-        stage.breaks(asked, table, message)
+        stage.breaks_later(asked, table, message)
 
 
 def _columns(stage: Stage, table: Relation, names: tuple[str, ...], what: str) -> list[Column]:
@@ -142,6 +143,12 @@ def _key(stage: Stage, table: Relation, node: Node, *, column: str, fresh: bool)
         raise stage.fail(
             "42809", "primary key or unique constraints are not supported on foreign tables"
         )
+    names = strings(node.keys) or ((column,) if column else ())
+    if not node.indexname:
+        for name in names:
+            if names.count(name) > 1:
+                raise stage.fail("42701", f'column "{name}" appears twice in unique constraint')
+        columns = _columns(stage, table, names, "named in key")
     if primary and scene.primary_key(table.oid):
         own = next(c for c in scene.constraints_of(table.oid) if c.kind == "p")
         raise stage.fail(
@@ -152,10 +159,6 @@ def _key(stage: Stage, table: Relation, node: Node, *, column: str, fresh: bool)
     if node.indexname:
         _using_index(stage, table, node, primary=primary)
         return
-    names = strings(node.keys) or ((column,) if column else ())
-    columns = _columns(stage, table, names, "named in key")
-    if len(set(names)) < len(names):
-        raise stage.fail("42701", f'column "{names[0]}" appears twice in primary key constraint')
     included = _columns(stage, table, strings(node.including), "named in key")
     numbers = tuple(one.number for one in columns)
     if table.kind == "p":
@@ -188,7 +191,8 @@ def _unique_rows(
 ) -> None:
     message = f'could not create unique index "{name}"'
     named = [table.numbered(number) for number in numbers]
-    if any(one is not None and not one.live for one in named):
+    set_before = {number for number, _ in table.values}
+    if any(one and not one.live and one.number not in set_before for one in named):
         if table.live and not _varying(named) and has_rows(stage, table):
             added = [one for one in named if one is not None and not one.live]
             if all(one.default for one in added) or nulls_not_distinct:
@@ -422,9 +426,9 @@ def _foreign_rows(
             )
         return
     if target.rows_changed:
-        table = replace(table, rows_changed=True)
+        table = replace(table, emptied=True)
     message = f'insert or update on table "{table.name}" violates foreign key constraint "{name}"'
-    stage.breaks(asked, table, message)
+    stage.breaks_later(asked, table, message)
 
 
 def _exclusion(stage: Stage, table: Relation, node: Node, *, fresh: bool) -> None:
@@ -501,14 +505,15 @@ def set_not_null(stage: Stage, table: Relation, name: str, *, fresh: bool) -> No
         raise stage.fail("42703", f'column "{name}" of relation "{table.name}" does not exist')
     if not column.not_null and not fresh:
         message = f'column "{name}" of relation "{table.name}" contains null values'
-        if not column.live and table.live is not None:
+        set_before = column.number in {number for number, _ in table.values}
+        if not column.live and table.live is not None and not set_before:
             if (
                 not column.default
                 and not column.identity
                 and not column.generated
                 and has_rows(stage, table)
             ):
-                if table.rows_changed:
+                if table.emptied or column.number in table.doubtful:
                     stage.note(f"whether every row of {table.name} has {name} by then is not known")
                 else:
                     raise stage.fail("23502", message)

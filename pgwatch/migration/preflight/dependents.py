@@ -13,7 +13,11 @@ def drop_relation(
 ) -> None:
     """Drop a relation; fails where something outside `also` depends on it, unless it cascades."""
     scene = stage.scene
-    going = {*also, relation.oid}
+    going = {
+        *also,
+        relation.oid,
+        *(one.oid for one in scene.descendants(relation.oid) if one.bound),
+    }
     if relation.oid not in scene.relations:
         return
     parts = [one for one in scene.children(relation.oid) if one.kind in "rpf"]
@@ -232,7 +236,7 @@ def users_of_type(stage: Stage, oid: int) -> list[str]:
         for one in scene.types.values()
         if one.base and user_type(stage, one.base)[0] is made
     ]
-    return found + _users(stage, ("type", oid), set())
+    return found + _users(stage, ("type", oid), {oid})
 
 
 def drop_users_of_type(stage: Stage, oid: int) -> None:

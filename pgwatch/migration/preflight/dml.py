@@ -1,12 +1,19 @@
 """SELECT, INSERT, UPDATE, DELETE, MERGE, COPY and TRUNCATE: whether the server understands them. Pure."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from pgwatch.migration.parse import Node, opened, parse_statements, pb, strings
-from pgwatch.migration.preflight.asking import Columns, assignable, columns_of, is_literal
+from pgwatch.migration.preflight.asking import (
+    Columns,
+    assignable,
+    columns_of,
+    forbid_aggregates,
+    is_literal,
+)
 from pgwatch.migration.preflight.columns import literal_as
 from pgwatch.migration.preflight.conflicts import check_arbiter, check_inserted
+from pgwatch.migration.preflight.liverows import deleted, updated
 from pgwatch.migration.preflight.scene import Column, Relation
 from pgwatch.migration.preflight.stage import CannotTellError, Stage
 from pgwatch.migration.preflight.standin import StandIn
@@ -35,6 +42,7 @@ class Body:
 
 
 _NONE = Body(runs=True)
+_NO_VALUE = ("set_to_default", "multi_assign_ref")
 
 
 def analyse(stage: Stage, kind: str, node: Node, body: Body = _NONE) -> Columns | None:
@@ -119,14 +127,18 @@ def _target(stage: Stage, node: Node) -> Relation:
     return table
 
 
-def _touched(stage: Stage, table: Relation, body: Body, *, emptied: bool = False) -> None:
+def _touched(
+    stage: Stage, table: Relation, body: Body, change: Callable[[Relation], Relation]
+) -> None:
+    """Note what a statement does to the rows of a table and of its children."""
     if not body.runs:
         return
     for one in (table, *stage.scene.descendants(table.oid)):
         if one.kind in "rpf":
             current = stage.scene.relations[one.oid]
-            stage.scene.put(replace(current, rows_changed=True, emptied=current.emptied or emptied))
-            if emptied:
+            after = change(current)
+            stage.scene.put(replace(after, rows_changed=True))
+            if after.gone != current.gone or after.emptied:
                 for index in stage.scene.indexes(one.oid):
                     stage.scene.inserted.pop(index.oid, None)
 
@@ -154,7 +166,8 @@ def _insert(stage: Stage, node: Node, body: Body) -> Columns | None:
         _on_conflict(stage, table, node, body)
     if body.runs:
         check_inserted(stage, table, columns, rows, node)
-    _touched(stage, table, body)
+    filled = rows is not None
+    _touched(stage, table, body, lambda one: replace(one, filled=one.filled or filled))
     return _returning(stage, table, node, body)
 
 
@@ -201,6 +214,7 @@ def _insert_values(
             if is_literal(item):
                 literal_as(stage, item, column.type)
             else:
+                forbid_aggregates(stage, item, "VALUES")
                 asked.append((column, item))
     for start in range(0, len(asked), _CHUNK):
         chunk = asked[start : start + _CHUNK]
@@ -302,34 +316,39 @@ def _assignments(
 
 def _update(stage: Stage, node: Node, body: Body) -> Columns | None:
     table = _target(stage, node.relation)
-    pairs = []
-    for item in node.target_list:
-        target = item.res_target
-        column = _column(stage, table, target.name)
-        kind = target.val.WhichOneof("node")
-        if kind in ("set_to_default", "multi_assign_ref") or target.indirection:
-            continue
-        if column.generated or column.identity == "a":
-            raise stage.fail("428C9", f'column "{column.name}" can only be updated to DEFAULT')
-        if is_literal(target.val):
-            literal_as(stage, target.val, column.type)
-        else:
-            pairs.append((column, target.val))
-    query = _as_select(node, [value for _, value in pairs])
-    for item in node.target_list:
-        if item.res_target.val.WhichOneof("node") == "multi_assign_ref":
-            reference = item.res_target.val.multi_assign_ref
-            if reference.colno == 1:
-                query.select_stmt.target_list.add().res_target.val.CopyFrom(reference.source)
-    for item in node.from_clause:
-        query.select_stmt.from_clause.add().CopyFrom(item)
+    assigned = [item.res_target for item in node.target_list]
+    plain = [one for one in assigned if one.val.WhichOneof("node") not in _NO_VALUE]
+    plain = [one for one in plain if not one.indirection]
+    values = [one for one in plain if not is_literal(one.val)]
+    for one in values:
+        forbid_aggregates(stage, one.val, "UPDATE")
+    query = _as_select(node, [one.val for one in values])
+    for one in assigned:
+        if one.val.WhichOneof("node") == "multi_assign_ref" and one.val.multi_assign_ref.colno == 1:
+            item = query.select_stmt.target_list.add()
+            item.res_target.val.CopyFrom(one.val.multi_assign_ref.source)
+    for source in node.from_clause:
+        query.select_stmt.from_clause.add().CopyFrom(source)
     _changes_inside(stage, query, body)
     stand_in = body.stand_in(stage)
+    # The server looks at the expressions first, then at what they are assigned to.
     found = columns_of(stage, lambda: stand_in.query(query))
-    for (column, _), (_, type_) in zip(pairs, found or (), strict=False):
-        _check_type(stage, column, type_)
-    _touched(stage, table, body)
+    types = dict(zip((one.name for one in values), (t for _, t in found or ()), strict=False))
+    for one in assigned:
+        column = _column(stage, table, one.name)
+        if one in plain:
+            _assigned(stage, column, one.val, types)
+    _touched(stage, table, body, lambda one: updated(stage, one, node))
     return _returned(stage, query, node, body)
+
+
+def _assigned(stage: Stage, column: Column, value: Node, types: Mapping[str, str]) -> None:
+    if column.generated or column.identity == "a":
+        raise stage.fail("428C9", f'column "{column.name}" can only be updated to DEFAULT')
+    if is_literal(value):
+        literal_as(stage, value, column.type)
+    elif column.name in types:
+        _check_type(stage, column, types[column.name])
 
 
 def _delete(stage: Stage, node: Node, body: Body) -> Columns | None:
@@ -340,7 +359,7 @@ def _delete(stage: Stage, node: Node, body: Body) -> Columns | None:
     _changes_inside(stage, query, body)
     stand_in = body.stand_in(stage)
     columns_of(stage, lambda: stand_in.query(query))
-    _touched(stage, table, body, emptied=True)
+    _touched(stage, table, body, lambda one: deleted(stage, one, node))
     return _returned(stage, query, node, body)
 
 
@@ -406,7 +425,7 @@ def truncate(stage: Stage, node: Node) -> None:
                 raise stage.fail(
                     "0A000", "cannot truncate a table referenced in a foreign key constraint"
                 )
-        _touched(stage, table, _NONE, emptied=True)
+        _touched(stage, table, _NONE, lambda one: deleted(stage, one, None))
 
 
 def copy(stage: Stage, node: Node) -> None:

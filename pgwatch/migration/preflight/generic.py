@@ -156,13 +156,17 @@ def _rename_part(stage: Stage, node: Node) -> None:
     trigger = node.rename_type == pb.OBJECT_TRIGGER
     parts = scene.triggers if trigger else scene.policies
     words = "trigger" if trigger else "policy"
-    if (table.oid, node.newname) in parts:
+    if not trigger and (table.oid, node.newname) in parts:
         raise stage.fail(
             "42710", f'{words} "{node.newname}" for relation "{table.name}" already exists'
         )
     if (table.oid, node.subname) not in parts:
         raise stage.fail(
             "42704", f'{words} "{node.subname}" for table "{table.name}" does not exist'
+        )
+    if trigger and (table.oid, node.newname) in parts:
+        raise stage.fail(
+            "42710", f'{words} "{node.newname}" for relation "{table.name}" already exists'
         )
     if trigger:
         one = scene.triggers.pop((table.oid, node.subname))

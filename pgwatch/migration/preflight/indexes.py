@@ -5,7 +5,7 @@ from dataclasses import replace
 from pgwatch.migration.extract import column_names, index_values
 from pgwatch.migration.figure import output_names
 from pgwatch.migration.parse import Node, expression_text, pb, strings
-from pgwatch.migration.preflight.asking import condition, expression_type, forbid
+from pgwatch.migration.preflight.asking import condition, expression_type
 from pgwatch.migration.preflight.liverows import has_rows, live_text, question
 from pgwatch.migration.preflight.names import free_relation
 from pgwatch.migration.preflight.row_question import RowRule
@@ -25,26 +25,19 @@ def create_index(stage: Stage, node: Node) -> None:
         stage.needs_no_block("CREATE INDEX CONCURRENTLY")
     table = stage.relation(node.relation)
     assert table is not None
-    if table.kind not in "rpm":
-        raise stage.fail("42809", f'cannot create index on relation "{table.name}"')
-    if node.concurrent and table.kind == "p":
-        raise stage.fail(
-            "0A000", f'cannot create index on partitioned table "{table.name}" concurrently'
-        )
-    _check_method(stage, node)
+    index = _index(stage, node, table)
     name = node.idxname
     existing = stage.scene.relation_names.get((table.schema, name)) if name else None
     if existing is not None and node.if_not_exists:
         return
     if existing is not None:
         other = stage.scene.relations[existing]
-        same = other.index is not None and other.index.shape == shape(node, table)
+        same = other.index is not None and other.index.shape == index.shape
         raise stage.fail(
             "42P07",
             f'relation "{name}" already exists',
             harmless=same or _alike(other, node, table),
         )
-    index = _index(stage, node, table)
     name = name or free_relation(stage.scene, table, *_name_parts(node), label="idx")
     _check_rows(stage, node, table, index, name)
     made = _put(stage, table, name, index)
@@ -105,8 +98,21 @@ def _check_method(stage: Stage, node: Node) -> None:
 
 
 def _index(stage: Stage, node: Node, table: Relation) -> Index:
+    """Return the index; the server looks at its expressions, the method, then the columns."""
     if node.HasField("where_clause"):
         condition(stage, node.where_clause, table, "index predicates")
+    for item in node.index_params:
+        if not item.index_elem.name:
+            expression_type(stage, item.index_elem.expr, table, "index expressions")
+    if table.kind not in "rpm":
+        raise stage.fail("42809", f'cannot create index on relation "{table.name}"')
+    if node.concurrent and table.kind == "p":
+        raise stage.fail(
+            "0A000", f'cannot create index on partitioned table "{table.name}" concurrently'
+        )
+    _check_method(stage, node)
+    if node.HasField("where_clause") and not is_immutable(stage, node.where_clause, table):
+        raise stage.fail("42P17", "functions in index predicate must be marked IMMUTABLE")
     numbers = []
     uses = set()
     for item in node.index_params:
@@ -115,8 +121,6 @@ def _index(stage: Stage, node: Node, table: Relation) -> Index:
             uses |= _numbers(item.index_elem.expr, table)
     if node.HasField("where_clause"):
         uses |= _numbers(node.where_clause, table)
-        if not is_immutable(stage, node.where_clause, table):
-            raise stage.fail("42P17", "functions in index predicate must be marked IMMUTABLE")
     for item in node.index_including_params:
         uses.add(_column(stage, item.index_elem.name, table))
     _check_partition_key(stage, node, table, tuple(numbers))
@@ -157,7 +161,6 @@ def _element(stage: Stage, element: Node, table: Relation, method: str) -> int:
         assert column is not None
         _operator_class(stage, element, column.type, method)
         return number
-    forbid(stage, element.expr, "index expressions")
     found = expression_type(stage, element.expr, table)
     if not is_immutable(stage, element.expr, table):
         raise stage.fail("42P17", "functions in index expression must be marked IMMUTABLE")

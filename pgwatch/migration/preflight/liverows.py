@@ -51,7 +51,7 @@ def question(
         if has_rows(stage, table):
             raise
         return None
-    return RowQuestion(
+    asked = RowQuestion(
         rule=rule,
         schema=table.live[0],
         table=table.live[1],
@@ -59,14 +59,112 @@ def question(
         expression=text,
         sqlstate=sqlstate,
     )
+    return _with_changes(stage, asked, table, named)
+
+
+def _with_changes(
+    stage: Stage, asked: RowQuestion, table: Relation, columns: list[Column | None]
+) -> RowQuestion:
+    """Take in what earlier statements do to the rows: values that they set, rows that they delete."""
+    changed = {number for number, _ in table.values}
+    touched = any(one is not None and one.number in changed for one in columns)
+    if asked.rule is RowRule.NOT_NULL and (touched or table.gone):
+        tests = [f"({_value_text(stage, one, table)}) IS NOT NULL" for one in columns if one]
+        asked = replace(asked, rule=RowRule.CHECK, expression=" AND ".join(tests))
+    if asked.rule is RowRule.UNIQUE and touched and not asked.keys:
+        keys = tuple(_value_text(stage, one, table) for one in columns if one)
+        asked = replace(asked, keys=keys)
+    if table.gone and asked.rule is RowRule.CHECK:
+        asked = replace(asked, expression=f"({table.gone}) IS TRUE OR ({asked.expression})")
+    if table.gone and asked.rule in (RowRule.UNIQUE, RowRule.EXCLUSION):
+        left = f"({table.gone}) IS NOT TRUE"
+        asked = replace(
+            asked, expression=f"{left} AND ({asked.expression})" if asked.expression else left
+        )
+    return asked
+
+
+def _value_text(stage: Stage, column: Column, table: Relation) -> str:
+    return live_text(stage, parse_expression(quoted(column.name)), table)
+
+
+def updated(stage: Stage, table: Relation, node: Node) -> Relation:
+    """Return `table` after an UPDATE of it."""
+    where = node.where_clause if node.HasField("where_clause") else None
+    if where is not None and _is_false(where):
+        return table
+    known = not (node.from_clause or node.HasField("with_clause") or table.live is None)
+    for item in node.target_list:
+        column = table.column(item.res_target.name)
+        assert column is not None
+        text = _new_value(stage, table, column, item.res_target, where) if known else ""
+        if text:
+            kept = tuple(pair for pair in table.values if pair[0] != column.number)
+            table = replace(
+                table,
+                values=(*kept, (column.number, text)),
+                doubtful=table.doubtful - {column.number} if where is None else table.doubtful,
+            )
+        else:
+            table = replace(table, doubtful=table.doubtful | {column.number})
+    return table
+
+
+def _new_value(
+    stage: Stage, table: Relation, column: Column, target: Node, where: Node | None
+) -> str:
+    nodes = [target.val, *([where] if where is not None else [])]
+    if target.indirection or any(isinstance(m, pb.SubLink) for n in nodes for m in walk(n)):
+        return ""
+    if target.val.WhichOneof("node") in ("set_to_default", "multi_assign_ref"):
+        return ""
+    found, _ = user_type(stage, column.type)
+    if found is not None and not found.live:
+        return ""
+    try:
+        value = f"({live_text(stage, target.val, table)})::{column.type}"
+        if where is None:
+            return value
+        old = _value_text(stage, column, table)
+        return f"CASE WHEN {live_text(stage, where, table)} THEN {value} ELSE {old} END"
+    except (CannotTellError, NotYetKnownError):
+        return ""
+
+
+def _is_false(node: Node) -> bool:
+    kind, value = opened(node)
+    if kind == "bool_expr" and value.boolop == pb.AND_EXPR:
+        return any(_is_false(one) for one in value.args)
+    return kind == "a_const" and value.WhichOneof("val") == "boolval" and not value.boolval.boolval
+
+
+def deleted(stage: Stage, table: Relation, node: Node | None) -> Relation:
+    """Return `table` after a DELETE of it, or (None) a TRUNCATE."""
+    if node is None or not (node.HasField("where_clause") or node.using_clause):
+        return replace(table, gone="true", filled=False)
+    if node.using_clause or node.HasField("with_clause"):
+        return replace(table, emptied=True, filled=False)
+    if _is_false(node.where_clause):
+        return table
+    if any(isinstance(message, pb.SubLink) for message in walk(node.where_clause)):
+        return replace(table, emptied=True, filled=False)
+    try:
+        text = live_text(stage, node.where_clause, table)
+    except (CannotTellError, NotYetKnownError):
+        return replace(table, emptied=True, filled=False)
+    gone = f"({table.gone}) OR ({text})" if table.gone else text
+    return replace(table, gone=gone, filled=False)
 
 
 def has_rows(stage: Stage, table: Relation) -> bool:
     """Return whether the table has a row, as far as can be seen."""
-    if table.live is None:
-        return table.rows_changed
+    if table.live is None or table.filled:
+        return table.filled
     schema, name = table.live
-    answer = stage.oracle.value(f"SELECT EXISTS (SELECT FROM {quoted(schema)}.{quoted(name)})")  # noqa: S608 - quoted
+    where = f" WHERE ({table.gone}) IS NOT TRUE" if table.gone else ""
+    answer = stage.oracle.value(
+        f"SELECT EXISTS (SELECT FROM {quoted(schema)}.{quoted(name)}{where})"  # noqa: S608 - quoted
+    )
     if isinstance(answer, Refusal):
         stage.note(f"whether {table.name} has rows cannot be seen: {answer.message}")
     return answer is True
@@ -117,7 +215,10 @@ def _column(stage: Stage, item: Node, node: Node, table: Relation) -> None:
     column = table.column(parts[-1]) if parts else None
     if column is None:
         return
-    if column.live:
+    value = dict(table.values).get(column.number)
+    if value is not None:
+        item.CopyFrom(parse_expression(f"({value})"))
+    elif column.live:
         item.CopyFrom(parse_expression(quoted(column.live)))
     else:
         item.CopyFrom(_value_of(stage, column))

@@ -56,6 +56,11 @@ class Oracle:
         self._types: dict[tuple[int, int], str] = {}
         self.round_trips = 0
 
+    @property
+    def open(self) -> bool:
+        """Whether a question waits for its answer."""
+        return bool(self._wanted)
+
     def shape(self, sql: str) -> Shape | None:
         """Return what the server says of `sql`, None if it was not asked yet."""
         if sql not in self._shapes:

@@ -83,17 +83,29 @@ def check_partition(stage: Stage, parent: Relation, table: Relation) -> Relation
     return replace(table, columns=columns, parents=(parent.oid,), bound="?")
 
 
-def check_bound(stage: Stage, parent: Relation, table: Relation, node: Node) -> Relation:
-    """Return the partition with its bound; fails where it overlaps another."""
+def check_shape(stage: Stage, parent: Relation, node: Node) -> tuple[Bound, list[str]]:
+    """Return a bound and the types of its values; fails where it is none for its parent."""
     bound = read_bound(node)
     types = [c.type if (c := parent.numbered(n)) else "text" for n in parent.key]
     kind = "" if bound.default else "h" if bound.modulus else "l" if bound.values else "r"
     if kind and kind != parent.strategy:
         words = {"l": "list", "r": "range", "h": "hash"}[parent.strategy]
-        raise stage.fail("42P17", f"invalid bound specification for a {words} partition")
+        raise stage.fail("42P16", f"invalid bound specification for a {words} partition")
     if not kind and parent.strategy == "h":
-        raise stage.fail("42P17", "a hash-partitioned table may not have a default partition")
+        raise stage.fail("42P16", "a hash-partitioned table may not have a default partition")
     _check_values(stage, bound, types)
+    return bound, types
+
+
+def check_bound(stage: Stage, parent: Relation, table: Relation, node: Node) -> Relation:
+    """Return the partition with its bound; fails where it overlaps another."""
+    bound, types = check_shape(stage, parent, node)
+    if bound.lower and (
+        bound.lower == bound.upper
+        or _less(stage, bound.upper, bound.lower, types)
+        or _same_row(stage, bound.lower, bound.upper, types)
+    ):
+        raise stage.fail("42P17", f'empty range bound specified for partition "{table.name}"')
     siblings = [
         (one, b)
         for one in stage.scene.children(parent.oid)
@@ -125,12 +137,6 @@ def _check_values(stage: Stage, bound: Bound, types: list[str]) -> None:
             check_label(stage, found, value[1:-1].replace("''", "'"))
         else:
             columns_of(stage, lambda v=value, t=type_: f"SELECT ({v})::{_standing(stage, t)}")  # type: ignore[misc]
-    if bound.lower and _ask(
-        stage,
-        f"{_row(bound.lower, types, stage)} >= {_row(bound.upper, types, stage)}",
-        (bound.lower, bound.upper),
-    ):
-        raise stage.fail("42P17", "empty range bound specified for partition")
 
 
 def _standing(stage: Stage, type_: str) -> str:
@@ -141,10 +147,12 @@ def _row(values: tuple[str, ...], types: list[str], stage: Stage) -> str:
     return f"({', '.join(f'({v})::{_standing(stage, t)}' for v, t in zip(values, types, strict=True))})"
 
 
-def _ask(stage: Stage, condition: str, limits: tuple[tuple[str, ...], ...]) -> bool:
-    """Return whether a comparison of bounds holds; the open ones are told without the server."""
-    if any(value in _OPEN for values in limits for value in values):
-        return False
+def _same_row(stage: Stage, one: tuple[str, ...], other: tuple[str, ...], types: list[str]) -> bool:
+    return not (_OPEN.keys() & {*one, *other}) and _equal(stage, one, other, types)
+
+
+def _ask(stage: Stage, condition: str) -> bool:
+    """Return whether a comparison of bounds holds; no, while the server was not asked."""
     answer = stage.oracle.value(f"SELECT {condition}")
     if isinstance(answer, Refusal):
         return False
@@ -171,11 +179,11 @@ def _less(stage: Stage, one: tuple[str, ...], other: tuple[str, ...], types: lis
         condition = f"{_row(one, types, stage)} < {_row(other, types, stage)}"
     except NotYetKnownError:
         return False
-    return _ask(stage, condition, ())
+    return _ask(stage, condition)
 
 
 def _equal(stage: Stage, one: tuple[str, ...], other: tuple[str, ...], types: list[str]) -> bool:
-    return _ask(stage, f"{_row(one, types, stage)} = {_row(other, types, stage)}", ())
+    return _ask(stage, f"{_row(one, types, stage)} = {_row(other, types, stage)}")
 
 
 def _check_pair(

@@ -80,8 +80,9 @@ async def preflight(session: Session, paths: Sequence[Path]) -> Preflight:
     scene, facts = await load(session, words)
     oracle = Oracle()
     predictions: list[Prediction] = []
+    walk = _Walk(scene, facts, oracle, files)
     for _ in range(_ROUNDS):
-        predictions = _Walk(scene, facts, oracle).run(files)
+        predictions = walk.run()
         if not await oracle.ask(session):
             break
     return Preflight(
@@ -114,24 +115,63 @@ class _Transaction:
     savepoints: list[tuple[str, Scene]] = field(default_factory=list)
 
 
-class _Walk:
-    """One pass over all statements with the answers that there are."""
+def _copied(transaction: _Transaction | None) -> _Transaction | None:
+    if transaction is None:
+        return None
+    return _Transaction(transaction.before, transaction.failed, transaction.savepoints[:])
 
-    def __init__(self, scene: Scene, facts: Facts, oracle: Oracle) -> None:
+
+@dataclass(slots=True, kw_only=True)
+class _Mark:
+    """Up to where all answers are there, so that the next pass need not begin before it."""
+
+    position: int
+    scene: Scene
+    transaction: _Transaction | None
+    found: list[Prediction]
+
+
+class _Walk:
+    """Passes over all statements, each with the answers that there are by then."""
+
+    def __init__(
+        self, scene: Scene, facts: Facts, oracle: Oracle, files: Iterable[Sequence[_Parsed]]
+    ) -> None:
         self._before = scene
         self._scene = scene.copy()
         self._facts = facts
         self._oracle = oracle
+        self._steps: list[_Parsed | None] = []  # None: the file ends
+        for statements in files:
+            self._steps += [*statements, None]
         self._transaction: _Transaction | None = None
         self._found: list[Prediction] = []
+        self._mark = self._marked(0)
 
-    def run(self, files: Iterable[Sequence[_Parsed]]) -> list[Prediction]:
-        for statements in files:
-            for one in statements:
-                if not self._one(one) and one.statement.stops:
-                    break
-            self._end_session()
+    def run(self) -> list[Prediction]:
+        """Return the predictions; not all of them hold while questions are open."""
+        mark = self._mark
+        self._scene, self._found = mark.scene.copy(), list(mark.found)
+        self._transaction = _copied(mark.transaction)
+        position = mark.position
+        while position < len(self._steps):
+            step = self._steps[position]
+            position += 1
+            if step is None:
+                self._end_session()
+            elif not self._one(step) and step.statement.stops:
+                position = self._steps.index(None, position)
+            if not self._oracle.open:
+                self._mark = self._marked(position)
         return self._found
+
+    def _marked(self, position: int) -> _Mark:
+        return _Mark(
+            position=position,
+            scene=self._scene.copy(),
+            transaction=_copied(self._transaction),
+            found=self._found[:],
+        )
 
     def _end_session(self) -> None:
         if self._transaction is not None:

@@ -9,10 +9,10 @@ from pgwatch.migration.preflight.asking import (
     columns_of,
     expression_type,
     is_literal,
-    references,
 )
 from pgwatch.migration.preflight.bodies import check_body, check_plpgsql
 from pgwatch.migration.preflight.columns import literal_as
+from pgwatch.migration.preflight.references import references
 from pgwatch.migration.preflight.scene import Function, Relation, Trigger
 from pgwatch.migration.preflight.stage import Stage, qualified
 from pgwatch.migration.preflight.standin import StandIn
@@ -241,7 +241,7 @@ def _on_partition(stage: Stage, child: Relation, trigger: Trigger) -> None:
 def _same_events(shape: str, node: Node) -> bool:
     timing = "BEFORE" if node.timing & 2 else "INSTEAD OF" if node.timing & 64 else "AFTER"
     events = [word for bit, word in _EVENTS if node.events & bit]
-    head = shape.split(" ON ")[0]
+    head = shape.split(" ON ", maxsplit=1)[0]
     return timing in head and all(word in head for word in events)
 
 

@@ -6,6 +6,7 @@ rename changes nothing for what depends on them. Every object is frozen: a scene
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 Ref = tuple[
     str, int, int
@@ -74,7 +75,13 @@ class Relation:
     live: Name | None = None  # its name in the database
     altered: bool = False  # its columns or keys are not those of the database any more
     rows_changed: bool = False  # an earlier statement changes its rows
-    emptied: bool = False  # by a DELETE or TRUNCATE
+    filled: bool = False  # it has a row for certain
+    emptied: bool = False  # rows are deleted, it is not known which
+    gone: str = ""  # SQL over a row of the database: it is deleted
+    values: tuple[
+        tuple[int, str], ...
+    ] = ()  # column's number, SQL over a row: what it is updated to
+    doubtful: frozenset[int] = frozenset()  # columns that are updated to what is not known
     unknown: str = ""  # why its columns are not known
 
     @property
@@ -221,11 +228,9 @@ class Scene:
 
     def copy(self) -> "Scene":
         """Return a scene that may go another way."""
+        values: dict[str, Any] = {name: getattr(self, name) for name in self.__slots__}
         return Scene(
-            **{
-                name: dict(value) if isinstance(value := getattr(self, name), dict) else value
-                for name in self.__slots__
-            }
+            **{n: dict(value) if isinstance(value, dict) else value for n, value in values.items()}
         )
 
     def number(self) -> int:

@@ -1,5 +1,6 @@
 """Where the walk is: the scene, the server's facts, and how a statement fails. Pure."""
 
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
@@ -7,7 +8,7 @@ from pgwatch.errors import PgwatchError
 from pgwatch.migration.parse import Node, strings
 from pgwatch.migration.preflight.facts import Facts
 from pgwatch.migration.preflight.oracle import Oracle, Refusal
-from pgwatch.migration.preflight.row_question import RowAnswer, RowQuestion
+from pgwatch.migration.preflight.row_question import RowAnswer, RowQuestion, RowRule
 from pgwatch.migration.preflight.scene import Relation, Scene
 
 
@@ -45,6 +46,9 @@ class Stage:
     sql: str = ""  # the statement
     in_transaction: bool = False
     in_block: bool = False  # in a DO block, where some statements cannot run
+    waiting: list[tuple[RowQuestion, Relation, str]] | None = (
+        None  # rules for the end of an ALTER TABLE
+    )
     notes: list[str] = field(default_factory=list)  # why something could not be told
 
     def fail(self, sqlstate: str, reason: str, *, harmless: bool = False) -> StatementFailsError:
@@ -115,6 +119,13 @@ class Stage:
 
     # Rows
 
+    def breaks_later(self, question: RowQuestion, table: Relation, message: str) -> None:
+        """Fail where rows break a rule, once all commands of an ALTER TABLE are done."""
+        if self.waiting is None:
+            self.breaks(question, table, message)
+        else:
+            self.waiting.append((question, table, message))
+
     def breaks(self, question: RowQuestion, table: Relation, message: str) -> None:
         """Fail where rows of `table` break a rule."""
         answer = self.oracle.rows(question)
@@ -134,7 +145,7 @@ class Stage:
             if answer.sampled:
                 self.note(f"only a sample of {table.name} was looked at; none of it is in the way")
             return
-        if table.rows_changed:
+        if _is_doubtful(question, table):
             self.note(
                 f"rows of {table.name} are in the way now, and an earlier statement changes rows"
                 f" ({'; '.join(answer.examples)})"
@@ -148,6 +159,19 @@ class Stage:
             examples=answer.examples,
             rows=True,
         )
+
+
+def _is_doubtful(question: RowQuestion, table: Relation) -> bool:
+    """Return whether an earlier statement may take the rows out of the way that are in it now."""
+    if table.emptied:
+        return True
+    whole = question.rule in (RowRule.FOREIGN_KEY, RowRule.CAST)
+    if whole and table.gone:
+        return True
+    numbers = table.doubtful | ({number for number, _ in table.values} if whole else set())
+    names = {one.live for one in table.columns if one.number in numbers and one.live}
+    text = " ".join((question.expression, *question.keys))
+    return bool(names & {*question.columns, *re.findall(r"\w+", text)})
 
 
 def qualified(names: Iterable[Node]) -> tuple[str, str]:

@@ -24,6 +24,7 @@ from pgwatch.migration.preflight.oracle import UNKNOWN
 from pgwatch.migration.preflight.scene import Function, Relation, Type
 from pgwatch.migration.preflight.stage import CannotTellError, Stage, qualified, quoted
 
+ABSENT = "pgwatch_absent"  # a schema that nobody has
 ENUM = "pg_catalog.tsvector"
 _PSEUDO = ("void", "trigger", "event_trigger", "record", "internal", "anyelement", "anyarray")
 _COMPARES = frozenset({"=", "<>", "!=", "<", ">", "<=", ">="})
@@ -242,10 +243,9 @@ class StandIn:
         item.range_subselect.alias.CopyFrom(alias)
 
     def _missing_relation(self, node: Node) -> None:
-        stage = self._stage
-        if stage.is_system(node.schemaname, node.relname):
-            return
-        stage.named(node.schemaname, node.relname)
+        """Let the server say when it comes to it that there is no such relation (any more)."""
+        if not self._stage.is_system(node.schemaname, node.relname):
+            node.schemaname = ABSENT
 
     def _replace_column(self, item: Node, node: Node) -> None:
         parts = [field.string.sval for field in node.fields if field.HasField("string")]
@@ -263,9 +263,13 @@ class StandIn:
     def _replace_call(self, item: Node, node: Node) -> None:
         function = self._called(node)
         if function is not None:
-            item.CopyFrom(self._null_call(node, function.returns))
+            item.CopyFrom(self._null_call(node, function, function.returns))
 
-    def _null_call(self, node: Node, returns: str) -> Node:
+    def _null_call(self, node: Node, function: Function, returns: str) -> Node:
+        """Return a NULL of the result, for which the arguments must fit their types.
+
+        LEAST wants types of one category; what it says otherwise is taken for "no such function".
+        """
         base = returns.removeprefix("SETOF ")
         known = "text" if base in _PSEUDO else self.type(base)
         made = _value_node(f"CASE WHEN num_nulls(NULL) > 0 THEN NULL::{known} END")
@@ -273,10 +277,31 @@ class StandIn:
             return _value_node(f"NULL::{known}")
         call = made.case_expr.args[0].case_when.expr.a_expr.lexpr.func_call
         del call.args[:]
-        for argument in node.args:
+        for position, argument in enumerate(node.args):
             kind, value = opened(argument)
-            call.args.add().CopyFrom(value.arg if kind == "named_arg_expr" else argument)
+            named = kind == "named_arg_expr"
+            given = value.arg if named else argument
+            if named:
+                position = function.names.index(value.name) if value.name in function.names else -1  # noqa: PLW2901
+            fits = self._fitting(function, position)
+            if not fits:
+                call.args.add().CopyFrom(given)
+                continue
+            least = _value_node(f"LEAST(NULL::{fits}, NULL)")
+            least.min_max_expr.args[1].CopyFrom(given)
+            call.args.add().CopyFrom(least)
         return made
+
+    def _fitting(self, function: Function, position: int) -> str:
+        """Return the type that an argument is checked against, "" for none."""
+        if function.variadic or not 0 <= position < len(function.arguments):
+            return ""
+        type_ = function.arguments[position]
+        if type_ in _PSEUDO or type_.startswith("any") or type_ in ("json", "xml", "point"):
+            return ""
+        if self._row_type(type_.removesuffix("[]")) is not None:
+            return ""
+        return self.type(type_)
 
     def _called(self, node: Node) -> Function | None:
         """Return the function that the scene alone has and a call means; None for the server's own."""
@@ -288,7 +313,7 @@ class StandIn:
         if not found:
             had = stage.before.functions_named(schema, name)
             if had and name not in stage.facts.functions:
-                raise stage.fail("42883", f"function {name} does not exist")
+                _hide(node, name)
             return None
         if all(one.live for one in found):
             return None
@@ -320,7 +345,7 @@ class StandIn:
         test.alias.aliasname = "pgwatch_call"
         test.subquery.CopyFrom(_query_node("SELECT 1"))
         test.subquery.select_stmt.target_list[0].res_target.val.CopyFrom(
-            self._null_call(call, "text")
+            self._null_call(call, function, "text")
         )
         item.range_subselect.lateral = True
         item.range_subselect.subquery.CopyFrom(query)
@@ -420,6 +445,13 @@ class StandIn:
         oid = found.oid if found.live else found.oid & 0xFFFFFFFF | 0xF0000000
         item.CopyFrom(_value_node(f"{oid}::oid::regclass"))
         return True
+
+
+def _hide(call: Node, name: str) -> None:
+    """Name a function that is not there, so that the server says so when it comes to it."""
+    del call.funcname[:]
+    for part in ("pg_catalog", name):
+        call.funcname.add().string.sval = part
 
 
 def check_label(stage: Stage, enum: Type, label: str) -> None:

@@ -2,9 +2,15 @@
 
 from dataclasses import replace
 
-from pgwatch.migration.parse import Node, opened, pb
-from pgwatch.migration.preflight.asking import expression_type, forbid
-from pgwatch.migration.preflight.columns import Definition, define, make_sequence, values
+from pgwatch.migration.parse import Node, opened, pb, strings
+from pgwatch.migration.preflight.asking import expression_type
+from pgwatch.migration.preflight.columns import (
+    Definition,
+    check_identity,
+    define,
+    make_sequence,
+    values,
+)
 from pgwatch.migration.preflight.constraints import add_constraint, kind_of, put_key
 from pgwatch.migration.preflight.indexes import check_partition_key
 from pgwatch.migration.preflight.names import free_constraint, free_relation
@@ -47,11 +53,18 @@ def create_table(stage: Stage, node: Node) -> None:
         parent = stage.relation(node.inh_relations[0].range_var)
         assert parent is not None
         table = check_partition(stage, parent, table)
-    definitions, table = _columns(stage, table, node)
+    definitions, table, doubled = _columns(stage, table, node)
+    _check_keys(stage, table, node, definitions)
+    for definition in definitions:
+        check_identity(stage, definition.column)
+    if doubled:
+        raise stage.fail("42701", f'column "{doubled}" specified more than once')
     if exists is not None:
         same = _holds(scene.relations[exists], table)
         raise stage.fail("42P07", f'relation "{table.name}" already exists', harmless=same)
     _check_row_type(stage, table)
+    if node.HasField("partspec"):
+        table = _partitioned(stage, table, node.partspec)
     scene.put(table)
     _rest(stage, table, node, definitions)
 
@@ -70,7 +83,9 @@ def _holds(there: Relation, wanted: Relation) -> bool:
     )
 
 
-def _columns(stage: Stage, table: Relation, node: Node) -> tuple[list[Definition], Relation]:
+def _columns(stage: Stage, table: Relation, node: Node) -> tuple[list[Definition], Relation, str]:
+    """Return the definitions, the table with its columns, and a name that is there twice."""
+    doubled = ""
     columns: dict[str, Column] = {one.name: one for one in table.columns}
     if not table.bound:
         for item in node.inh_relations:
@@ -86,13 +101,15 @@ def _columns(stage: Stage, table: Relation, node: Node) -> tuple[list[Definition
         if kind == "table_like_clause":
             for column in _like(stage, element):
                 if column.name in columns:
-                    raise stage.fail("42701", f'column "{column.name}" specified more than once')
+                    doubled = doubled or column.name
                 columns[column.name] = replace(column, number=len(columns) + 1)
         elif kind == "column_def":
             definition = define(stage, table, element, len(columns) + 1)
             name = definition.column.name
+            definitions.append(definition)
             if name in columns and not columns[name].inherited:
-                raise stage.fail("42701", f'column "{name}" specified more than once')
+                doubled = doubled or name
+                continue
             if table.bound and name not in columns:
                 raise stage.fail("42703", f'column "{name}" does not exist')
             if name in columns:
@@ -103,9 +120,9 @@ def _columns(stage: Stage, table: Relation, node: Node) -> tuple[list[Definition
                     definition,
                     column=replace(kept, not_null=kept.not_null or definition.column.not_null),
                 )
+                definitions[-1] = definition
             columns[name] = definition.column
-            definitions.append(definition)
-    return definitions, replace(table, columns=tuple(columns.values()))
+    return definitions, replace(table, columns=tuple(columns.values())), doubled
 
 
 def _like(stage: Stage, node: Node) -> list[Column]:
@@ -131,8 +148,6 @@ def _like(stage: Stage, node: Node) -> list[Column]:
 def _rest(stage: Stage, table: Relation, node: Node, definitions: list[Definition]) -> None:
     """Everything that refers to the columns, in the order in which the server does it."""
     scene = stage.scene
-    if node.HasField("partspec"):
-        table = scene.put(_partitioned(stage, table, node.partspec))
     if node.HasField("partbound"):
         [parent] = table.parents
         table = scene.put(check_bound(stage, scene.relations[parent], table, node.partbound))
@@ -146,7 +161,6 @@ def _rest(stage: Stage, table: Relation, node: Node, definitions: list[Definitio
         (item.constraint, "") for item in node.table_elts if item.WhichOneof("node") == "constraint"
     ]
     listed += [(item.constraint, "") for item in node.constraints]
-    _check_double_keys(stage, table, [one for one, _ in listed])
     for kinds in ("c", "p", "u", "x", "nf"):
         for constraint, column_name in listed:
             if kind_of(constraint) in kinds and kind_of(constraint):
@@ -159,9 +173,26 @@ def _rest(stage: Stage, table: Relation, node: Node, definitions: list[Definitio
         _from_parent(stage, scene.relations[table.oid])
 
 
-def _check_double_keys(stage: Stage, table: Relation, nodes: list[Node]) -> None:
-    if sum(one.contype == pb.CONSTR_PRIMARY for one in nodes) > 1:
-        raise stage.fail("42P16", f'multiple primary keys for table "{table.name}" are not allowed')
+def _check_keys(stage: Stage, table: Relation, node: Node, definitions: list[Definition]) -> None:
+    """Keys are looked at before anything else of the table is made."""
+    listed = [c for d in definitions for c in d.constraints]
+    listed += [
+        item.constraint for item in node.table_elts if item.WhichOneof("node") == "constraint"
+    ]
+    primary = False
+    for one in (*listed, *(item.constraint for item in node.constraints)):
+        if one.contype == pb.CONSTR_PRIMARY:
+            if primary:
+                raise stage.fail(
+                    "42P16", f'multiple primary keys for table "{table.name}" are not allowed'
+                )
+            primary = True
+        if kind_of(one) in ("p", "u"):
+            for name in strings(one.keys):
+                if table.column(name) is None:
+                    raise stage.fail("42703", f'column "{name}" named in key does not exist')
+                if strings(one.keys).count(name) > 1:
+                    raise stage.fail("42701", f'column "{name}" appears twice in unique constraint')
 
 
 def _partitioned(stage: Stage, table: Relation, node: Node) -> Relation:
@@ -169,8 +200,7 @@ def _partitioned(stage: Stage, table: Relation, node: Node) -> Relation:
     for item in node.part_params:
         element = item.partition_elem
         if not element.name:
-            forbid(stage, element.expr, "partition key expressions")
-            expression_type(stage, element.expr, table)
+            expression_type(stage, element.expr, table, "partition key expressions")
             if not is_immutable(stage, element.expr, table):
                 raise stage.fail(
                     "42P17", "functions in partition key expression must be marked IMMUTABLE"

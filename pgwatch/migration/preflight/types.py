@@ -5,11 +5,12 @@ from dataclasses import replace
 
 from pgwatch.migration.extract import walk
 from pgwatch.migration.parse import Node, expression_text, opened, pb, strings
-from pgwatch.migration.preflight.asking import columns_of, condition, forbid, references
+from pgwatch.migration.preflight.asking import columns_of, condition
 from pgwatch.migration.preflight.columns import check_value
+from pgwatch.migration.preflight.references import references
 from pgwatch.migration.preflight.row_question import RowQuestion, RowRule
 from pgwatch.migration.preflight.scene import Column, Constraint, Policy, Relation, Type
-from pgwatch.migration.preflight.stage import Stage, qualified
+from pgwatch.migration.preflight.stage import Stage, literal, qualified
 from pgwatch.migration.preflight.standin import StandIn, user_type
 from pgwatch.migration.preflight.typenames import resolve
 
@@ -67,6 +68,7 @@ def alter_enum(stage: Stage, node: Node) -> None:
         if node.new_val in labels:
             raise stage.fail("42710", f'enum label "{node.new_val}" already exists')
         labels[labels.index(node.old_val)] = node.new_val
+        _relabel(stage, made, node.old_val, node.new_val)
         stage.scene.put_type(replace(made, labels=tuple(labels), live=False))
         return
     if node.new_val in labels:
@@ -84,6 +86,30 @@ def alter_enum(stage: Stage, node: Node) -> None:
     if (stage.in_transaction or stage.in_block) and made.oid not in stage.scene.transaction_types:
         fresh = fresh | {node.new_val}
     stage.scene.put_type(replace(made, labels=tuple(labels), fresh=fresh, live=False))
+
+
+def _relabel(stage: Stage, made: Type, old: str, new: str) -> None:
+    """Stored expressions name a label by its number: what it is called makes no difference to them."""
+    scene = stage.scene
+    before, after = literal(old), literal(new)
+    for table in list(scene.relations.values()):
+        if not any(
+            one.type != "?" and user_type(stage, one.type)[0] is made for one in table.columns
+        ):
+            continue
+        columns = tuple(replace(c, default=c.default.replace(before, after)) for c in table.columns)
+        scene.put(replace(table, columns=columns))
+        for constraint in scene.constraints_of(table.oid):
+            text = constraint.expression.replace(before, after)
+            scene.constraints[table.oid, constraint.name] = replace(constraint, expression=text)
+        for one in scene.indexes(table.oid):
+            assert one.index is not None
+            index = replace(
+                one.index,
+                predicate=one.index.predicate.replace(before, after),
+                expressions=tuple(e.replace(before, after) for e in one.index.expressions),
+            )
+            scene.put(replace(one, index=index))
 
 
 def create_composite(stage: Stage, node: Node) -> None:
@@ -143,7 +169,6 @@ def create_domain(stage: Stage, node: Node) -> None:
 
 
 def _domain_check(stage: Stage, domain: Type, node: Node) -> None:
-    forbid(stage, node.raw_expr, "check constraints")
     row = Relation(
         oid=0,
         kind="r",

@@ -5,8 +5,9 @@ from dataclasses import replace
 from pgwatch.migration.extract import walk
 from pgwatch.migration.figure import output_names
 from pgwatch.migration.parse import Node, pb, strings
-from pgwatch.migration.preflight.asking import Columns, columns_of, references
+from pgwatch.migration.preflight.asking import Columns, columns_of
 from pgwatch.migration.preflight.oracle import UNKNOWN
+from pgwatch.migration.preflight.references import references
 from pgwatch.migration.preflight.scene import Column, Relation
 from pgwatch.migration.preflight.stage import CannotTellError, Stage
 from pgwatch.migration.preflight.standin import StandIn
@@ -25,7 +26,6 @@ def create_view(stage: Stage, node: Node) -> None:
     columns = result_columns(stage, node.query, strings(node.aliases))
     if len(strings(node.aliases)) > len(columns) and columns[:1] and columns[0][1] != UNKNOWN:
         raise stage.fail("42601", "CREATE VIEW specifies more column names than columns")
-    _check_names(stage, columns)
     _check_types(stage, columns)
     view = Relation(
         oid=scene.number(),
@@ -36,6 +36,8 @@ def create_view(stage: Stage, node: Node) -> None:
         uses=references(stage, node.query),
         altered=True,
     )
+    if existing is None or not node.replace:
+        _check_names(stage, columns)
     if existing is not None:
         if existing.kind != "v":
             if node.replace:
@@ -98,6 +100,13 @@ def check_replaced(stage: Stage, existing: Relation, columns: Columns) -> None:
                 "42P16",
                 f'cannot change data type of view column "{name}" from {old.type} to {type_}',
             )
+    there = {one.name for one in existing.columns}
+    for name, _ in columns[len(existing.columns) :]:
+        if name in there:
+            raise stage.fail(
+                "42701", f'column "{name}" of relation "{existing.name}" already exists'
+            )
+        there.add(name)
 
 
 def result_columns(stage: Stage, query: Node, aliases: tuple[str, ...] = ()) -> Columns:
@@ -190,6 +199,7 @@ def create_table_as(stage: Stage, node: Node) -> None:
             populated=not into.skip_data,
             altered=True,
             rows_changed=not into.skip_data,
+            emptied=not into.skip_data,
             persistence=relation.relpersistence,
         )
     )
@@ -206,6 +216,8 @@ def refresh(stage: Stage, node: Node) -> None:
     """REFRESH MATERIALIZED VIEW."""
     view = stage.relation(node.relation)
     assert view is not None
+    if view.kind not in "rpm":
+        raise stage.fail("42809", f'"{view.name}" is not a table or materialized view')
     if view.kind != "m":
         raise stage.fail("0A000", f'"{view.name}" is not a materialized view')
     if node.concurrent:

@@ -9,7 +9,7 @@ from pgwatch.migration.parse import Node, opened, pb, strings, type_text
 from pgwatch.migration.preflight.asking import columns_of
 from pgwatch.migration.preflight.scene import Relation
 from pgwatch.migration.preflight.stage import Stage, qualified
-from pgwatch.migration.preflight.standin import StandIn
+from pgwatch.migration.preflight.standin import StandIn, user_type
 
 # Their texts depend on the session's TimeZone or DateStyle, which makes a conversion STABLE.
 _BY_SETTINGS = frozenset({"timestamptz", "timestamp", "date", "timetz", "interval", "time"})
@@ -57,6 +57,8 @@ def _fixed_call(stage: Stage, node: Node, relation: Relation) -> bool:
     exact = {one.volatility for one in found if one.arguments == plain}
     if exact:
         return exact == {"i"}
+    if len(plain) == 1 and name in stage.facts.types:
+        return _fixed_conversion(stage, plain[0], name)  # a call by a type's name is a conversion
     if "text" in plain and name == "to_tsvector":
         return len(plain) > 1
     close = [
@@ -81,14 +83,24 @@ def _fixed_cast(stage: Stage, node: Node, relation: Relation) -> bool:
     types = _types(stage, [node.arg], relation)
     if not types:
         return True
-    source = types[0].split("(")[0]
+    return _fixed_conversion(stage, types[0].split("(")[0], target)
+
+
+def _fixed_conversion(stage: Stage, source: str, target: str) -> bool:
     if source == target:
         return True
     if (source, target) in stage.facts.casts:
         return stage.facts.casts[source, target][1] == "i"
-    if target in _TEXTS and source in _BY_SETTINGS:
-        return False
-    return not (source in _TEXTS and target in _BY_SETTINGS)
+    # What is left goes through text: the input and output functions decide (pg_proc.provolatile).
+    return not any(_is_stable(stage, one) for one in (source, target))
+
+
+def _is_stable(stage: Stage, type_: str) -> bool:
+    """Return whether a type's texts depend on settings or the catalogue."""
+    if type_ in _BY_SETTINGS or type_.endswith("[]") or type_ == "tsvector":
+        return True
+    found, _ = user_type(stage, type_)
+    return found is not None and found.kind in "er"
 
 
 def _types(stage: Stage, nodes: list[Node], relation: Relation) -> list[str]:

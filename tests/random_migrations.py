@@ -1,0 +1,357 @@
+"""Random sequences of DDL over a few names, so that many statements fail, and of every kind."""
+
+import random
+from collections.abc import Callable
+
+TABLES = ("t1", "t2", "t3", "t4")
+COLUMNS = ("a", "b", "c", "d")
+TYPES = (
+    "int",
+    "bigint",
+    "text",
+    "varchar(10)",
+    "numeric(8,2)",
+    "boolean",
+    "date",
+    "timestamptz",
+    "mood",
+    "colour",
+    "posint",
+    "jsonb",
+    "text[]",
+)
+VALUES = ("1", "'x'", "'2020-01-01'", "NULL", "true", "2.5", "'sad'", "now()", "'red'", "DEFAULT")
+
+
+class Generator:
+    """Writes statements; the same seed writes the same ones."""
+
+    def __init__(self, seed: int) -> None:
+        self._random = random.Random(seed)
+
+    def statements(self, count: int) -> list[str]:
+        return [self.one() for _ in range(count)]
+
+    def base(self, count: int) -> list[str]:
+        """Statements that mostly work, to begin with."""
+        start = [
+            "CREATE TYPE mood AS ENUM ('sad', 'ok')",
+            "CREATE DOMAIN posint AS int CHECK (VALUE > 0)",
+            "CREATE TABLE t1 (a int PRIMARY KEY, b text, c varchar(10), d boolean DEFAULT true)",
+            "CREATE TABLE t2 (a int REFERENCES t1, b int NOT NULL, c mood DEFAULT 'sad')",
+            "INSERT INTO t1 VALUES (1, 'x', 'abc', true), (2, '7', 'abc', false), (3, NULL, '12', NULL)",
+            "INSERT INTO t2 VALUES (1, 5, 'ok'), (2, 5, 'sad')",
+            "CREATE VIEW v1 AS SELECT a, b FROM t1",
+            "CREATE FUNCTION f1(x int) RETURNS int LANGUAGE sql IMMUTABLE AS 'SELECT x + 1'",
+            "CREATE FUNCTION trg() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NEW; END'",
+        ]
+        return start[: self._random.randint(0, len(start))] + self.statements(count)
+
+    def one(self) -> str:
+        return self._random.choice(_KINDS)(self)
+
+    def pick(self, *options: str) -> str:
+        return self._random.choice(options)
+
+    def table(self) -> str:
+        return self.pick(*TABLES, "t1", "t2")
+
+    def relation(self) -> str:
+        return self.pick(*TABLES, "v1", "v2", "m1", "p1", "t1", "t2")
+
+    def column(self) -> str:
+        return self.pick(*COLUMNS)
+
+    def type(self) -> str:
+        return self.pick(*TYPES, "int", "text")
+
+    def maybe(self, text: str, chance: float = 0.3) -> str:
+        return text if self._random.random() < chance else ""
+
+    def predicate(self) -> str:
+        c = self.column()
+        return self.pick(
+            f"{c} IS NOT NULL",
+            f"{c} > 0",
+            f"{c} <> ''",
+            f"length({c}) < 10",
+            f"{c} IN ('sad', 'ok')",
+            f"{c} = {self.column()}",
+            f"{c}::text <> 'q'",
+            f"f1({c}) > 1",
+            f"NOT {c}",
+        )
+
+    def expression(self) -> str:
+        c = self.column()
+        return self.pick(
+            c,
+            f"lower({c})",
+            f"{c} + 1",
+            f"{c} || 'x'",
+            f"f1({c})",
+            f"coalesce({c}, '1')",
+            f"{c}::text",
+            f"date({c})",
+            f"f2({c}, {self.column()})",
+            f"max({c})",
+        )
+
+    def definition(self) -> str:
+        name = self.column()
+        extra = self.pick(
+            "",
+            "",
+            "",
+            " NOT NULL",
+            " PRIMARY KEY",
+            " UNIQUE",
+            f" DEFAULT {self.pick('1', chr(39) + 'x' + chr(39), 'now()', 'true', 'NULL')}",
+            f" CHECK ({self.predicate()})",
+            f" REFERENCES {self.table()}",
+            f" REFERENCES {self.table()} ({self.column()})",
+            " GENERATED ALWAYS AS IDENTITY",
+        )
+        return f"{name} {self.type()}{extra}"
+
+    def create_table(self) -> str:
+        columns = ", ".join(self.definition() for _ in range(self._random.randint(1, 4)))
+        more = self.pick(
+            "",
+            "",
+            f", PRIMARY KEY ({self.column()})",
+            f", CONSTRAINT k1 UNIQUE ({self.column()}, {self.column()})",
+            f", LIKE {self.table()} INCLUDING ALL",
+            f", CONSTRAINT fk1 FOREIGN KEY ({self.column()}) REFERENCES {self.table()}",
+        )
+        name = self.pick(*TABLES, "t5", "t6")
+        return f"CREATE TABLE {self.maybe('IF NOT EXISTS ')}{name} ({columns}{more})"
+
+    def partitioned(self) -> str:
+        return self.pick(
+            f"CREATE TABLE p1 (a int, b date, c text{self.maybe(', PRIMARY KEY (a)')}) PARTITION BY RANGE (b)",
+            "CREATE TABLE p1 (a int, b date, c text, PRIMARY KEY (a, b)) PARTITION BY RANGE (b)",
+            f"CREATE TABLE p1 (LIKE {self.table()} INCLUDING ALL) PARTITION BY LIST ({self.column()})",
+            f"CREATE TABLE p1_{self.column()} PARTITION OF p1 FOR VALUES FROM ('2020-0{self.pick('1', '2', '3')}-01') TO ('2020-0{self.pick('2', '3', '4')}-01')",
+            f"CREATE TABLE p1_{self.column()} PARTITION OF p1 DEFAULT",
+            f"ALTER TABLE p1 ATTACH PARTITION {self.table()} FOR VALUES FROM ('2021-01-01') TO ('2021-02-01')",
+            f"ALTER TABLE p1 DETACH PARTITION p1_{self.column()}",
+            f"CREATE {self.maybe('UNIQUE ')}INDEX ON p1 ({self.column()})",
+            "DROP TABLE p1",
+        )
+
+    def alter(self) -> str:
+        commands = ", ".join(self.command() for _ in range(1 if self._random.random() < 0.8 else 2))
+        return f"ALTER TABLE {self.maybe('IF EXISTS ', 0.1)}{self.pick(self.table(), self.table(), self.relation())} {commands}"
+
+    def command(self) -> str:
+        c = self.column()
+        return self.pick(
+            f"ADD COLUMN {self.maybe('IF NOT EXISTS ')}{self.definition()}",
+            f"ADD COLUMN {self.maybe('IF NOT EXISTS ')}{self.definition()}",
+            f"DROP COLUMN {self.maybe('IF EXISTS ')}{c}{self.maybe(' CASCADE')}",
+            f"ALTER COLUMN {c} TYPE {self.type()}",
+            f"ALTER COLUMN {c} TYPE {self.type()} USING {c}::text::{self.type()}",
+            f"ALTER COLUMN {c} TYPE {self.type()} USING {self.expression()}",
+            f"ALTER COLUMN {c} SET NOT NULL",
+            f"ALTER COLUMN {c} DROP NOT NULL",
+            f"ALTER COLUMN {c} SET DEFAULT {self.pick('1', chr(39) + 'sad' + chr(39), 'now()', 'a', 'true')}",
+            f"ALTER COLUMN {c} DROP DEFAULT",
+            f"ADD CONSTRAINT {self.constraint()} CHECK ({self.predicate()}){self.maybe(' NOT VALID')}",
+            f"ADD CHECK ({self.predicate()})",
+            f"ADD CONSTRAINT {self.constraint()} UNIQUE ({c}{self.maybe(', ' + self.column())})",
+            f"ADD PRIMARY KEY ({c})",
+            f"ADD CONSTRAINT {self.constraint()} FOREIGN KEY ({c}) REFERENCES {self.table()}{self.maybe(f' ({self.column()})')}{self.maybe(' NOT VALID')}",
+            f"DROP CONSTRAINT {self.maybe('IF EXISTS ')}{self.constraint()}{self.maybe(' CASCADE')}",
+            f"DROP CONSTRAINT {self.table()}_pkey",
+            f"VALIDATE CONSTRAINT {self.constraint()}",
+            "OWNER TO nobody_there",
+            f"ENABLE TRIGGER {self.trigger()}",
+            f"ALTER COLUMN {c} ADD GENERATED ALWAYS AS IDENTITY",
+        )
+
+    def constraint(self) -> str:
+        return self.pick("k1", "k2", "fk1", "ck1", "t1_b_check")
+
+    def trigger(self) -> str:
+        return self.pick("tr1", "tr2")
+
+    def rename(self) -> str:
+        return self.pick(
+            f"ALTER TABLE {self.table()} RENAME TO {self.table()}",
+            f"ALTER TABLE {self.table()} RENAME COLUMN {self.column()} TO {self.column()}",
+            f"ALTER TABLE {self.table()} RENAME COLUMN {self.column()} TO e",
+            f"ALTER TABLE {self.table()} RENAME CONSTRAINT {self.constraint()} TO {self.constraint()}",
+            f"ALTER INDEX {self.index()} RENAME TO {self.index()}",
+            f"ALTER VIEW v1 RENAME TO {self.relation()}",
+            "ALTER TYPE mood RENAME TO colour",
+            f"ALTER TYPE mood RENAME VALUE 'sad' TO '{self.pick('ok', 'glum')}'",
+            f"ALTER TRIGGER tr1 ON {self.table()} RENAME TO tr2",
+        )
+
+    def index(self) -> str:
+        return self.pick("i1", "i2", "i3")
+
+    def create_index(self) -> str:
+        keys = self.pick(
+            self.column(),
+            f"{self.column()}, {self.column()}",
+            f"({self.expression()})",
+            f"lower({self.column()})",
+        )
+        where = self.maybe(f" WHERE {self.predicate()}")
+        using = self.pick("", "", "", "USING gin ", "USING hash ", "USING gist ")
+        return (
+            f"CREATE {self.maybe('UNIQUE ')}INDEX {self.maybe('CONCURRENTLY ')}"
+            f"{self.maybe('IF NOT EXISTS ')}{self.index()} ON {self.relation()} {using}({keys}){where}"
+        )
+
+    def view(self) -> str:
+        name = self.pick("v1", "v2")
+        return f"CREATE {self.maybe('OR REPLACE ', 0.6)}VIEW {name} AS {self.query()}"
+
+    def matview(self) -> str:
+        return self.pick(
+            f"CREATE MATERIALIZED VIEW {self.maybe('IF NOT EXISTS ')}m1 AS {self.query()}{self.maybe(' WITH NO DATA')}",
+            f"REFRESH MATERIALIZED VIEW {self.maybe('CONCURRENTLY ')}m1",
+        )
+
+    def query(self) -> str:
+        r, c = self.relation(), self.column()
+        return self.pick(
+            f"SELECT * FROM {r}",
+            f"SELECT a, {c} FROM {r}",
+            f"SELECT a, {self.expression()} AS b FROM {r} WHERE {self.predicate()}",
+            f"SELECT x.a, y.b FROM {r} x JOIN {self.relation()} y ON x.a = y.{c}",
+            f"SELECT {c}, count(*) AS n FROM {r} GROUP BY {c}",
+            f"SELECT x.a, x.{c}, count(*) AS n FROM {r} x GROUP BY x.a",
+            f"WITH q AS (SELECT {c} FROM {r}) SELECT * FROM q",
+            f"SELECT a FROM {r} WHERE {c} IN (SELECT b FROM {self.relation()})",
+            f"SELECT * FROM f3({self.pick('1', chr(39) + 'x' + chr(39))}) AS z",
+        )
+
+    def function(self) -> str:
+        replace = self.maybe("OR REPLACE ", 0.7)
+        return self.pick(
+            f"CREATE {replace}FUNCTION f1(x {self.pick('int', 'int', 'text')}) RETURNS {self.pick('int', 'int', 'text')} LANGUAGE sql IMMUTABLE AS 'SELECT x + 1'",
+            f"CREATE {replace}FUNCTION f1({self.pick('x', 'y')} int) RETURNS int LANGUAGE plpgsql IMMUTABLE AS 'BEGIN RETURN 1; END'",
+            f"CREATE {replace}FUNCTION f2(x int, y int DEFAULT 1) RETURNS bigint LANGUAGE sql AS 'SELECT count(*) FROM {self.table()} WHERE {self.column()} = x'",
+            f"CREATE {replace}FUNCTION f3(k {self.pick('int', 'text')}) RETURNS TABLE (a int, b text) LANGUAGE sql AS 'SELECT a, b FROM {self.table()} WHERE a = k'",
+            f"CREATE {replace}FUNCTION f4() RETURNS {self.type()} LANGUAGE sql AS 'SELECT {self.column()} FROM {self.relation()}'",
+            f"CREATE {replace}FUNCTION f5() RETURNS void LANGUAGE sql AS 'INSERT INTO {self.table()} ({self.column()}) VALUES (1)'",
+            f"CREATE {replace}FUNCTION trg() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NEW; END'",
+            f"CREATE {replace}FUNCTION bad() RETURNS int LANGUAGE plpgsql AS 'BEGIN RETRUN 1; END'",
+            f"CREATE {replace}FUNCTION dec() RETURNS int LANGUAGE plpgsql AS 'DECLARE v {self.pick('mood', 'colour', 't3%ROWTYPE', 't2.c%TYPE', 'nope')}; BEGIN RETURN 1; END'",
+            f"DROP FUNCTION {self.maybe('IF EXISTS ')}{self.pick('f1(int)', 'f1', 'f2(int, int)', 'trg()', 'f3(int)', 'f4()')}{self.maybe(' CASCADE')}",
+        )
+
+    def create_trigger(self) -> str:
+        events = self.pick(
+            "INSERT", "UPDATE", f"UPDATE OF {self.column()}", "INSERT OR UPDATE", "DELETE"
+        )
+        when = self.maybe(f"WHEN ({self.pick('NEW', 'OLD')}.{self.column()} IS NOT NULL) ")
+        return self.pick(
+            f"CREATE {self.maybe('OR REPLACE ')}TRIGGER {self.trigger()} {self.pick('BEFORE', 'AFTER')} {events}"
+            f" ON {self.relation()} FOR EACH ROW {when}EXECUTE FUNCTION {self.pick('trg()', 'trg()', 'f4()', 'nope()')}",
+            f"DROP TRIGGER {self.maybe('IF EXISTS ')}{self.trigger()} ON {self.table()}",
+        )
+
+    def drop(self) -> str:
+        cascade = self.maybe(" CASCADE")
+        exists = self.maybe("IF EXISTS ")
+        return self.pick(
+            f"DROP TABLE {exists}{self.relation()}{cascade}",
+            f"DROP VIEW {exists}{self.pick('v1', 'v2', 't1')}{cascade}",
+            f"DROP INDEX {self.maybe('CONCURRENTLY ', 0.1)}{exists}{self.pick('i1', 'i2', 't1_pkey')}{self.maybe(cascade, 0.5)}",
+            f"DROP TYPE {exists}{self.pick('mood', 'colour')}{cascade}",
+            f"DROP MATERIALIZED VIEW {exists}m1{cascade}",
+            f"DROP DOMAIN {exists}posint{cascade}",
+            f"DROP SEQUENCE {exists}s1{cascade}",
+        )
+
+    def types(self) -> str:
+        return self.pick(
+            "CREATE TYPE mood AS ENUM ('sad', 'ok', 'happy')",
+            "CREATE TYPE mood AS ENUM ('sad', 'ok')",
+            "CREATE TYPE colour AS ENUM ('red')",
+            f"ALTER TYPE mood ADD VALUE {self.maybe('IF NOT EXISTS ')}'{self.pick('happy', 'ok')}'",
+            "ALTER TYPE colour ADD VALUE 'blue' BEFORE 'red'",
+            "CREATE DOMAIN posint AS int CHECK (VALUE > 0)",
+            "CREATE SEQUENCE IF NOT EXISTS s1",
+            f"CREATE SEQUENCE s1 OWNED BY {self.table()}.{self.column()}",
+            "CREATE SCHEMA IF NOT EXISTS other",
+            "CREATE TABLE other.t1 (a int)",
+            "CREATE EXTENSION nope_ext",
+        )
+
+    def comment(self) -> str:
+        return self.pick(
+            f"COMMENT ON TABLE {self.relation()} IS 'x'",
+            f"COMMENT ON COLUMN {self.table()}.{self.column()} IS 'x'",
+            f"COMMENT ON CONSTRAINT {self.constraint()} ON {self.table()} IS 'x'",
+            "COMMENT ON FUNCTION f1(int) IS 'x'",
+            f"COMMENT ON INDEX {self.index()} IS 'x'",
+            f"GRANT SELECT ON {self.relation()} TO {self.pick('postgres', 'nobody_there', 'PUBLIC')}",
+            f"GRANT EXECUTE ON FUNCTION {self.pick('f1(int)', 'f2(int, int)')} TO PUBLIC",
+            f"CREATE POLICY pol ON {self.table()} USING ({self.predicate()})",
+            f"DROP POLICY {self.maybe('IF EXISTS ')}pol ON {self.table()}",
+        )
+
+    def rows(self) -> str:
+        t, c = self.table(), self.column()
+        return self.pick(
+            f"SELECT {self.expression()} FROM {self.relation()} LIMIT 0",
+            f"DELETE FROM {t} WHERE {c} = {self.pick('1', chr(39) + 'zz' + chr(39))} AND false",
+            f"UPDATE {t} SET {c} = {self.pick(*VALUES)} WHERE false",
+            f"UPDATE {t} SET {c} = {self.expression()} WHERE false",
+            f"INSERT INTO {t} ({c}) SELECT {self.expression()} FROM {self.relation()} WHERE false",
+            f"INSERT INTO {t} ({c}, {self.column()}) SELECT {self.pick(*VALUES[:-1])}, {self.pick(*VALUES[:-1])} WHERE false",
+            f"INSERT INTO {t} ({c}) SELECT 1 WHERE false ON CONFLICT ({self.column()}) DO NOTHING",
+            f"ANALYZE {self.relation()}",
+            f"ANALYZE {t} ({c})",
+        )
+
+    def block(self) -> str:
+        inner = self.pick(*(self.one_static() for _ in range(1)))
+        quoted = inner
+        guard = self.pick(
+            f"IF NOT EXISTS (SELECT 1 FROM pg_type WHERE typname = '{self.pick('mood', 'colour')}') THEN {quoted}; END IF;",
+            f"IF NOT EXISTS (SELECT 1 FROM information_schema.columns WHERE table_name = '{self.table()}' AND column_name = '{self.column()}') THEN {quoted}; END IF;",
+            f"IF EXISTS (SELECT 1 FROM pg_constraint WHERE conname = '{self.constraint()}') THEN {quoted}; ELSE NULL; END IF;",
+            f"IF to_regclass('{self.relation()}') IS NOT NULL THEN {quoted}; END IF;",
+            f"IF EXISTS (SELECT FROM pg_constraint c JOIN pg_class t ON t.oid = c.conrelid WHERE t.relname = '{self.table()}' AND c.contype = 'p') THEN {quoted}; END IF;",
+            f"BEGIN {quoted}; EXCEPTION WHEN duplicate_object OR undefined_table THEN NULL; END;",
+            f"BEGIN {quoted}; EXCEPTION WHEN OTHERS THEN RAISE NOTICE 'no'; END;",
+            f"{quoted};",
+            f"EXECUTE '{quoted.replace(chr(39), chr(39) * 2)}';",
+            f"FOR i IN 1..2 LOOP EXECUTE format('CREATE TABLE IF NOT EXISTS l%s (a int)', i); END LOOP; {quoted};",
+        )
+        return f"DO $$ BEGIN {guard} END $$"
+
+    def one_static(self) -> str:
+        return self.pick(
+            self.types(), self.alter(), self.create_table(), self.drop(), self.create_index(), self.rename()
+        )
+
+    def transaction(self) -> str:
+        return self.pick("BEGIN", "COMMIT", "COMMIT", "COMMIT", "ROLLBACK", "SAVEPOINT s")
+
+
+_Kind = Callable[[Generator], str]
+_KINDS: tuple[_Kind, ...] = (
+    *(Generator.create_table,) * 4,
+    *(Generator.alter,) * 12,
+    *(Generator.rename,) * 3,
+    *(Generator.create_index,) * 4,
+    *(Generator.view,) * 4,
+    *(Generator.matview,) * 2,
+    *(Generator.function,) * 4,
+    *(Generator.create_trigger,) * 2,
+    *(Generator.drop,) * 3,
+    *(Generator.types,) * 3,
+    *(Generator.comment,) * 2,
+    *(Generator.rows,) * 5,
+    *(Generator.block,) * 3,
+    *(Generator.partitioned,) * 3,
+    *(Generator.transaction,) * 2,
+)
