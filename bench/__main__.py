@@ -2,9 +2,13 @@
 
 import sys
 
-from bench import gate, profile, promql, scrape
+from bench import gate, migrations, profile, promql, scrape
 
-_PARTS = {"gate": gate.measure, "scrape": scrape.measure}  # with a server
+_PARTS = {
+    "gate": gate.measure,
+    "migrations": migrations.measure,
+    "scrape": scrape.measure,
+}  # with a server
 _ALONE = {"promql": promql.measure}
 
 

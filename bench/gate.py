@@ -58,7 +58,7 @@ def measure(server: LocalServer) -> list[tuple[str, str, str]]:
     with tempfile.TemporaryDirectory() as folder:
         statements = Path(folder) / "statements.sql"
         statements.write_text("\0".join(gate_statements(url)))
-        env = _compiled(folder)
+        env = compiled(folder)
         contenders = {
             "pgwatch": lambda: _pgwatch(url, env),
             "bare": lambda: _run(env, sys.executable, "-c", _BARE, url, str(statements)),
@@ -87,7 +87,7 @@ def measure(server: LocalServer) -> list[tuple[str, str, str]]:
     return rows
 
 
-def _compiled(folder: str) -> dict[str, str]:
+def compiled(folder: str) -> dict[str, str]:
     """Return an environment in which Python keeps what it compiled, as it does for an installed package."""
     env = {**os.environ, "PYTHONPYCACHEPREFIX": f"{folder}/pycache"}
     env.pop("PYTHONDONTWRITEBYTECODE", None)

@@ -67,7 +67,7 @@ async def _verify(
     from pgwatch.migration.verify import verify  # noqa: PLC0415 - brings the SQL grammar
 
     try:
-        session, _ = await open_session(target, database)
+        session, _ = await open_session(target, database, prepare=False)
     except ConnectError as error:
         return f"no session: {error}"
     try:

@@ -129,6 +129,17 @@ class _Comparer:
     answers: Mapping[Question, Answer]
     made: Mapping[Key, Place]  # where each object is created
     questions: set[Question] = field(default_factory=set)
+    columns: dict[tuple[str, str], tuple[tuple[str, str], ...]] = field(default_factory=dict)
+    alike: dict[tuple[Kind, str, str], list[LiveObject]] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        found: dict[tuple[str, str], list[tuple[str, str]]] = {}
+        for key, live in self.live.items():
+            self.alike.setdefault((key.kind, key.schema, key.table), []).append(live)
+            if key.kind is Kind.COLUMN:
+                column = (key.name, str(live.values["type"]))
+                found.setdefault((key.schema, key.table), []).append(column)
+        self.columns = {table: tuple(columns) for table, columns in found.items()}
 
     def problems(self, declared: Declared) -> Iterator[Problem]:
         found = self.live.get(declared.key)
@@ -188,9 +199,7 @@ class _Comparer:
         """Return a live object that is what a declared one without a name of its own wants to be."""
         key = declared.key
         table = declared.facets.get("table")
-        for other, live in self.live.items():
-            if (other.kind, other.schema, other.table) != (key.kind, key.schema, key.table):
-                continue
+        for live in self.alike.get((key.kind, key.schema, key.table), ()):
             if table is not None and live.values.get("table") != table.value:
                 continue
             if not self._differs(declared, live):
@@ -277,11 +286,7 @@ class _Comparer:
         domain = self.live.get(Key(Kind.DOMAIN, schema, table))
         if domain is not None:
             return ((table, (("value", str(domain.values["type"])),)),)
-        columns = tuple(
-            (other.name, str(live.values["type"]))
-            for other, live in self.live.items()
-            if other.kind is Kind.COLUMN and (other.schema, other.table) == (schema, table)
-        )
+        columns = self.columns.get((schema, table), ())
         return tuple((alias, columns) for alias in expression.rows or (table,))
 
 

@@ -79,7 +79,7 @@ class DriftProbe:
 
     async def _look(self, declarations: Declarations) -> tuple[str, Verification]:
         async with asyncio.timeout(self.timeout.total_seconds()):
-            session, info = await open_session(self.target)
+            session, info = await open_session(self.target, prepare=False)
             try:
                 return info.database, await verify(session, declarations)
             finally:

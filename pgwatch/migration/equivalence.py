@@ -8,6 +8,7 @@ from typing import Any
 
 from pgwatch.migration.compare import Answer, Question
 from pgwatch.migration.objects import Query, TypeName
+from pgwatch.targets.describe import Explained
 from pgwatch.targets.session import RefusedError, Session
 
 _EXPLAIN = "EXPLAIN (VERBOSE, COSTS OFF, FORMAT JSON) "
@@ -33,8 +34,8 @@ async def ask(session: Session, questions: Iterable[Question]) -> dict[Question,
     others = [q for q in questions if not isinstance(q.declared, TypeName) and q not in queries]
     for kind, batch in (*_batches(types, _types), *_batches(others, statement_of)):
         answers.update(await _ask_batch(session, batch, kind))
-    for question in queries:
-        answers[question] = await _ask_query(session, question)
+    for _, batch in _batches(queries, None):
+        answers.update(await _ask_queries(session, batch))
     return answers
 
 
@@ -55,7 +56,7 @@ async def _ask_batch(
                 **await _ask_batch(session, questions[:half], statement),
                 **await _ask_batch(session, questions[half:], statement),
             }
-        return {questions[0]: _refused(error)}
+        return {questions[0]: _refused(str(error), error.sqlstate)}
     outputs = plan["Output"] if statement is _types else [p["Output"][0] for p in plan["Plans"]]
     texts = [_ROWS.sub("row", text) for text in outputs]
     return {
@@ -64,10 +65,11 @@ async def _ask_batch(
     }
 
 
-def _refused(error: RefusedError) -> Answer:
-    if error.sqlstate in (_DENIED, _LOCKED, _CANCELLED) or not error.sqlstate.startswith("42"):
-        return Answer(same=None, reason=str(error))
-    return Answer(same=False, reason=f"the server refuses what is declared: {error}")
+def _refused(message: str, sqlstate: str, *, of_query: bool = False) -> Answer:
+    if sqlstate in (_DENIED, _LOCKED, _CANCELLED) or not sqlstate.startswith("42"):
+        return Answer(same=None, reason=message)
+    reason = f"the server refuses what is declared: {message}"
+    return Answer(same=None if of_query else False, reason=reason)
 
 
 def _has_query(question: Question) -> bool:
@@ -75,17 +77,30 @@ def _has_query(question: Question) -> bool:
     return any(_SELECT.search(str(sql)) for sql in (question.declared, question.live))
 
 
-async def _ask_query(session: Session, question: Question) -> Answer:
-    texts = [str(question.declared), str(question.live)]
-    if not isinstance(question.declared, Query):
-        texts = [_expression(text, question) for text in texts]
-    try:
-        declared, live = [await _plan(session, text) for text in texts]
-    except RefusedError as error:
-        answer = _refused(error)
-        # What stands there under that name is not what was declared, and may well be its cure.
-        return Answer(same=None, reason=answer.reason)
-    return Answer(same=declared == live or _told(declared) == _told(live))
+async def _ask_queries(session: Session, questions: Sequence[Question]) -> dict[Question, Answer]:
+    """Ask about queries, and what reads tables: each has a plan of its own, and all travel together."""
+    texts = [_EXPLAIN + text for one in questions for text in _queries(one)]
+    explained = await session.explain(texts, limit=_LIMIT)
+    pairs = zip(questions, explained[::2], explained[1::2], strict=True)
+    return {question: _same_plan(declared, live) for question, declared, live in pairs}
+
+
+def _queries(question: Question) -> tuple[str, str]:
+    declared, live = str(question.declared), str(question.live)
+    if isinstance(question.declared, Query):
+        return declared, live
+    return _expression(declared, question), _expression(live, question)
+
+
+def _same_plan(declared: Explained, live: Explained) -> Answer:
+    for one in (declared, live):
+        if one.message:
+            # What stands there under that name is not what was declared, and may well be its cure.
+            return _refused(one.message, one.sqlstate, of_query=True)
+    if declared.document == live.document:
+        return Answer(same=True)
+    wanted, found = (json.loads(one.document)[0]["Plan"] for one in (declared, live))
+    return Answer(same=wanted == found or _told(wanted) == _told(found))
 
 
 def _told(plan: dict[str, Any], depth: int = 0) -> dict[str, Any]:

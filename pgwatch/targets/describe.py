@@ -1,4 +1,4 @@
-"""Let the server analyse statements without planning or running them: many in one round trip."""
+"""Let the server analyse or plan statements without running them: many in one round trip."""
 
 from collections import deque
 from collections.abc import Sequence
@@ -28,23 +28,47 @@ class Described:
     message: str = ""
 
 
+@dataclass(frozen=True, slots=True)
+class Explained:
+    """The first value that one statement brought, or why the server refuses it."""
+
+    document: str = ""
+    sqlstate: str = ""
+    message: str = ""
+
+
 def describe_all(pgconn: PGconn, statements: Sequence[str]) -> PQGen[list[Described]]:
     """Parse and describe each statement in a transaction of its own; a generator for `wait`."""
+    commands: deque[PipelineCommand] = deque()
+    for statement in statements:
+        commands.append(partial(pgconn.send_prepare, b"", statement.encode()))
+        commands.append(partial(pgconn.send_describe_prepared, b""))
+        commands.append(pgconn.pipeline_sync)
+    return [_described(one) for one in (yield from _together(pgconn, commands, len(statements)))]
+
+
+def explain_all(pgconn: PGconn, statements: Sequence[str]) -> PQGen[list[Explained]]:
+    """Run each statement, an EXPLAIN, in a transaction of its own; a generator for `wait`."""
+    commands: deque[PipelineCommand] = deque()
+    for statement in statements:
+        commands.append(partial(pgconn.send_query_params, statement.encode(), None))
+        commands.append(pgconn.pipeline_sync)
+    return [_explained(one) for one in (yield from _together(pgconn, commands, len(statements)))]
+
+
+def _together(
+    pgconn: PGconn, commands: deque[PipelineCommand], syncs: int
+) -> PQGen[list[list[PGresult]]]:
+    """Send all commands and return the results before each sync."""
     pgconn.enter_pipeline_mode()
     try:
-        commands: deque[PipelineCommand] = deque()
-        for statement in statements:
-            commands.append(partial(pgconn.send_prepare, b"", statement.encode()))
-            commands.append(partial(pgconn.send_describe_prepared, b""))
-            commands.append(pgconn.pipeline_sync)
-        answers: list[Described] = []
+        answers: list[list[PGresult]] = []
         current: list[PGresult] = []
         # Each command's results come as one list, and each sync as one of its own.
-        pending = deque(commands)
-        while len(answers) < len(statements):
-            for results in (yield from generators.pipeline_communicate(pgconn, pending)):
+        while len(answers) < syncs:
+            for results in (yield from generators.pipeline_communicate(pgconn, commands)):
                 if results[0].status == pq.ExecStatus.PIPELINE_SYNC:
-                    answers.append(_described(current))
+                    answers.append(current)
                     current = []
                 else:
                     current += results
@@ -55,6 +79,18 @@ def describe_all(pgconn: PGconn, statements: Sequence[str]) -> PQGen[list[Descri
             and pgconn.transaction_status == pq.TransactionStatus.IDLE
         ):
             pgconn.exit_pipeline_mode()
+
+
+def _explained(results: Sequence[PGresult]) -> Explained:
+    document = b""
+    for result in results:
+        if result.status == pq.ExecStatus.FATAL_ERROR:
+            state = result.error_field(pq.DiagnosticField.SQLSTATE) or b""
+            words = result.error_field(pq.DiagnosticField.MESSAGE_PRIMARY) or b""
+            return Explained(sqlstate=state.decode(), message=words.decode(errors="replace"))
+        if result.status == pq.ExecStatus.TUPLES_OK and result.ntuples:
+            document = result.get_value(0, 0) or b""
+    return Explained(document=document.decode())
 
 
 def _described(results: Sequence[PGresult]) -> Described:

@@ -1,6 +1,7 @@
 """One open session: statements bounded on the server and on the client, given up when it is silent."""
 
 import asyncio
+import json
 import os
 import socket
 import time
@@ -11,10 +12,11 @@ from datetime import timedelta
 from typing import Any, TypeVar
 
 import psycopg
+from psycopg.abc import PQGen
 
 from pgwatch.errors import PgwatchError
 from pgwatch.secret import redact
-from pgwatch.targets.describe import Described, describe_all
+from pgwatch.targets.describe import Described, Explained, describe_all, explain_all
 from pgwatch.units import format_duration
 
 _T = TypeVar("_T")
@@ -116,7 +118,26 @@ class Session:
         They travel together. A statement takes ACCESS SHARE locks on what it reads, briefly. Raises
         SessionBrokenError or SilentServerError; a refusal is an answer.
         """
-        return await self._bounded(self._describe(statements, limit), limit + GRACE)
+        return await self._bounded(
+            self._pipelined(describe_all(self._connection.pgconn, statements), limit), limit + GRACE
+        )
+
+    async def explain(self, statements: Sequence[str], *, limit: timedelta) -> list[Explained]:
+        """Run EXPLAINs together and return the document of each; `limit` is for each, and for all.
+
+        Raises SessionBrokenError or SilentServerError; a refusal is an answer.
+        """
+        if not self.pooled:
+            work = self._pipelined(explain_all(self._connection.pgconn, statements), limit)
+            return await self._bounded(work, limit + GRACE)
+        answers = []
+        for statement in statements:
+            try:
+                [[document]] = (await self.run(statement, limit=limit)).rows
+                answers.append(Explained(document=json.dumps(document)))
+            except RefusedError as error:
+                answers.append(Explained(sqlstate=error.sqlstate, message=str(error)))
+        return answers
 
     async def _bounded(self, coroutine: Coroutine[Any, Any, _T], patience: timedelta) -> _T:
         work = asyncio.create_task(coroutine)
@@ -175,11 +196,11 @@ class Session:
                 raise SessionBrokenError(self.shown(error), state) from None
             raise RefusedError(self.shown(error), state, elapsed) from None
 
-    async def _describe(self, statements: Sequence[str], limit: timedelta) -> list[Described]:
+    async def _pipelined(self, work: PQGen[_T], limit: timedelta) -> _T:
         try:
             if not self.pooled:
                 await self._settle(_milliseconds(limit))
-            return await self._connection.wait(describe_all(self._connection.pgconn, statements))
+            return await self._connection.wait(work)
         except psycopg.Error as error:
             await self._connection.close()
             raise SessionBrokenError(self.shown(error), error.sqlstate or "") from None

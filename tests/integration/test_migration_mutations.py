@@ -2,7 +2,8 @@
 
 import asyncio
 import hashlib
-from collections.abc import Iterator
+import json
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import timedelta
 from pathlib import Path
@@ -17,6 +18,7 @@ from pgwatch.migration.folder import find_migrations
 from pgwatch.migration.objects import Declarations, Declared, Kind
 from pgwatch.migration.parse import identifier
 from pgwatch.migration.verify import read_migrations, verify
+from pgwatch.targets.describe import Explained
 from pgwatch.targets.session import Answer, RefusedError, Session
 from tests.conftest import create_database, drop_database
 from tests.integration.test_migration_verify import placed, psql, verified
@@ -60,6 +62,16 @@ class Uncommitted:
             raise RefusedError(said, error.sqlstate or "", elapsed=limit) from None
         finally:
             cursor.execute("ROLLBACK TO asked")
+
+    async def explain(self, statements: Sequence[str], *, limit: timedelta) -> list[Explained]:
+        answers = []
+        for statement in statements:
+            try:
+                [[plan]] = (await self.run(statement, limit=limit)).rows
+                answers.append(Explained(document=json.dumps(plan)))
+            except RefusedError as error:
+                answers.append(Explained(sqlstate=error.sqlstate, message=str(error)))
+        return answers
 
 
 def problems(connection: psycopg.Connection[Any], wanted: Declarations) -> tuple[Problem, ...]:
