@@ -235,6 +235,20 @@ def test_what_is_no_backup_is_told(tmp_path: Path) -> None:
     assert "cannot be read" in look(tmp_path / "absent").untold[0]
 
 
+@pytest.mark.parametrize(
+    ("option", "told"), [("--schema-only", "the schema alone"), ("--data-only", "data alone")]
+)
+@pytest.mark.parametrize("form", ["c", "d", "t"])
+def test_part_of_a_dump_is_no_backup(
+    made: Made, tmp_path: Path, option: str, told: str, form: str
+) -> None:
+    program, path = bin_of(made.version) / "pg_dump", tmp_path / "part"
+    command = [str(program), option, f"-F{form}", "-d", made.dsn, "-f", str(path)]
+    subprocess.run(command, check=True, capture_output=True)
+    [problem] = look(path).problems
+    assert problem.endswith(told)
+
+
 def checked(made: Made, *places: BackupPlace, now: datetime | None = None) -> CheckResult:
     target = Target(name="t", dsn=Dsn.parse(made.dsn))
 

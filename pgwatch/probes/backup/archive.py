@@ -45,6 +45,16 @@ class Contents:
     entries: tuple[Entry, ...]
     data_starts: int  # where the table of contents ends
 
+    @property
+    def lack(self) -> str:
+        """What a part of a dump lacks to be one (--schema-only, --data-only), "" for nothing."""
+        kinds = {entry.description for entry in self.entries}
+        if "TABLE" in kinds and "TABLE DATA" not in kinds:
+            return "it has no table's data, the schema alone"
+        if "TABLE DATA" in kinds and "TABLE" not in kinds:
+            return "it has no schema, the tables' data alone"
+        return ""
+
 
 class _Reader:
     def __init__(self, file: BinaryIO) -> None:

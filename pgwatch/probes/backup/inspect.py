@@ -155,7 +155,12 @@ def _custom_within(path: Path, until: float) -> Inspection:
 
 
 def _said(form: Form, contents: Contents) -> Inspection:
-    return Inspection(form=form, database=contents.database, server_version=contents.server_version)
+    return Inspection(
+        form=form,
+        problems=(contents.lack,) if contents.lack else (),
+        database=contents.database,
+        server_version=contents.server_version,
+    )
 
 
 def _asked(path: Path, said: Inspection, until: float) -> Inspection:
@@ -209,7 +214,7 @@ def _directory(path: Path, until: float) -> Inspection:
     problems, untold, cures = _data_files(path, contents, until)
     found = replace(
         said,
-        problems=tuple(problems),
+        problems=(*said.problems, *problems),
         untold=tuple(untold),
         cures=tuple(cures),
         read="its contents and each file of data",
