@@ -235,18 +235,15 @@ def test_what_is_no_backup_is_told(tmp_path: Path) -> None:
     assert "cannot be read" in look(tmp_path / "absent").untold[0]
 
 
-@pytest.mark.parametrize(
-    ("option", "told"), [("--schema-only", "the schema alone"), ("--data-only", "data alone")]
-)
-@pytest.mark.parametrize("form", ["c", "d", "t"])
-def test_part_of_a_dump_is_no_backup(
-    made: Made, tmp_path: Path, option: str, told: str, form: str
-) -> None:
-    program, path = bin_of(made.version) / "pg_dump", tmp_path / "part"
-    command = [str(program), option, f"-F{form}", "-d", made.dsn, "-f", str(path)]
-    subprocess.run(command, check=True, capture_output=True)
-    [problem] = look(path).problems
-    assert problem.endswith(told)
+def test_part_of_a_dump_is_no_backup(made: Made, tmp_path: Path) -> None:
+    parts = {"--schema-only": "the schema alone", "--data-only": "the tables' data alone"}
+    for option, told in parts.items():
+        for form in "cdt":
+            path = tmp_path / (option + form)
+            command = [str(bin_of(made.version) / "pg_dump"), option, f"-F{form}", "-f", str(path)]
+            subprocess.run([*command, "-d", made.dsn], check=True, capture_output=True)
+            [problem] = look(path).problems
+            assert problem.endswith(told)
 
 
 def checked(made: Made, *places: BackupPlace, now: datetime | None = None) -> CheckResult:

@@ -3,6 +3,7 @@
 import asyncio
 import hashlib
 import socket
+from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -31,14 +32,34 @@ ROLE = "preflight_role"
 
 
 def judged(dsn: str, *paths: Path, disk: FreeDisk = PLENTY) -> Readiness:
-    async def run() -> Readiness:
+    [found] = judged_each(dsn, paths, disk=disk)
+    return found
+
+
+def judged_each(dsn: str, *migrations: Sequence[Path], disk: FreeDisk = PLENTY) -> list[Readiness]:
+    """Judge each of the migrations for itself, over one session."""
+
+    async def run() -> list[Readiness]:
         session, info = await open_session(Target(name="t", dsn=Dsn.parse(dsn)))
         try:
-            return await readiness(session, info, read_files(paths), paths, disk)
+            return [
+                await readiness(session, info, read_files(paths), paths, disk)
+                for paths in migrations
+            ]
         finally:
             await session.close()
 
     return asyncio.run(run())
+
+
+def files_of(tmp_path: Path, statements: Iterable[str]) -> list[list[Path]]:
+    """One file for each statement."""
+    files = []
+    for number, statement in enumerate(statements):
+        file = tmp_path / f"{number}.sql"
+        file.write_text(f"{statement};\n")
+        files.append([file])
+    return files
 
 
 def migration(tmp_path: Path, sql: str, name: str = "20250812_x") -> Path:
@@ -108,8 +129,9 @@ STATEMENTS = [
 
 def test_privileges_are_lacking_where_the_server_says_so(as_role: str, tmp_path: Path) -> None:
     wrong = []
+    each = judged_each(as_role, *files_of(tmp_path, STATEMENTS))
     with psycopg.connect(as_role, autocommit=True) as connection:
-        for statement in STATEMENTS:
+        for statement, found in zip(STATEMENTS, each, strict=True):
             refused = False
             try:
                 with connection.transaction(
@@ -120,7 +142,6 @@ def test_privileges_are_lacking_where_the_server_says_so(as_role: str, tmp_path:
                 refused = True
             except psycopg.errors.ActiveSqlTransaction:
                 refused = True  # ALTER SYSTEM, which is looked at before the privilege
-            found = judged(as_role, migration(tmp_path, f"{statement};\n"))
             told = [one for one in found.obstacles if one.topic is Topic.PRIVILEGE]
             if bool(told) != refused:
                 wrong.append((statement, refused, told))
@@ -182,16 +203,16 @@ def test_syntax_that_is_too_new_is_told_as_the_server_would(
             "CREATE FUNCTION tf() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NEW; END'"
         )
         server = connection.info.server_version // 10000
-        for statement, version in cases.items():
+        each = judged_each(any_database, *files_of(tmp_path, cases))
+        for (statement, version), found in zip(cases.items(), each, strict=True):
             refused = False
             try:
                 with connection.transaction(force_rollback=True):
                     connection.execute(statement.encode())
             except psycopg.Error:
                 refused = True
-            found = judged(any_database, migration(tmp_path, f"{statement};")).obstacles
             assert refused == (version > server), statement
-            assert [one.topic for one in found] == [Topic.VERSION] * refused, statement
+            assert [one.topic for one in found.obstacles] == [Topic.VERSION] * refused, statement
 
 
 def test_disk_is_short_enough_or_not_known(database: str, tmp_path: Path) -> None:
