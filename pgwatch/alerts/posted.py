@@ -85,6 +85,28 @@ def merged(before: PostedAlert | None, new: PostedAlert, now: datetime) -> Poste
     return replace(new, starts_at=min(before.starts_at, new.starts_at), ends_at=ends_at)
 
 
+def heard(
+    known: Mapping[Labels, PostedAlert], posted: Iterable[PostedAlert], now: datetime
+) -> tuple[Mapping[Labels, PostedAlert], list[PostedAlert]]:
+    """Return all that is known once `posted` came and leases lapsed, and what of it is new."""
+    after, news = dict(known), dict[Labels, PostedAlert]()
+    for one in posted:
+        news[one.labels] = after[one.labels] = merged(after.get(one.labels), one, now)
+    for one in lapsed(after.values(), now):
+        news[one.labels] = after[one.labels] = one
+    if not news:
+        return known, []
+    for labels in forgotten(after.values(), now):
+        del after[labels]
+        news.pop(labels, None)
+    return after, list(news.values())
+
+
+def next_lapse(posted: Iterable[PostedAlert]) -> datetime | None:
+    """Return when the next lease is over unless it is renewed; None: none runs."""
+    return min((one.ends_at for one in posted if one.updated_at < one.ends_at), default=None)
+
+
 def lapsed(posted: Iterable[PostedAlert], now: datetime) -> tuple[PostedAlert, ...]:
     """Return those whose lease is over since, with that noted."""
     return tuple(

@@ -2,14 +2,14 @@
 
 import logging
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 
 from pgwatch.alerts.adopt import adopt
 from pgwatch.alerts.alert import Alert, AlertState
 from pgwatch.alerts.lifecycle import Change, ChangeKind, unwatched
 from pgwatch.alerts.outward import outward
-from pgwatch.alerts.posted import POSTED, PostedAlert, forgotten, lapsed, merged, resumed
+from pgwatch.alerts.posted import POSTED, PostedAlert, heard, next_lapse, resumed
 from pgwatch.daemon.evaluating import Outcome
 from pgwatch.notify.dispatch import Decisions, DispatchState, advance, next_look, restore
 from pgwatch.notify.flap import DEFAULT_LIMITS, FlapLimits
@@ -64,8 +64,10 @@ class Deciding:
 
     def next_look(self, now: datetime) -> datetime | None:
         """Return when `decide` must be called next though nothing new is known; None: not before."""
-        ends = (one.ends_at for one in self.posted.values() if one.updated_at < one.ends_at)
-        times = (next_look(self._dispatch, self.interventions, now), min(ends, default=None))
+        times = (
+            next_look(self._dispatch, self.interventions, now),
+            next_lapse(self.posted.values()),
+        )
         return min((time for time in times if time is not None), default=None)
 
     def decide(
@@ -85,10 +87,10 @@ class Deciding:
         """
         outcome = outcome or Outcome()
         said = interventions or self.interventions
-        heard, news = self._heard(posted, at)
+        known, news = heard(self.posted, posted, at)
         alerts = dict(self._outward(outcome.alerts))
         if news:
-            alerts[POSTED] = tuple(one.as_alert(at) for one in heard.values())
+            alerts[POSTED] = tuple(one.as_alert(at) for one in known.values())
         decisions = advance(
             self._told.routing,
             self._dispatch,
@@ -102,15 +104,15 @@ class Deciding:
                 changes.save_evaluation(at)  # each is a write to the disk, so only if it matters
             for rule, of_rule in outcome.alerts.items():
                 changes.save_alerts(rule, of_rule)
-            changes.save_posted(news, forget=self.posted.keys() - heard.keys())
+            changes.save_posted(news, forget=self.posted.keys() - known.keys())
             self._save_said(changes, said)
             changes.save_decisions(decisions)
             for event in (*happened, *_events(outcome.changes), *self._posted_events(news, at)):
                 changes.record(event)
             also(changes)
         self.alerts = {**self.alerts, **outcome.alerts}
-        self.posted = heard
-        self.interventions = _after(said, decisions)
+        self.posted = known
+        self.interventions = decisions.left_of(said)
         self._take(decisions)
         for change in outcome.changes:
             _log_change(change)
@@ -132,7 +134,9 @@ class Deciding:
         said = self._state.load_interventions()
         everything = [one for of_rule in self._outward(alerts).values() for one in of_rule]
         everything += [one.as_alert(now) for one in posted.values()]
-        restored = restore(self._told.routing, self._state.load_dispatch(), everything, now)
+        restored = restore(
+            self._told.routing, self._state.load_dispatch(), everything, now, reloaded=not started
+        )
         gone = {rule: () for rule in alerts if rule not in rules}
         decisions = advance(
             self._told.routing,
@@ -149,7 +153,7 @@ class Deciding:
             changes.save_posted(renewed if started else ())
             for rule in {**saved, **kept}:
                 changes.save_alerts(rule, kept.get(rule, ()))
-        self.alerts, self.posted, self.interventions = kept, posted, _after(said, decisions)
+        self.alerts, self.posted, self.interventions = kept, posted, decisions.left_of(said)
         self._take(decisions)
 
     def _take(self, decisions: Decisions) -> None:
@@ -161,22 +165,6 @@ class Deciding:
         """Return `alerts` as routes and receivers see them."""
         external_labels = self._told.external_labels
         return outward(alerts, external_labels) if external_labels else alerts
-
-    def _heard(
-        self, posted: Iterable[PostedAlert], at: datetime
-    ) -> tuple[Mapping[Labels, PostedAlert], list[PostedAlert]]:
-        """Return all posted alerts with the new ones among them, and those that changed."""
-        heard, news = dict(self.posted), dict[Labels, PostedAlert]()
-        for one in posted:
-            news[one.labels] = heard[one.labels] = merged(heard.get(one.labels), one, at)
-        for one in lapsed(heard.values(), at):
-            news[one.labels] = heard[one.labels] = one
-        if not news:
-            return self.posted, []
-        for labels in forgotten(heard.values(), at):
-            del heard[labels]
-            news.pop(labels, None)
-        return heard, list(news.values())
 
     def _save_said(self, changes: Transaction, said: Interventions) -> None:
         """Save what differs from before in what people say."""
@@ -205,15 +193,6 @@ class Deciding:
             for of_rule in {**self.alerts, **outcome.alerts}.values()
             for alert in of_rule
         )
-
-
-def _after(said: Interventions, decisions: Decisions) -> Interventions:
-    """Return what people say without what ended with its alert, and with what has been told of it."""
-    if not decisions.released and not decisions.reported:
-        return said
-    told = {i: replace(said.silences[i], reported_at=at) for i, at in decisions.reported.items()}
-    left = {i: one for i, one in said.acknowledgements.items() if i not in decisions.released}
-    return Interventions(silences={**said.silences, **told}, acknowledgements=left)
 
 
 def _events(changes: Sequence[Change]) -> Iterator[Event]:

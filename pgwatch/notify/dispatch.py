@@ -51,6 +51,14 @@ class Decisions:
     # silences: when the end of a deploy was told
     released: tuple[Labels, ...] = ()  # alerts whose acknowledgement ended with them
 
+    def left_of(self, said: Interventions) -> Interventions:
+        """Return what people `said` without what ended with its alert, and with what has been told of it."""
+        if not self.released and not self.reported:
+            return said
+        told = {i: replace(said.silences[i], reported_at=at) for i, at in self.reported.items()}
+        left = {i: one for i, one in said.acknowledgements.items() if i not in self.released}
+        return Interventions(silences={**said.silences, **told}, acknowledgements=left)
+
 
 def next_look(state: DispatchState, interventions: Interventions, now: datetime) -> datetime | None:
     """Return when `advance` must be called next though no alert changes; None: not before one does."""
@@ -113,13 +121,19 @@ def advance(
 
 
 def restore(
-    routing: Routing, state: DispatchState, alerts: Iterable[Alert], now: datetime
+    routing: Routing,
+    state: DispatchState,
+    alerts: Iterable[Alert],
+    now: datetime,
+    *,
+    reloaded: bool = False,
 ) -> Decisions:
     """Return the groups after a start or a reload: `alerts` under `routing`, with the timers they had.
 
     `alerts` are all that were saved, also those of rules that are gone; `advance` with no alerts for such
     a rule then announces their end. A group whose route or receiver is gone is dropped, and its firing
-    alerts join the groups of the new tree.
+    alerts join the groups of the new tree. After a reload timers begin anew, as Alertmanager's do: what
+    has waited for `group_wait` is looked at now.
     """
     known = {(route.receiver, route.key) for route in walk(routing.root)}
     groups = {
@@ -130,7 +144,15 @@ def restore(
     firing = (one for one in alerts if one.state is AlertState.FIRING)
     join(groups, routing.root, firing, Flaps(DEFAULT_LIMITS, dict(state.flaps)), now)
     groups = {i: group for i, group in groups.items() if group.members}
+    if reloaded:
+        groups = {i: _begun_anew(g, _route_of(routing.root, g), now) for i, g in groups.items()}
     return _decisions(state, replace(state, groups=groups), {}, ())
+
+
+def _begun_anew(group: Group, route: Route, now: datetime) -> Group:
+    first = min(one.starts_at for one in group.members.values())
+    waited = first + route.group_wait < now
+    return replace(group, next_flush=now if waited else now + route.group_wait)
 
 
 def _due(groups: Groups, root: Route, now: datetime) -> frozenset[GroupId]:

@@ -64,6 +64,14 @@ def leave(
             and member.held_until is None
             and not _fires(current.get(i))
         }
+        ended |= {
+            i: replace(member, ends_at=one.resolved_at)
+            for i, member in group.members.items()
+            if (one := current.get(i))
+            and one.resolved_at
+            and member.ends_at
+            and member.ends_at < one.resolved_at
+        }  # who posts may correct the time
         if ended:
             groups[group.id] = replace(group, members={**group.members, **ended})
 
@@ -124,6 +132,7 @@ def _ended(
     return replace(
         member,
         annotations=alert.annotations,
+        starts_at=alert.fired_at or alert.active_at,
         value=alert.value,
         value_at_recovery=alert.value_at_recovery,
         ends_at=at,
