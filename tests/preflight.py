@@ -18,6 +18,8 @@ from pgwatch.targets.target import Target
 Failure = tuple[str, int, str]  # file, line, SQLSTATE
 _PSQL = re.compile(r"^psql:(?P<file>.*?):(?P<line>\d+): ERROR:  (?P<state>\w{5}): ", re.MULTILINE)
 
+_COPY = re.compile(r"copy\b.*\bfrom\s+stdin", re.IGNORECASE | re.DOTALL)
+
 
 @dataclass(frozen=True, kw_only=True)
 class Difference:
@@ -47,9 +49,11 @@ def applied(dsn: str, files: Sequence[Path]) -> dict[Failure, str]:
         with psycopg.connect(dsn, autocommit=True, prepare_threshold=None) as connection:
             connection.execute("SET client_min_messages = error")
             for statement in read_statements(file):
-                if statement.text[:4].lower() == "copy" and "stdin" in statement.text.lower():
-                    continue
                 try:
+                    if _COPY.match(statement.text):
+                        with connection.cursor().copy(statement.text.encode()):
+                            pass
+                        continue
                     connection.execute(statement.text.encode())
                 except psycopg.Error as error:
                     key = (str(statement.file), statement.line, error.sqlstate or "")

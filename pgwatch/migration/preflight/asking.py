@@ -4,6 +4,7 @@ from collections.abc import Callable
 
 from pgwatch.migration.extract import walk
 from pgwatch.migration.parse import Node, opened, pb
+from pgwatch.migration.preflight.extensions import may_bring
 from pgwatch.migration.preflight.oracle import UNKNOWN, Shape
 from pgwatch.migration.preflight.scene import Relation
 from pgwatch.migration.preflight.stage import CannotTellError, Stage, qualified
@@ -39,10 +40,10 @@ def judge(stage: Stage, shape: Shape) -> None:
         raise CannotTellError(message)
     if message.startswith("LEAST types"):
         raise stage.fail("42883", "function with arguments of these types does not exist")
-    missing = shape.sqlstate in ("42883", "42704", "42P01", "42703")
-    if missing and stage.scene.made_extensions:
-        names = ", ".join(sorted(stage.scene.made_extensions))
-        raise CannotTellError(f"it may need what {names} brings: {message}")
+    if shape.sqlstate in ("42883", "42704", "42P01", "42703"):
+        names = may_bring(stage.scene, operators="operator" in message)
+        if names:
+            raise CannotTellError(f"it may need what {names} brings: {message}")
     if "tsvector" in message:
         if "min(" in message or "max(" in message:
             raise CannotTellError(f"an enum that is not there yet: {message}")

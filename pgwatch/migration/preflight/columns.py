@@ -32,8 +32,14 @@ class Definition:
 def define(stage: Stage, table: Relation, node: Node, number: int) -> Definition:
     """Return the column that a ColumnDef of `table` makes; fails where its type is not there."""
     constraints = [item.constraint for item in node.constraints]
-    integer = serial(node.type_name)
-    type_ = integer or resolve(stage, node.type_name)
+    integer = serial(node.type_name) if node.HasField("type_name") else ""
+    own = table.column(node.colname)
+    if not node.HasField("type_name"):  # a partition's, which has its parent's type
+        if own is None:
+            raise stage.fail("42703", f'column "{node.colname}" does not exist')
+        type_ = own.type
+    else:
+        type_ = integer or resolve(stage, node.type_name)
     if user_type(stage, type_)[0] is None and type_ in (
         "unknown",
         "void",

@@ -1,12 +1,19 @@
 """Rows that an INSERT adds: the index of ON CONFLICT, values that are missing, keys that are taken. Pure."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from pgwatch.migration.extract import walk
-from pgwatch.migration.parse import Node, expression_text, opened, pb
+from pgwatch.migration.parse import (
+    Node,
+    UnparsableError,
+    expression_text,
+    opened,
+    parse_expression,
+    pb,
+)
 from pgwatch.migration.preflight.liverows import has_rows
-from pgwatch.migration.preflight.scene import Column, Relation
-from pgwatch.migration.preflight.stage import Stage, quoted
+from pgwatch.migration.preflight.scene import Column, Constraint, Relation
+from pgwatch.migration.preflight.stage import Stage, qualified, quoted
 from pgwatch.migration.preflight.standin import user_type
 
 _ROWS = 200  # of one INSERT that are looked for
@@ -55,21 +62,29 @@ def check_inserted(
     node: Node,
 ) -> None:
     """Fail where rows lack a value that they need, or have a key that is there already."""
-    if table.kind not in "rp" or _fires_before(stage, table):
+    if table.kind not in "rp":
         return
     if rows is None:
         _check_query(stage, table, columns, node)
         return
     given = list(columns[: len(rows[0])]) if rows != [[]] else []
+    if not _fires_before(stage, table):
+        _check_values(stage, table, given, rows)
+    if not node.HasField("on_conflict_clause"):
+        _check_keys(stage, table, given, rows)
+
+
+def _check_values(
+    stage: Stage, table: Relation, given: list[Column], rows: list[list[Node]]
+) -> None:
     _check_missing(stage, table, given)
     for row in rows[:_ROWS]:
         for column, value in zip(given, row, strict=True):
             kind, constant = opened(value)
             if kind == "a_const" and constant.isnull and column.not_null and not column.identity:
                 raise _no_value(stage, table, column)
-    if not node.HasField("on_conflict_clause"):
-        _check_keys(stage, table, given, rows)
     _check_references(stage, table, given, rows)
+    _check_conditions(stage, table, given, rows)
 
 
 def _no_value(stage: Stage, table: Relation, column: Column) -> Exception:
@@ -219,3 +234,61 @@ def _check_references(
                     f'insert or update on table "{table.name}" violates foreign key constraint'
                     f' "{constraint.name}"',
                 )
+
+
+def _check_conditions(
+    stage: Stage, table: Relation, given: Sequence[Column], rows: list[list[Node]]
+) -> None:
+    """Fail where a row of constants breaks a CHECK."""
+    for constraint in stage.scene.constraints_of(table.oid):
+        if constraint.kind != "c" or not constraint.enforced or not constraint.columns:
+            continue
+        for row in rows[:_ROWS]:
+            known = {
+                column.number: value
+                for column, value in zip(given, row, strict=True)
+                if opened(value)[0] == "a_const" or _is_constant(value)
+            }
+            if _broken(stage, table, constraint, known, given):
+                raise stage.fail(
+                    "23514",
+                    f'new row for relation "{table.name}" violates check constraint'
+                    f' "{constraint.name}"',
+                )
+
+
+def _broken(
+    stage: Stage,
+    table: Relation,
+    constraint: Constraint,
+    known: Mapping[int, Node],
+    given: Sequence[Column],
+) -> bool:
+    values = []
+    there = {one.number for one in given}
+    for number in constraint.columns:
+        column = table.numbered(number)
+        if column is None or (number in there and number not in known):
+            return False
+        found, _ = user_type(stage, column.type)
+        if (found is not None and not found.live) or column.identity or column.generated:
+            return False
+        text = expression_text(known[number]) if number in known else column.default or "NULL"
+        if "(" in text and number not in known:
+            return False  # a default that is computed
+        values.append(f"({text})::{column.type} AS {quoted(column.name)}")
+    try:
+        names = {
+            qualified(message.funcname)
+            for message in walk(parse_expression(constraint.expression))
+            if isinstance(message, pb.FuncCall)
+        }
+    except UnparsableError:
+        return False
+    if any(stage.scene.functions_named(*name) for name in names):
+        return False  # a user's function is not run
+    answer = stage.oracle.value(
+        f"SELECT ({constraint.expression}) IS FALSE"  # noqa: S608 - the constraint's own expression
+        f" FROM (SELECT {', '.join(values)}) AS {quoted(table.name)}"
+    )
+    return answer is True

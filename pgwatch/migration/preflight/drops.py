@@ -276,6 +276,7 @@ def _drop_extension(stage: Stage, name: str, node: Node, *, cascade: bool) -> No
     parts = [one for one in scene.functions.values() if one.extension == name]
     used = [user for one in parts for user in users_of_function(stage, one.oid)]
     types = [one for one in scene.types.values() if one.extension == name]
+    used = [one for one in used if not one.startswith("function")]
     used += [
         user
         for one in types

@@ -6,6 +6,7 @@ from pgwatch.migration.extract import column_names, index_values
 from pgwatch.migration.figure import output_names
 from pgwatch.migration.parse import Node, expression_text, pb, strings
 from pgwatch.migration.preflight.asking import condition, expression_type
+from pgwatch.migration.preflight.extensions import brings_method, brings_opclass, may_bring
 from pgwatch.migration.preflight.liverows import has_rows, live_text, question
 from pgwatch.migration.preflight.names import free_relation
 from pgwatch.migration.preflight.row_question import RowRule
@@ -88,7 +89,7 @@ def shape(node: Node, table: Relation) -> str:
 def _check_method(stage: Stage, node: Node) -> None:
     method = node.access_method or "btree"
     if stage.facts.methods.get(method) != "i":
-        if stage.scene.made_extensions:
+        if may_bring(stage.scene):
             raise CannotTellError(f"access method {method} may come with an extension")
         raise stage.fail("42704", f'access method "{method}" does not exist')
     if node.unique and method != "btree":
@@ -175,14 +176,18 @@ def _operator_class(stage: Stage, element: Node, type_: str, method: str) -> Non
         name = strings(element.opclass)[-1]
         known = {one.name for one in stage.facts.opclasses if one.method == method}
         if name not in known:
-            if stage.scene.made_extensions:
+            if brings_opclass(stage.scene, name):
+                return
+            if may_bring(stage.scene):
                 raise CannotTellError(f"operator class {name} may come with an extension")
             raise stage.fail(
                 "42704", f'operator class "{name}" does not exist for access method "{method}"'
             )
         return
     if not indexable(stage, type_, method):
-        if stage.scene.made_extensions and method in ("gin", "gist"):
+        if brings_method(stage.scene, method):
+            return
+        if may_bring(stage.scene) and method in ("gin", "gist"):
             raise CannotTellError("its operator class may come with an extension")
         raise stage.fail(
             "42704",

@@ -13,7 +13,7 @@ from pgwatch.migration.parse import (
 from pgwatch.migration.preflight.asking import columns_of
 from pgwatch.migration.preflight.oracle import Refusal
 from pgwatch.migration.preflight.scene import Relation
-from pgwatch.migration.preflight.stage import Stage, quoted
+from pgwatch.migration.preflight.stage import Stage, StatementFailsError, quoted
 from pgwatch.migration.preflight.standin import NotYetKnownError, StandIn, check_label, user_type
 
 _OPEN = {"minvalue": "-", "maxvalue": "+"}
@@ -136,7 +136,14 @@ def _check_values(stage: Stage, bound: Bound, types: list[str]) -> None:
         if found is not None and found.kind == "e" and value.startswith("'"):
             check_label(stage, found, value[1:-1].replace("''", "'"))
         else:
-            columns_of(stage, lambda v=value, t=type_: f"SELECT ({v})::{_standing(stage, t)}")  # type: ignore[misc]
+            try:
+                columns_of(stage, lambda v=value, t=type_: f"SELECT ({v})::{_standing(stage, t)}")  # type: ignore[misc]
+            except StatementFailsError as error:
+                if error.sqlstate != "42846":
+                    raise
+                raise stage.fail(
+                    "42804", f"specified value cannot be cast to type {type_}"
+                ) from None
 
 
 def _standing(stage: Stage, type_: str) -> str:

@@ -138,7 +138,7 @@ class StandIn:
             return text
         if found.kind == "e":
             return ENUM + suffix
-        if found.kind == "d":
+        if found.kind in "db" and found.base:
             return self.type(found.base) + suffix
         return "record"
 

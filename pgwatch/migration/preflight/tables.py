@@ -154,7 +154,9 @@ def _rest(stage: Stage, table: Relation, node: Node, definitions: list[Definitio
     for definition in definitions:
         column = values(stage, table, definition)
         table = scene.put(table.with_column(column))
-        if serial(definition.node.type_name) or (column.identity and not column.inherited):
+        if (
+            definition.node.HasField("type_name") and serial(definition.node.type_name)
+        ) or (column.identity and not column.inherited):
             make_sequence(stage, table, column)
     listed = [(c, d.column.name) for d in definitions for c in d.constraints]
     listed += [

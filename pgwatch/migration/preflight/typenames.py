@@ -2,6 +2,7 @@
 
 from pgwatch.migration.parse import Node, strings, type_text
 from pgwatch.migration.preflight.asking import columns_of
+from pgwatch.migration.preflight.extensions import may_bring
 from pgwatch.migration.preflight.stage import CannotTellError, Stage
 from pgwatch.migration.preflight.standin import user_type
 
@@ -55,7 +56,7 @@ def _exists(stage: Stage, node: Node, text: str) -> None:
         return
     if stage.is_system(schema, name) or schema == "information_schema":
         return
-    if stage.scene.made_extensions:
+    if may_bring(stage.scene):
         raise CannotTellError(f"type {text} may come with an extension that is not there yet")
     raise stage.fail("42704", f'type "{text.removesuffix("[]")}" does not exist')
 

@@ -8,6 +8,7 @@ from pgwatch.migration.parse import Node, expression_text, opened, pb, strings
 from pgwatch.migration.preflight.asking import columns_of, condition
 from pgwatch.migration.preflight.columns import check_value
 from pgwatch.migration.preflight.references import references
+from pgwatch.migration.preflight.extensions import bring
 from pgwatch.migration.preflight.row_question import RowQuestion, RowRule
 from pgwatch.migration.preflight.scene import Column, Constraint, Policy, Relation, Type
 from pgwatch.migration.preflight.stage import Stage, literal, qualified
@@ -337,6 +338,7 @@ def create_extension(stage: Stage, node: Node) -> None:
     if name not in stage.facts.available:
         raise stage.fail("0A000", f'extension "{name}" is not available')
     stage.scene.extensions[name] = schema or stage.place("")
+    bring(stage.scene, name, stage.scene.extensions[name], stage.facts.version)
     stage.scene.made_extensions = stage.scene.made_extensions | {name}
 
 
