@@ -14,6 +14,7 @@ from pgwatch.probes import host
 from pgwatch.queries.catalog import load_catalog
 from pgwatch.queries.query import Scope
 from pgwatch.rules.load import load_rules
+from pgwatch.share import share
 from tests.servers import ROOT, missing_peer
 
 ALERTS = ROOT / "alerts"
@@ -137,7 +138,9 @@ def test_rule_says_how_bad_it_is_and_what_to_do(
     severity = "critical" if name in CRITICAL else "info" if name in INFO else "warning"
     assert labels["severity"] == ("info" if "verdict" in labels else severity)
     assert labels["phase"] in {"pre", "structure", "types", "constraints", "post"}
-    assert set(rule["annotations"]) == {"summary", "description", "fix"}
+    assert set(rule["annotations"]) - {"evidence"} == {"summary", "description", "fix"}
+    asked = rule["annotations"].get("evidence", "core/blocking_statements")
+    assert asked in load_catalog([share("queries")]).evidence
     assert "$value" not in str(labels)
 
 
