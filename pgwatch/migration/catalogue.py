@@ -1,6 +1,7 @@
 """Rows of the catalogue → live objects, in the same values as those declared. Pure."""
 
 from collections.abc import Callable, Iterable
+from functools import cache
 from typing import Any
 
 from pgwatch.migration.extract import (
@@ -69,6 +70,7 @@ def _quoted(name: str) -> str:
     return '"' + name.replace('"', '""') + '"'
 
 
+@cache
 def _type(text: str) -> TypeName:
     return TypeName(type_text(parse_type(text)))
 

@@ -29,9 +29,16 @@ async def ask(session: Session, questions: Iterable[Question]) -> dict[Question,
     Raises SessionBrokenError or SilentServerError when there is no server to ask any more.
     """
     answers: dict[Question, Answer] = {}
-    types = [q for q in questions if isinstance(q.declared, TypeName)]
-    queries = [q for q in questions if isinstance(q.declared, Query) or _has_query(q)]
-    others = [q for q in questions if not isinstance(q.declared, TypeName) and q not in queries]
+    types: list[Question] = []
+    queries: list[Question] = []
+    others: list[Question] = []
+    for question in questions:
+        if isinstance(question.declared, TypeName):
+            types.append(question)
+        elif isinstance(question.declared, Query) or _has_query(question):
+            queries.append(question)
+        else:
+            others.append(question)
     for kind, batch in (*_batches(types, _types), *_batches(others, statement_of)):
         answers.update(await _ask_batch(session, batch, kind))
     for _, batch in _batches(queries, None):

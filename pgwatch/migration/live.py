@@ -6,6 +6,7 @@ from pathlib import Path
 
 from pgwatch.migration.catalogue import live_objects
 from pgwatch.migration.objects import Declarations, Expression, Key, LiveObject
+from pgwatch.migration.parse import without_collector
 from pgwatch.targets.session import Session
 
 _SQL = (Path(__file__).parent / "catalogue.sql").read_text(encoding="utf-8")
@@ -19,7 +20,8 @@ async def read_live(session: Session, declarations: Declarations) -> dict[Key, L
     """
     names = sorted(set(_names(declarations)))
     answer = await session.run(_SQL.replace(":names", _array(names)), limit=_LIMIT)
-    return live_objects(answer.rows)
+    with without_collector():
+        return live_objects(answer.rows)
 
 
 def _names(declarations: Declarations) -> Iterable[str]:

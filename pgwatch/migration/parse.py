@@ -1,8 +1,10 @@
 """The seam over the SQL grammar: PostgreSQL's own, through libpg_query (postgast)."""
 
+import gc
 import json
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from functools import cache
 from importlib.metadata import version
 from typing import Any
@@ -20,6 +22,18 @@ from pgwatch.errors import PgwatchError
 pb = pg_query_pb2  # its enumerations, for those who read the trees
 GRAMMAR = f"postgast {version('postgast')}"  # fingerprints may differ in another version of it
 Node = Any  # a message of libpg_query's protobuf: which one is decided by WhichOneof at run time
+
+
+@contextmanager
+def without_collector() -> Iterator[None]:
+    """Leave out the search for cycles: there are none among some ten thousand trees that come and go."""
+    was_on = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_on:
+            gc.enable()
 
 
 class UnparsableError(PgwatchError):

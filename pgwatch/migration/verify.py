@@ -1,8 +1,6 @@
 """Migrations beside a database: read both, compare, and ask the server where only it can tell."""
 
-import gc
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,6 +12,7 @@ from pgwatch.migration.equivalence import ask
 from pgwatch.migration.folder import migration_name
 from pgwatch.migration.live import read_live
 from pgwatch.migration.objects import Declarations
+from pgwatch.migration.parse import without_collector
 from pgwatch.migration.sqlfile import read_statements
 from pgwatch.targets.session import Session
 
@@ -39,20 +38,8 @@ def read_migrations(paths: Iterable[Path]) -> Declarations:
             problems.append(InputProblem(file=str(path), message=error.strerror or str(error)))
     if problems:
         raise InputError(problems)
-    with _without_collector():
+    with without_collector():
         return declare(statements)
-
-
-@contextmanager
-def _without_collector() -> Iterator[None]:
-    """Leave out the search for cycles: there are none among some ten thousand trees that come and go."""
-    was_on = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if was_on:
-            gc.enable()
 
 
 async def verify(session: Session, declarations: Declarations) -> Verification:
@@ -64,10 +51,12 @@ async def verify(session: Session, declarations: Declarations) -> Verification:
     session.schemas = tuple(dict.fromkeys((*session.schemas, *declarations.schemas)))
     live = await read_live(session, declarations)
     answers: dict[Question, Answer] = {}
-    comparison = compare(declarations, live, answers)
+    with without_collector():
+        comparison = compare(declarations, live, answers)
     while comparison.questions:  # an answer may lead to one more: is it under another name?
         answers.update(await ask(session, comparison.questions))
-        comparison = compare(declarations, live, answers)
+        with without_collector():
+            comparison = compare(declarations, live, answers)
     return Verification(
         problems=comparison.problems,
         objects=len(declarations.objects),
