@@ -1,5 +1,6 @@
 """`pgwatch check --migrations`: what is declared and not there, with file, line and cure."""
 
+import threading
 from pathlib import Path
 
 import psycopg
@@ -181,3 +182,51 @@ def test_probe_writes_needs_migrations(database: str, tmp_path: Path) -> None:
     ran = pgwatch("check", "--once", "--probe-writes", database, cwd=tmp_path)
     assert ran.status == 2
     assert "--probe-writes: it belongs to migration_liveness: name --migrations" in ran.err
+
+
+def test_connection_that_breaks_in_the_middle_is_unknown(database: str, folder: Path) -> None:
+    """The session is ended as soon as the server has seen the read of the catalogue."""
+    sql(database, MIGRATION)
+    ended = threading.Event()
+
+    def end_sessions() -> None:
+        with psycopg.connect(database, autocommit=True) as connection:
+            while not ended.is_set():
+                connection.execute(
+                    "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+                    " WHERE application_name = 'pgwatch' AND query LIKE '%asked AS MATERIALIZED%'"
+                    " AND datname = current_database()"
+                )
+
+    # So that the answer takes its time.
+    with psycopg.connect(database, autocommit=True) as connection:
+        for number in range(400):
+            connection.execute(f"CREATE INDEX house_{number} ON house (price, id)")
+    thread = threading.Thread(target=end_sessions)
+    thread.start()
+    try:
+        ran = only_migrations(database, folder)
+    finally:
+        ended.set()
+        thread.join()
+    assert (ran.status, verdicts(ran)) == (3, dict.fromkeys(NAMES, "unknown"))
+    reason = ran.check("migration_types")["reason"]
+    assert "the catalogue could not be read" in reason
+    assert "terminating connection" in reason
+
+
+def test_role_that_may_not_read_the_tables_is_told_so(database: str, folder: Path) -> None:
+    sql(database, MIGRATION)
+    sql(database, "DROP ROLE IF EXISTS may_nothing; CREATE ROLE may_nothing LOGIN PASSWORD 'x'")
+    try:
+        dsn = database.replace("postgres:postgres@", "may_nothing:x@")
+        ran = only_migrations(dsn, folder)
+    finally:
+        sql(database, "DROP ROLE may_nothing")
+    assert (ran.status, verdicts(ran)) == (
+        3,
+        {**dict.fromkeys(NAMES, "pass"), "migration_structure": "unknown"},
+    )
+    [found] = ran.check("migration_structure")["findings"]
+    assert "permission denied for" in found["summary"]
+    sql(database, "DROP VIEW prices")
