@@ -32,7 +32,7 @@ _PASSES = {
     pb.AT_AddIdentity: 4,
     pb.AT_SetNotNull: 4,
 }
-_CONSTRAINT_PASSES = {"c": 3, "n": 3, "p": 5, "u": 5, "x": 5, "f": 6}
+_CONSTRAINT_PASSES = {"n": 4, "p": 5, "u": 5, "x": 5, "c": 6, "f": 6}
 _LAST_PASS = 7
 _KINDS = {
     pb.OBJECT_TABLE: "rpfvmiIScS",

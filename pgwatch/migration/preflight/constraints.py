@@ -274,6 +274,8 @@ def _using_index(stage: Stage, table: Relation, node: Node, *, primary: bool) ->
     if not found.index.unique or not found.index.plain:
         raise stage.fail("42809", f'"{node.indexname}" is not a unique index')
     name = node.conname or node.indexname
+    if scene.relation_names.get((table.schema, name), found.oid) != found.oid:
+        raise stage.fail("42P07", f'relation "{name}" already exists')
     if primary:
         for number in found.index.columns:
             column = table.numbered(number)

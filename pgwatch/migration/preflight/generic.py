@@ -2,10 +2,10 @@
 
 from dataclasses import replace
 
-from pgwatch.migration.parse import Node, opened, pb, renamed_column, strings
+from pgwatch.migration.parse import Node, identifier, opened, pb, renamed_column, strings
 from pgwatch.migration.preflight.drops import RELATIONS, ROUTINES, find_routine
 from pgwatch.migration.preflight.scene import Relation, Type
-from pgwatch.migration.preflight.stage import Stage, qualified
+from pgwatch.migration.preflight.stage import Stage, literal, qualified
 from pgwatch.migration.preflight.typenames import resolve
 
 
@@ -227,7 +227,8 @@ def _retyped(stage: Stage, old: Type, new: Type) -> None:
 
 
 def _text(made: Type) -> str:
-    return made.name if made.schema == "public" else f"{made.schema}.{made.name}"
+    name = identifier(made.name)
+    return name if made.schema == "public" else f"{identifier(made.schema)}.{name}"
 
 
 def _is(text: str, name: str) -> bool:
@@ -284,6 +285,11 @@ def set_schema(stage: Stage, node: Node) -> None:
         found = find_routine(stage, node.object.object_with_args, kind)
         assert found is not None
         _schema_there(stage, node.newschema)
+        others = scene.functions_named(node.newschema, found.name)
+        if found.schema != node.newschema and any(o.arguments == found.arguments for o in others):
+            raise stage.fail(
+                "42723", f'function {found.name} already exists in schema "{node.newschema}"'
+            )
         scene.put_function(replace(found, schema=node.newschema, live=False))
     elif kind in (pb.OBJECT_TYPE, pb.OBJECT_DOMAIN):
         made = _named_type(stage, node.object)
@@ -335,7 +341,11 @@ def _object(stage: Stage, kind: int, node: Node, relation: Node | None = None) -
     elif kind == pb.OBJECT_EXTENSION and value.sval not in stage.scene.extensions:
         raise stage.fail("42704", f'extension "{value.sval}" does not exist')
     elif kind == pb.OBJECT_DATABASE and value.sval != stage.facts.database:
-        stage.note(f"whether database {value.sval} is there is not looked at")
+        answer = stage.oracle.value(
+            f"SELECT EXISTS (SELECT FROM pg_catalog.pg_database WHERE datname = {literal(value.sval)})"  # noqa: S608 - quoted
+        )
+        if answer is False:
+            raise stage.fail("3D000", f'database "{value.sval}" does not exist')
 
 
 def _commented_column(stage: Stage, names: tuple[str, ...]) -> None:

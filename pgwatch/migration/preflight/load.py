@@ -54,6 +54,7 @@ def _scene(rows: dict[str, list[_Facts]]) -> Scene:
     scene = Scene(
         schemas={one["name"]: True for one in rows["schema"]},
         extensions={one["name"]: one["schema"] for one in rows["extension"]},
+        statistics=frozenset((one["schema"], one["name"]) for one in rows["statistics"]),
         roles=frozenset(one["name"] for one in rows["role"]),
     )
     for one in rows["relation"]:
@@ -212,7 +213,7 @@ def _function(one: _Facts) -> Function:
         names=tuple(name for _, mode, name in rows if mode in "ibv"),
         defaults=one["defaults"],
         variadic=one["variadic"],
-        returns=normal(one["returns"]) if one["returns"] else "",
+        returns=normal(one["returns"]) if one["returns"] and one["kind"] != "p" else "",
         returns_set=one["set"],
         outputs=tuple((name, type_) for type_, mode, name in rows if mode in "bot"),
         language=one["language"],

@@ -193,14 +193,7 @@ def create_trigger(stage: Stage, node: Node) -> None:
     table = stage.relation(node.relation)
     assert table is not None
     _check_kind(stage, table, node)
-    columns = set()
-    for name in strings(node.columns):
-        column = table.column(name)
-        if column is None:
-            raise stage.fail("42703", f'column "{name}" of relation "{table.name}" does not exist')
-        columns.add(column.number)
-    if node.HasField("when_clause"):
-        columns |= _condition(stage, table, node)
+    columns = _condition(stage, table, node) if node.HasField("when_clause") else set()
     function = _trigger_function(stage, node)
     key = (table.oid, node.trigname)
     values = trigger_values(node, schema=table.schema, table=table.name)
@@ -215,6 +208,11 @@ def create_trigger(stage: Stage, node: Node) -> None:
             f'trigger "{node.trigname}" for relation "{table.name}" already exists',
             harmless=same,
         )
+    for name in strings(node.columns):
+        column = table.column(name)
+        if column is None:
+            raise stage.fail("42703", f'column "{name}" of relation "{table.name}" does not exist')
+        columns.add(column.number)
     trigger = Trigger(
         table=table.oid,
         name=node.trigname,

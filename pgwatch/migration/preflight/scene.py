@@ -216,6 +216,7 @@ class Scene:
     schemas: dict[str, bool] = field(default_factory=dict)  # True: the database has it
     extensions: dict[str, str] = field(default_factory=dict)  # name → schema
     made_extensions: frozenset[str] = frozenset()  # those that the migrations bring
+    statistics: frozenset[Name] = frozenset()
     roles: frozenset[str] = frozenset()
     settings: dict[str, str] = field(default_factory=dict)  # of the session, by SET
     inserted: dict[int, frozenset[tuple[str, ...]]] = field(default_factory=dict)

@@ -244,6 +244,10 @@ SELECT 'extension', pg_catalog.jsonb_build_object('name', extension.extname, 'sc
 FROM pg_catalog.pg_extension AS extension
 JOIN pg_catalog.pg_namespace AS namespace ON namespace.oid = extension.extnamespace
 UNION ALL
+SELECT 'statistics', pg_catalog.jsonb_build_object('name', statistics.stxname, 'schema', space.nspname)
+FROM pg_catalog.pg_statistic_ext AS statistics
+JOIN space ON space.oid = statistics.stxnamespace
+UNION ALL
 SELECT 'available', pg_catalog.jsonb_build_object('name', name) FROM pg_catalog.pg_available_extensions
 UNION ALL
 SELECT 'role', pg_catalog.jsonb_build_object('name', rolname) FROM pg_catalog.pg_roles

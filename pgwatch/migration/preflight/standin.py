@@ -386,8 +386,13 @@ class StandIn:
             key = [found.numbered(n) for n in self._stage.scene.primary_key(found.oid)]
             if not key or not all(k and {(alias, k.name), ("", k.name)} & named for k in key):
                 continue
+            wanted, rows = _named_columns(select)
+            if alias in wanted or alias in rows:
+                select.group_clause.add().CopyFrom(_value_node(quoted(alias)))
             for column in found.columns:
-                if not {(alias, column.name), ("", column.name)} & named:
+                if {(alias, column.name), ("", column.name)} & named:
+                    continue
+                if column.name in wanted or alias in rows or "" in rows:
                     reference = _value_node(f"{quoted(alias)}.{quoted(column.name)}")
                     select.group_clause.add().CopyFrom(reference)
 
@@ -445,6 +450,19 @@ class StandIn:
         oid = found.oid if found.live else found.oid & 0xFFFFFFFF | 0xF0000000
         item.CopyFrom(_value_node(f"{oid}::oid::regclass"))
         return True
+
+
+def _named_columns(select: Node) -> tuple[set[str], set[str]]:
+    """Return the last names of columns below a query, and whose `*` it has ("": everyone's)."""
+    names, rows = set(), set()
+    for message in walk(select):
+        if isinstance(message, pb.ColumnRef):
+            parts = strings(field for field in message.fields if field.HasField("string"))
+            if len(parts) < len(message.fields):
+                rows.add(parts[-1] if parts else "")
+            else:
+                names.add(parts[-1])
+    return names, rows
 
 
 def _hide(call: Node, name: str) -> None:

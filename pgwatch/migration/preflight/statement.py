@@ -33,6 +33,7 @@ _HANDLERS: dict[str, Callable[[Stage, Node], object]] = {
     "create_stmt": create_table,
     "create_table_as_stmt": views.create_table_as,
     "create_trig_stmt": routines.create_trigger,
+    "create_stats_stmt": types.create_statistics,
     "drop_role_stmt": generic.drop_role,
     "drop_stmt": drop,
     "grant_role_stmt": generic.grant_role,
@@ -46,6 +47,7 @@ _HANDLERS: dict[str, Callable[[Stage, Node], object]] = {
 }
 _NOTHING = frozenset(
     {
+        "alter_default_privileges_stmt",
         "checkpoint_stmt",
         "close_portal_stmt",
         "constraints_set_stmt",

@@ -342,6 +342,24 @@ def create_extension(stage: Stage, node: Node) -> None:
     stage.scene.made_extensions = stage.scene.made_extensions | {name}
 
 
+def create_statistics(stage: Stage, node: Node) -> None:
+    """CREATE STATISTICS."""
+    table = stage.relation(node.relations[0].range_var)
+    assert table is not None
+    for item in node.exprs:
+        name = item.stats_elem.name
+        if name and table.column(name) is None:
+            raise stage.fail("42703", f'column "{name}" does not exist')
+    if not node.defnames:
+        return
+    schema, name = _new_name(stage, node.defnames)
+    if (schema, name) in stage.scene.statistics:
+        if node.if_not_exists:
+            return
+        raise stage.fail("42710", f'statistics object "{name}" already exists', harmless=True)
+    stage.scene.statistics = stage.scene.statistics | {(schema, name)}
+
+
 def create_policy(stage: Stage, node: Node) -> None:
     """CREATE POLICY."""
     table = stage.relation(node.table)
