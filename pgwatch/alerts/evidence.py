@@ -9,7 +9,6 @@ from typing import Final
 from pgwatch.samples.labels import Labels
 from pgwatch.secret import MASK
 
-ANNOTATION: Final = "evidence"  # of a rule: the name of the query whose rows are captured
 _ROWS: Final = 5
 _CELL: Final = 300  # characters
 # Statements are shown, and some hold a password: `PASSWORD 'x'`, `password=x`, `//user:x@host`.

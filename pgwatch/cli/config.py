@@ -14,10 +14,12 @@ import yaml
 from pgwatch.config.alertmanager import load_alertmanager
 from pgwatch.config.choose import DEFAULT_FILES, Inputs, find_file
 from pgwatch.config.load import read
+from pgwatch.config.notifications import duties_of
 from pgwatch.config.show import shown
 from pgwatch.config.targets import targets_of_settings
 from pgwatch.errors import InputError, PgwatchError, Problem
-from pgwatch.notify.route import Routing
+from pgwatch.notify.route import Routing, log_only
+from pgwatch.rules.threshold import in_configuration
 
 EXIT_INVALID = 2
 SAMPLES = ("pgwatch.yml", "alertmanager.yml")
@@ -100,6 +102,7 @@ def _found(config: Path | None) -> dict[str, Any]:
         message = f"there is none ({places}); name one, or `pgwatch config init` writes a sample"
         raise InputError([Problem(file="--config", message=message)])
     # Not at the top: the other actions need none of what this brings.
+    from pgwatch.rules.evidence import unknown_evidence  # noqa: PLC0415 - only `config check` needs it
     from pgwatch.rules.label_values import unknown_values  # noqa: PLC0415 - only `config check` needs it
     from pgwatch.rules.reach import short_of_history  # noqa: PLC0415 - only `config check` needs it
     from pgwatch.wiring import catalog_of, rule_groups  # noqa: PLC0415 - only `config check` needs it
@@ -118,13 +121,20 @@ def _found(config: Path | None) -> dict[str, Any]:
             *(routing.warnings if routing else ()),
             *short_of_history(groups, settings.retention),
             *unknown_values(groups),
+            *unknown_evidence(groups, {*catalog.queries, *catalog.evidence}),
         ],
     }
 
 
 def _routing(inputs: Inputs) -> Routing | None:
-    path = inputs.settings.alertmanager_config if inputs.settings else None
-    return load_alertmanager(path) if path else None
+    settings = inputs.settings
+    if settings is None:
+        return None
+    path = settings.alertmanager_config
+    routing = load_alertmanager(path) if path else None
+    place = inputs.tree.problem if inputs.tree else in_configuration
+    duties_of(settings.notifications, routing or log_only(), place)
+    return routing
 
 
 def _read_by(*readers: Callable[[Inputs], object], inputs: Inputs) -> list[Any]:

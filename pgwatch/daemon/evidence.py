@@ -8,11 +8,12 @@ from datetime import UTC, datetime, timedelta
 from typing import Final, NamedTuple, Protocol
 
 from pgwatch.alerts.alert import Alert
-from pgwatch.alerts.evidence import ANNOTATION, Evidence, evidence_of
+from pgwatch.alerts.evidence import Evidence, evidence_of
 from pgwatch.alerts.lifecycle import ChangeKind
 from pgwatch.collect.outcome import Answered, Outcome, QueryRun
 from pgwatch.daemon.evaluating import Outcome as Evaluated
 from pgwatch.queries.query import Query, Scope
+from pgwatch.rules.evidence import EVIDENCE
 from pgwatch.samples.labels import Labels
 from pgwatch.samples.sample import Source
 
@@ -62,7 +63,7 @@ class Witness:
         fired = [
             change.alert
             for change in outcome.changes
-            if change.kind is ChangeKind.FIRED and change.alert.annotations.get(ANNOTATION)
+            if change.kind is ChangeKind.FIRED and change.alert.annotations.get(EVIDENCE)
         ]
         if not fired:
             return
@@ -84,7 +85,7 @@ class Witness:
             )
 
     def _question(self, alert: Alert) -> Asked:
-        name = alert.annotations[ANNOTATION].strip()
+        name = alert.annotations[EVIDENCE].strip()
         query = self._queries.get(name)
         by_database = query is not None and query.scope is Scope.DATABASE
         database = alert.labels.label("datname") if by_database else ""

@@ -26,6 +26,7 @@ from pgwatch.export.prometheus import Exposition
 from pgwatch.notify.interventions import Interventions
 from pgwatch.notify.outbox import Queued
 from pgwatch.rules.evaluate import rule_source
+from pgwatch.rules.evidence import unknown_evidence
 from pgwatch.rules.reach import short_of_history
 from pgwatch.samples.sample import Source
 from pgwatch.samples.store import Store
@@ -259,6 +260,8 @@ class Daemon:
             logger.warning("alertmanager.yml is not honoured in full", extra={"reason": warning})
         for warning in short_of_history(house.groups, first.retention):
             logger.warning("rule needs more history than is kept", extra={"reason": warning})
+        for warning in unknown_evidence(house.groups, house.evidence.keys()):
+            logger.warning("alerts of a rule come without evidence", extra={"reason": warning})
 
     async def _reload_on_signal(self) -> None:
         try:

@@ -12,7 +12,7 @@ import psycopg
 import pytest
 
 from pgwatch.alerts.alert import Alert, AlertState
-from pgwatch.alerts.evidence import ANNOTATION, Evidence
+from pgwatch.alerts.evidence import Evidence
 from pgwatch.alerts.lifecycle import Change, ChangeKind
 from pgwatch.collect.outcome import Outcome
 from pgwatch.collect.worker import Worker
@@ -20,6 +20,7 @@ from pgwatch.daemon.evaluating import Outcome as Evaluated
 from pgwatch.daemon.evidence import Witness
 from pgwatch.queries.catalog import load_catalog
 from pgwatch.queries.query import Query
+from pgwatch.rules.evidence import EVIDENCE
 from pgwatch.samples.labels import Labels
 from pgwatch.share import share
 from pgwatch.targets.target import Target
@@ -61,7 +62,7 @@ def fired(query: str, **labels: str) -> Evaluated:
     alert = Alert(
         rule="r",
         labels=Labels({"alertname": "A", "target": "db", **labels}),
-        annotations={ANNOTATION: query},
+        annotations={EVIDENCE: query},
         state=AlertState.FIRING,
         value=1.0,
         active_at=NOW,

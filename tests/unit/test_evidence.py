@@ -5,6 +5,8 @@ from datetime import UTC, datetime
 import pytest
 
 from pgwatch.alerts.evidence import evidence_of
+from pgwatch.rules.evidence import unknown_evidence
+from pgwatch.rules.load import parse_rules
 from pgwatch.samples.labels import Labels
 
 NOW = datetime(2026, 8, 1, 3, 0, tzinfo=UTC)
@@ -56,3 +58,18 @@ def test_passwords_in_statements_are_masked(statement: str) -> None:
     ((cell,),) = rows({}, (None, statement, None))
     assert "zebra" not in cell
     assert "<secret>" in cell
+
+
+def test_rule_that_names_no_query_is_warned_of() -> None:
+    text = """groups:
+      - name: g
+        rules:
+          - {alert: Good, expr: up, annotations: {evidence: core/blocked}}
+          - {alert: Bad, expr: up, annotations: {evidence: core/blockt}}
+          - {alert: None, expr: up}
+    """
+    (warning,) = unknown_evidence(parse_rules(text, file="r.yml"), ["core/blocked", "core/locks"])
+    assert warning == (
+        "r.yml:5: rule Bad names the evidence 'core/blockt', and there is no such query;"
+        " did you mean core/blocked?"
+    )
