@@ -31,6 +31,7 @@ SERVER_SETTINGS = {
 }
 
 SQL = Path(__file__).resolve().parent / "sql"
+CURE = SQL / "cure.sql"
 # In the guide's order; their names do not sort that way.
 MIGRATIONS = tuple(
     SQL / "migrations" / f"20250812_{name}" / "migration.sql"
@@ -109,7 +110,7 @@ def apply_migrations(dsn: str, out: Callable[[str], None]) -> list[Failure]:
 
 def fix_damage(dsn: str) -> None:
     """Run `cure.sql`: what a person does about each finding after the gate said no."""
-    _run_strictly(dsn, "cure.sql")
+    _run_strictly(dsn, CURE.name)
 
 
 def _parse_failure(line: str) -> Failure | None:

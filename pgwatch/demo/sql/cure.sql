@@ -65,6 +65,9 @@ ORDER BY total_exec_time DESC
 LIMIT 50;
 COMMENT ON VIEW query_performance_stats IS 'The statements that cost the server most';
 
+-- The migration enabled a trigger of this name; the one it means is trigger_validate_step_dependencies.
+DROP TRIGGER IF EXISTS trigger_validate_dependencies ON workflow_steps;
+
 ANALYZE users, projects, workflow_steps, user_devices;
 
 -- So that the last word of maintenance_log about each view is a success.
