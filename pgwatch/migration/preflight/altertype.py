@@ -2,7 +2,14 @@
 
 from dataclasses import replace
 
-from pgwatch.migration.parse import Node, UnparsableError, opened, parse_expression, pb
+from pgwatch.migration.parse import (
+    Node,
+    UnparsableError,
+    opened,
+    parse_expression,
+    pb,
+    type_text,
+)
 from pgwatch.migration.preflight.asking import (
     assignable,
     condition,
@@ -12,10 +19,10 @@ from pgwatch.migration.preflight.asking import (
 )
 from pgwatch.migration.preflight.constraints import comparable
 from pgwatch.migration.preflight.indexes import indexable
-from pgwatch.migration.preflight.liverows import question
-from pgwatch.migration.preflight.row_question import RowRule
+from pgwatch.migration.preflight.liverows import has_rows, question
+from pgwatch.migration.preflight.row_question import RowQuestion, RowRule
 from pgwatch.migration.preflight.scene import Column, Relation
-from pgwatch.migration.preflight.stage import CannotTellError, Stage
+from pgwatch.migration.preflight.stage import CannotTellError, Stage, literal, quoted
 from pgwatch.migration.preflight.standin import NotYetKnownError, user_type
 from pgwatch.migration.preflight.typenames import resolve
 
@@ -206,28 +213,54 @@ def _check_index(stage: Stage, table: Relation, column: Column, index: Relation)
 def _check_rows(
     stage: Stage, table: Relation, column: Column, type_: str, using: Node | None
 ) -> None:
-    if not column.live or table.live is None:
+    if table.live is None or (not column.live and column.number not in dict(table.values)):
         return
     if using is None and _always(stage, column.type, type_):
         return
     try:
-        found, _ = user_type(stage, type_)
-        if found is not None and not found.live:
-            raise CannotTellError(f"type {found.name} is not there yet")
-        asked = question(
-            stage, table, RowRule.CAST, (column.number,), sqlstate="22000", expression=using
-        )
+        asked = _question(stage, table, column, type_, using)
     except NotYetKnownError:
         return
     except CannotTellError as error:
         stage.note(str(error))
         return
     if asked is not None:
-        stage.breaks_later(
-            replace(asked, type=type_),
-            table,
-            f'a value of column "{column.name}" cannot become {type_}',
+        message = f'a value of column "{column.name}" cannot become {type_}'
+        stage.breaks_later(asked, table, message)
+
+
+def _question(
+    stage: Stage, table: Relation, column: Column, type_: str, using: Node | None
+) -> RowQuestion | None:
+    found, _ = user_type(stage, type_)
+    if found is None or found.live:
+        asked = question(
+            stage, table, RowRule.CAST, (column.number,), sqlstate="22000", expression=using
         )
+        return replace(asked, type=type_) if asked is not None else None
+    value = _labelled(column, type_, using) if found.kind == "e" else None
+    if value is None:
+        if has_rows(stage, table):
+            raise CannotTellError(f"type {found.name} is not there yet")
+        return None
+    # The database does not have the enum: a value that is none of its labels is in the way.
+    labels = ", ".join(literal(one) for one in found.labels)
+    expression = parse_expression(f"(x)::text IN ({labels})")
+    expression.a_expr.lexpr.type_cast.arg.CopyFrom(value)
+    return question(
+        stage, table, RowRule.CHECK, (column.number,), sqlstate="22P02", expression=expression
+    )
+
+
+def _labelled(column: Column, type_: str, using: Node | None) -> Node | None:
+    """Return what is converted to the enum by its text; None where the USING is of another form."""
+    if using is None:
+        return parse_expression(quoted(column.name))
+    kind, cast = opened(using)
+    if kind != "type_cast" or type_text(cast.type_name) != type_:
+        return None
+    inner: Node = cast.arg
+    return inner
 
 
 def _always(stage: Stage, old: str, new: str) -> bool:

@@ -3,11 +3,10 @@
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
-from pgwatch.migration.preflight.scene import Relation, Scene
+from pgwatch.migration.preflight.scene import Relation, Scene, shown_oid
 from pgwatch.migration.preflight.stage import literal
 
 _Row = tuple[tuple[str, ...], tuple[object, ...]]  # names by which it is looked for, values
-_FIRST_SHOWN = 0xF0000000  # numbers of our own, within the range of an oid
 _TABLE_TYPES = {"r": "BASE TABLE", "p": "BASE TABLE", "v": "VIEW", "f": "FOREIGN"}
 _CONSTRAINTS = {"p": "PRIMARY KEY", "u": "UNIQUE", "c": "CHECK", "f": "FOREIGN KEY"}
 
@@ -16,11 +15,6 @@ _CONSTRAINTS = {"p": "PRIMARY KEY", "u": "UNIQUE", "c": "CHECK", "f": "FOREIGN K
 class _Catalogue:
     columns: tuple[tuple[str, str], ...]
     rows: Callable[[Scene], Iterator[_Row]]
-
-
-def shown_oid(oid: int) -> int:
-    """Return the number under which a query sees an object."""
-    return oid if oid < 1 << 32 else (oid & 0xFFFFFFF) | _FIRST_SHOWN
 
 
 def catalogue(scene: Scene, schema: str, name: str, constants: Sequence[str]) -> str | None:

@@ -17,8 +17,9 @@ from pgwatch.migration.parse import (
     query_text,
     strings,
 )
-from pgwatch.migration.preflight.catalogues import catalogue, shown_oid
+from pgwatch.migration.preflight.catalogues import catalogue
 from pgwatch.migration.preflight.oracle import Refusal
+from pgwatch.migration.preflight.scene import shown_oid
 from pgwatch.migration.preflight.stage import CannotTellError, Stage, literal, qualified, quoted
 from pgwatch.migration.preflight.standin import NotYetKnownError, StandIn
 

@@ -14,6 +14,7 @@ Ref = tuple[
 Name = tuple[str, str]  # schema, name
 
 FIRST_OWN_OID = 1 << 33  # above every oid of a server
+_FIRST_SHOWN = 0xF0000000  # where our own numbers begin as oids
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -342,3 +343,8 @@ class Scene:
 
 def _cut(text: str, size: int) -> str:
     return text.encode()[:size].decode(errors="ignore")
+
+
+def shown_oid(oid: int) -> int:
+    """Return the number under which a query sees an object."""
+    return oid if oid < 1 << 32 else (oid & 0xFFFFFFF) | _FIRST_SHOWN

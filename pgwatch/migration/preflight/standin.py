@@ -21,14 +21,17 @@ from pgwatch.migration.parse import (
     type_text,
 )
 from pgwatch.migration.preflight.oracle import UNKNOWN
-from pgwatch.migration.preflight.scene import Function, Relation, Type
+from pgwatch.migration.preflight.scene import Function, Relation, Type, shown_oid
 from pgwatch.migration.preflight.stage import CannotTellError, Stage, qualified, quoted
 
 ABSENT = "pgwatch_absent"  # a schema that nobody has
 ENUM = "pg_catalog.tsvector"
 _PSEUDO = ("void", "trigger", "event_trigger", "record", "internal", "anyelement", "anyarray")
 _COMPARES = frozenset({"=", "<>", "!=", "<", ">", "<=", ">="})
-_REFERENCE = ("regclass", "regtype", "regproc", "regprocedure", "regnamespace", "regrole")
+# Functions whose first argument is a relation's name (regclass).
+_OF_RELATIONS = frozenset(
+    {"nextval", "currval", "setval", "pg_relation_size", "pg_total_relation_size", "pg_table_size"}
+)
 
 
 class NotYetKnownError(Exception):
@@ -192,6 +195,10 @@ class StandIn:
         kind, node = opened(item)
         if kind == "type_cast" and self._reference_cast(item, node):
             return
+        if kind == "func_call" and strings(node.funcname)[-1] in _OF_RELATIONS and node.args:
+            first, argument = opened(node.args[0])
+            if first == "a_const" and argument.WhichOneof("val") == "sval":
+                self._replace_reference(node.args[0], argument.sval.sval)
         if kind == "type_cast":
             self._check_label(node.arg, self._named_enum(node.type_name))
         elif kind == "a_expr":
@@ -435,20 +442,18 @@ class StandIn:
         kind, value = opened(node.arg)
         if name != ("regclass",) or kind != "a_const" or value.WhichOneof("val") != "sval":
             return False
-        parts = [part.strip('"') for part in value.sval.sval.split(".")]
+        return self._replace_reference(item, value.sval.sval)
+
+    def _replace_reference(self, item: Node, text: str) -> bool:
+        """Put a relation's number in the place of its name; fails where it is not there."""
+        parts = [part.strip('"') for part in text.split(".")]
         schema = parts[-2] if len(parts) > 1 else ""
-        found = (
-            self._stage.named(schema, parts[-1], missing_ok=True)
-            if not (self._stage.is_system(schema, parts[-1]))
-            else None
-        )
+        if self._stage.is_system(schema, parts[-1]):
+            return False
+        found = self._stage.scene.find(schema, parts[-1])
         if found is None:
-            if self._stage.is_system(schema, parts[-1]):
-                return False
-            shown = value.sval.sval
-            raise self._stage.fail("42P01", f'relation "{shown}" does not exist')
-        oid = found.oid if found.live else found.oid & 0xFFFFFFFF | 0xF0000000
-        item.CopyFrom(_value_node(f"{oid}::oid::regclass"))
+            raise self._stage.fail("42P01", f'relation "{text}" does not exist')
+        item.CopyFrom(_value_node(f"{shown_oid(found.oid)}::oid::regclass"))
         return True
 
 
