@@ -72,9 +72,7 @@ class Interventions:
     def next_change(self, now: datetime) -> datetime | None:
         """Return when the next silence ends whose end may have to be told; None: there is none."""
         ends = [end for one in self.silences.values() if (end := one.quiet_until(now))]
-        ends += [
-            one.ends_at for one in self.silences.values() if one.deploy and not one.reported_at
-        ]
+        ends += [one.ends_at for one in self.silences.values() if one.is_unreported]
         return min(ends, default=None)
 
 

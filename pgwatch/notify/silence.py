@@ -46,8 +46,8 @@ class Silence:
 
     @property
     def is_unreported(self) -> bool:
-        """Whether its end is still to be told."""
-        return self.deploy and self.reported_at is None
+        """Whether its end is still to be told; what was ended before it began kept nothing quiet."""
+        return self.deploy and self.reported_at is None and self.starts_at < self.ends_at
 
     @property
     def because(self) -> str:

@@ -249,7 +249,8 @@ async def _silences(request: Request, office: Office) -> Response:
 
 async def _post_silence(request: Request, office: Office) -> Response:
     body = await read_json(request)
-    wanted = posted_silence(body, (await office.snapshot()).now)
+    known = await office.snapshot()
+    wanted = posted_silence(body, known.now, known.interventions.silences)
     try:
         silence_id = await office.put_silence(wanted)
     except SilenceError as error:

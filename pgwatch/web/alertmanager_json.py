@@ -4,6 +4,7 @@ import json
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
+from types import MappingProxyType
 from typing import Any, Final
 
 from starlette.requests import Request
@@ -91,6 +92,8 @@ def alert_json(
         "generatorURL": alert.generator_url,
         "labels": dict(alert.labels),
     }
+    if alert.no_data_since:
+        body["noDataSince"] = api_time(alert.no_data_since)
     if status.acknowledged:
         body["acknowledgement"] = acknowledgement_json(status.acknowledged)
     return body
@@ -166,10 +169,13 @@ def silence_json(silence: Silence, now: datetime) -> dict[str, Any]:
     return body
 
 
-def posted_silence(body: Any, now: datetime) -> Silence:
+def posted_silence(
+    body: Any, now: datetime, known: Mapping[str, Silence] = MappingProxyType({})
+) -> Silence:
     """Return a `postableSilence` with our own keys `window` (`mon-fri 22:00-06:00 UTC`) and `deploy`.
 
-    Its id is empty for a new one. Raises InvalidError.
+    Its id is empty for a new one. A client that does not know our keys leaves those of a `known` silence
+    as they are. Raises InvalidError.
     """
     if not isinstance(body, dict):
         raise InvalidError("silence in body is required", 602)
@@ -177,6 +183,9 @@ def posted_silence(body: Any, now: datetime) -> Silence:
         if body.get(key) is None:
             raise InvalidError(f"{key} in body is required", 602)
     starts_at, ends_at = (read_time(body[key], key) or _ZERO for key in ("startsAt", "endsAt"))
+    before = known.get(str(body.get("id")))
+    ours = {"window": str(before.window or ""), "deploy": before.deploy} if before else {}
+    body = {**ours, **body}
     return Silence(
         id=str(body.get("id") or ""),
         matchers=_matchers(body["matchers"]),

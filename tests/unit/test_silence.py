@@ -119,3 +119,10 @@ def test_next_change_is_the_first_end_that_may_be_told() -> None:
     assert Interventions(silences={"one": deploy}).next_change(NOW) == at(-5)
     told = replace(deploy, reported_at=NOW)
     assert Interventions(silences={"one": told}).next_change(NOW) is None
+
+
+def test_deploy_that_never_began_has_no_end_to_tell() -> None:
+    never = expired(silence(10, 60, deploy=True), at(5))
+    assert not never.is_unreported
+    assert Interventions(silences={"one": never}).next_change(at(6)) is None
+    assert not Interventions(silences={"one": never}).unreported_deploys(at(6))
