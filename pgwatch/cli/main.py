@@ -28,6 +28,7 @@ COMMANDS = {
     "outbox": "messages that wait or were given up: list, retry, drop",
     "queries": "the catalogue of queries; run one in the terminal",
     "query": "PromQL in the terminal, as a table or a plot",
+    "route": "why an alert goes where it goes; test routes",
     "rules": "the rules in force; check, lint, explain, test and export them",
     "run": "the daemon: poll, export, evaluate, notify",
     "silence": "keep alerts quiet: for a while, each week, or for a deploy",

@@ -68,7 +68,7 @@ def open_office(arguments: argparse.Namespace) -> Iterator[Office]:
     from pgwatch.cli.office_file import FileOffice  # noqa: PLC0415 - brings SQLAlchemy
     from pgwatch.state.store import State  # noqa: PLC0415 - brings SQLAlchemy
 
-    path = _state_path(arguments)
+    path = state_path(arguments)
     if not path.exists():
         raise PgwatchError(
             f"nothing answers at {client.url}, and there is no state file {path}: start `pgwatch run`, "
@@ -76,7 +76,7 @@ def open_office(arguments: argparse.Namespace) -> Iterator[Office]:
         )
     state = State.open(path)
     try:
-        yield FileOffice(state, _external_labels(arguments))
+        yield FileOffice(state, external_labels(arguments))
     finally:
         state.close()
 
@@ -189,7 +189,8 @@ def in_columns(rows: Sequence[Sequence[str]]) -> list[str]:
     ]
 
 
-def _state_path(arguments: argparse.Namespace) -> Path:
+def state_path(arguments: argparse.Namespace) -> Path:
+    """Return where the state of the configured pgwatch is."""
     from pgwatch.config.state import default_state_path  # noqa: PLC0415 - seldom needed
 
     inputs = settings_inputs(arguments)
@@ -197,6 +198,7 @@ def _state_path(arguments: argparse.Namespace) -> Path:
     return Path(configured) if configured else default_state_path()
 
 
-def _external_labels(arguments: argparse.Namespace) -> Mapping[str, str]:
+def external_labels(arguments: argparse.Namespace) -> Mapping[str, str]:
+    """Return the labels that the configuration adds to all alerts."""
     inputs = settings_inputs(arguments)
     return inputs.settings.external_labels if inputs and inputs.settings else {}

@@ -13,6 +13,7 @@ from pgwatch.alerts.posted import POSTED, PostedAlert, heard, next_lapse, resume
 from pgwatch.daemon.evaluating import Outcome
 from pgwatch.notify.dispatch import Decisions, DispatchState, advance, next_look, restore
 from pgwatch.notify.flap import DEFAULT_LIMITS, FlapLimits
+from pgwatch.notify.group import Group, GroupId
 from pgwatch.notify.interventions import Interventions
 from pgwatch.notify.route import Routing
 from pgwatch.rules.rule import Rule
@@ -54,6 +55,11 @@ class Deciding:
     def routing(self) -> Routing:
         """The routes in force."""
         return self._told.routing
+
+    @property
+    def groups(self) -> Mapping[GroupId, Group]:
+        """The groups that there are."""
+        return self._dispatch.groups
 
     def everything(self, now: datetime) -> Iterator[Alert]:
         """Return all alerts with the labels that routes see, also posted ones and those that are over."""

@@ -42,6 +42,7 @@ class DaemonOffice:
             interventions=deciding.interventions,
             alerts=list(deciding.everything(now)),
             leases=deciding.posted,
+            groups=deciding.groups,
         )
 
     async def put_silence(self, wanted: Silence) -> str:

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from pgwatch.alerts.alert import Alert, AlertState
+from pgwatch.alerts.posted import POSTED
 from pgwatch.notify.flap import Flap, FlapLimits
 from pgwatch.notify.flush import with_owner
 from pgwatch.notify.group import Group, GroupId, MemberId
@@ -65,13 +66,10 @@ def leave(
             and not _fires(current.get(i))
         }
         ended |= {
-            i: replace(member, ends_at=one.resolved_at)
+            i: corrected
             for i, member in group.members.items()
-            if (one := current.get(i))
-            and one.resolved_at
-            and member.ends_at
-            and member.ends_at < one.resolved_at
-        }  # who posts may correct the time
+            if i.rule == POSTED and (corrected := _corrected(member, current.get(i))) != member
+        }
         if ended:
             groups[group.id] = replace(group, members={**group.members, **ended})
 
@@ -136,6 +134,18 @@ def _ended(
         value=alert.value,
         value_at_recovery=alert.value_at_recovery,
         ends_at=at,
+    )
+
+
+def _corrected(member: NotifiedAlert, alert: Alert | None) -> NotifiedAlert:
+    """Return `member`, which is over, as who posts it says now."""
+    if alert is None or alert.resolved_at is None or member.ends_at is None:
+        return member
+    return replace(
+        member,
+        annotations=alert.annotations,
+        starts_at=alert.fired_at or alert.active_at,
+        ends_at=alert.resolved_at,
     )
 
 

@@ -7,6 +7,7 @@ from typing import Protocol
 
 from pgwatch.alerts.alert import Alert
 from pgwatch.alerts.posted import PostedAlert
+from pgwatch.notify.group import Group, GroupId
 from pgwatch.notify.interventions import Interventions
 from pgwatch.notify.route import Routing, log_only
 from pgwatch.notify.silence import Silence
@@ -25,6 +26,7 @@ class Snapshot:
     interventions: Interventions = field(default_factory=Interventions)
     alerts: Sequence[Alert] = ()  # with the labels that routes see
     leases: Mapping[Labels, PostedAlert] = field(default_factory=dict)  # of those that are posted
+    groups: Mapping[GroupId, Group] = field(default_factory=dict)
 
 
 class Office(Protocol):

@@ -10,8 +10,9 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute, Route
 
 from pgwatch.errors import PgwatchError
+from pgwatch.notify.explain import explain
 from pgwatch.notify.matcher import MatcherError, parse_matchers
-from pgwatch.samples.labels import Matcher
+from pgwatch.samples.labels import Labels, Matcher
 from pgwatch.state.history import Event
 from pgwatch.state.outbox import OutboxMessage, OutboxState
 from pgwatch.web.access import not_local
@@ -22,6 +23,7 @@ from pgwatch.web.alertmanager_json import (
     read_json,
     read_time,
 )
+from pgwatch.web.explanation_json import explanation_json
 from pgwatch.web.office import Office
 
 _LIMIT: Final = 100  # rows, unless the request names another number
@@ -40,6 +42,7 @@ def own_routes(office: Callable[[], Office | None]) -> list[BaseRoute]:
             POST=_acknowledge,
             DELETE=_release,
         ),
+        _route("/route", office, GET=_explanation),
         _route("/history", office, GET=_history),
         _route("/outbox", office, GET=_outbox),
         _route("/outbox/retry", office, POST=_retry),
@@ -88,6 +91,22 @@ async def _acknowledge(request: Request, office: Office) -> Any:
 async def _release(request: Request, office: Office) -> Any:
     labels = await office.release(_matchers(request.query_params.getlist("filter")))
     return {"released": [dict(one) for one in labels]}
+
+
+async def _explanation(request: Request, office: Office) -> Any:
+    labels = dict(request.query_params.multi_items())
+    if not labels:
+        raise InvalidError("expected the labels of an alert as parameters: ?alertname=PostgresDown")
+    known = await office.snapshot()
+    explanation = explain(
+        known.routing,
+        Labels(labels),
+        known.now,
+        groups=known.groups,
+        said=known.interventions,
+        alerts=known.alerts,
+    )
+    return explanation_json(explanation, known.now)
 
 
 async def _history(request: Request, office: Office) -> Any:
