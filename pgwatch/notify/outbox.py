@@ -51,6 +51,7 @@ class Queued:
     notification: Notification
     queued_at: datetime
     attempts: int  # that failed before this one
+    memory: str = ""  # what the channel wanted to know at its next message about the group
 
     @property
     def channel(self) -> ChannelId:
@@ -67,8 +68,8 @@ class Queue(Protocol):
     def take(self, channels: Collection[ChannelId], now: datetime) -> Sequence[Queued]:
         """Return for each of `channels` its oldest message that is due, and mark it as on its way."""
 
-    def delivered(self, queued: Queued, receipt: str, now: datetime) -> None:
-        """Record that the receiver accepted it."""
+    def delivered(self, queued: Queued, receipt: str, now: datetime, memory: str = "") -> None:
+        """Record that the receiver accepted it, and what the channel wants to know at the next message."""
 
     def postponed(self, queued: Queued, error: str, until: datetime) -> None:
         """Record that an attempt failed, and when the next may be made."""

@@ -12,6 +12,7 @@ from pgwatch.notify.coalesce import supersede
 from pgwatch.notify.flush import Decision
 from pgwatch.notify.notification import Notification, Reason
 from pgwatch.notify.outbox import ChannelId, Queued
+from pgwatch.state import conversations
 from pgwatch.state.codec import decode_notification, digest, encode_notification
 from pgwatch.state.schema import outbox
 
@@ -93,14 +94,17 @@ def take(
     if not ids:
         return ()
     rows = connection.execute(outbox.select().where(outbox.c.id.in_(ids)).order_by(outbox.c.id))
-    taken = [_queued(row) for row in rows]
+    taken = [_queued(row, conversations.recall(connection, row.digest)) for row in rows]
     marked = outbox.update().where(outbox.c.id.in_(ids)).values(state=OutboxState.SENDING)
     connection.execute(marked)
     return taken
 
 
-def delivered(connection: Connection, queued: Queued, receipt: str, now: datetime) -> None:
+def delivered(
+    connection: Connection, queued: Queued, receipt: str, now: datetime, memory: str
+) -> None:
     """Record that the receiver accepted it; of heartbeats nothing is kept."""
+    conversations.remember(connection, _digest(queued.notification), memory, now)
     if queued.notification.reason is Reason.HEARTBEAT:
         connection.execute(outbox.delete().where(outbox.c.id == queued.id))
         return
@@ -246,10 +250,11 @@ def _end(
     connection.execute(ended.values(state=state, finished_at=now, **values))
 
 
-def _queued(row: Row[Any]) -> Queued:
+def _queued(row: Row[Any], memory: str) -> Queued:
     return Queued(
         id=row.id,
         notification=decode_notification(row.payload),
         queued_at=row.queued_at,
         attempts=row.attempts,
+        memory=memory,
     )

@@ -25,7 +25,7 @@ from pgwatch.notify.notification import Notification, Reason
 from pgwatch.notify.outbox import ChannelId, Queued
 from pgwatch.notify.silence import Silence, forgotten
 from pgwatch.samples.labels import Labels
-from pgwatch.state import groups, history, people
+from pgwatch.state import conversations, groups, history, people
 from pgwatch.state import outbox as outbox_rows
 from pgwatch.state.codec import decode_alert, digest, encode_alert
 from pgwatch.state.history import Event, outcome
@@ -215,6 +215,7 @@ class State:
             people.delete_silences(connection, forgotten(silences, now))
             connection.execute(delete(event).where(event.c.time < now - keep))
             connection.execute(delete(outbox).where(outbox.c.finished_at < now - keep))
+            conversations.prune(connection, now - keep)
 
     def messages(
         self, states: Collection[OutboxState] = tuple(OutboxState), *, limit: int = 100
@@ -256,10 +257,10 @@ class State:
         with self._begin() as connection:
             return outbox_rows.take(connection, channels, now)
 
-    def delivered(self, queued: Queued, receipt: str, now: datetime) -> None:
-        """Record that the receiver accepted it."""
+    def delivered(self, queued: Queued, receipt: str, now: datetime, memory: str = "") -> None:
+        """Record that the receiver accepted it, and what the channel wants to know at the next message."""
         with self.transaction() as changes:
-            outbox_rows.delivered(changes._connection, queued, receipt, now)
+            outbox_rows.delivered(changes._connection, queued, receipt, now, memory)
             if queued.notification.reason is not Reason.HEARTBEAT:  # or there would be little else
                 changes.record(outcome(queued, "notification_delivered", now, answer=receipt))
 

@@ -157,3 +157,22 @@ def test_old_history_is_pruned_and_what_waits_is_not(state: State) -> None:
     state.prune(NOW + timedelta(days=31))
     assert not state.events()
     assert [one.group_key for one in state.messages()] == ["g2"]
+
+
+def test_channel_is_told_what_it_wanted_to_know(state: State) -> None:
+    def take_next(reason: Reason, group: str = "g1") -> str:
+        put(state, message(group, reason=reason))
+        (queued,) = state.take([SLACK], NOW)
+        state.delivered(queued, "ok", NOW, f"after {reason}")
+        return queued.memory
+
+    assert take_next(Reason.FIRST) == ""
+    assert take_next(Reason.NEW_ALERTS) == f"after {Reason.FIRST}"
+    assert take_next(Reason.FIRST, "g2") == ""
+    put(state, message("g1", reason=Reason.ALL_RESOLVED))
+    (last,) = state.take([SLACK], NOW)
+    assert last.memory == f"after {Reason.NEW_ALERTS}"
+    state.delivered(last, "ok", NOW)  # nothing more to say: forgotten
+    assert take_next(Reason.FIRST) == ""
+    state.prune(NOW + timedelta(days=31))
+    assert take_next(Reason.FIRST, "g2") == "", "nobody went on with it"
