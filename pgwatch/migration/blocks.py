@@ -14,6 +14,7 @@ _ROWS = re.compile(
 _FIRST_LITERAL = re.compile(
     r"\s*(?:format\s*\(\s*)?'((?:[^']|'')*)'(?P<rest>.*)", re.IGNORECASE | re.DOTALL
 )
+_DOLLARS = re.compile(r"\s*(\$\w*\$)(?P<literal>.*)\1\s*", re.DOTALL)
 _EXISTENCE = re.compile(
     r"\bexists\b|\bto_reg\w+\s*\(|\bis\s+(not\s+)?null\b|\bnot\s+found\b", re.IGNORECASE
 )
@@ -88,8 +89,9 @@ def _dynamic(node: dict[str, Any], unknown: str, condition: str) -> Iterator[Blo
     text = _query(node.get("query", {}))
     match = _FIRST_LITERAL.match(text)
     line = node.get("lineno", 1)
-    if match is not None and not match["rest"].strip():
-        literal = match[1].replace("''", "'")
+    whole = _DOLLARS.fullmatch(text)
+    if whole is not None or (match is not None and not match["rest"].strip()):
+        literal = whole["literal"] if whole else match[1].replace("''", "'") if match else ""
         static = {"sqlstmt": {"PLpgSQL_expr": {"query": literal}}, "lineno": line}
         yield _static(static, unknown, condition)
     elif match is None or not _ROWS.match(match[1]):

@@ -41,7 +41,7 @@ def moved(key: Key, known: Declared, old: Key, new: Key) -> Declared:
         return _with_texts(moved, ("table",), str(old), str(new))
     if old in known.uses:
         uses = known.uses - {old} | {new}
-        known = replace(_with_values(known, _uncertain), uses=uses)
+        known = replace(_uncertain(known, old.name, new.name), uses=uses)
     return _with_texts(known, ("references", "partition of"), str(old), str(new))
 
 
@@ -127,16 +127,25 @@ def _in_table(value: Value, table: Key) -> Value:
     return value
 
 
-def _uncertain(value: Value) -> Value:
-    """Return a view's query as one that a comparison cannot refute: it was written with other names."""
-    return replace(value, star=True) if isinstance(value, Query) else value
+def _uncertain(known: Declared, old: str, new: str) -> Declared:
+    """Return a view after what it reads got another name.
+
+    A comparison cannot refute its query any more: a column may have had the same name as a table.
+    """
+
+    def renamed(value: Value) -> Value:
+        if not isinstance(value, Query):
+            return value
+        return Query(renamed_column(value.sql, old, new), star=True)
+
+    return _with_values(known, renamed)
 
 
 def _with_column(key: Key, known: Declared, old: Key, new: Key) -> Declared:
     here = key.schema == old.schema and old.table in (key.table, table_of(known))
     if not here or old.name not in known.columns:
         uses_it = Key(Kind.TABLE, old.schema, old.table) in known.uses
-        return _with_values(known, _uncertain) if uses_it else known
+        return _uncertain(known, old.name, new.name) if uses_it else known
     columns = known.columns - {old.name} | {new.name}
 
     def renamed(value: Value) -> Value:

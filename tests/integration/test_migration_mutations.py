@@ -37,6 +37,7 @@ UNKNOWN = [
         "08_rest:44",
         "08_rest:45",
         "09_again:78",
+        "10_blocks:15",
     )
 ]
 CONDITIONAL = "unverifiable 07_net:40 only_with_timescale"
