@@ -41,9 +41,17 @@ class Worker:
     """
 
     def __init__(
-        self, target: Target, queries: Iterable[Query], sink: Sink, *, once: bool = False
+        self,
+        target: Target,
+        queries: Iterable[Query],
+        sink: Sink,
+        *,
+        once: bool = False,
+        on_idle: Callable[[], None] = lambda: None,
     ) -> None:
+        """`on_idle` hears whenever nothing is left of what was due: a pass is over."""
         self.target = target
+        self._on_idle = on_idle
         self.queries = tuple(queries)
         self.main = target.dsn.dbname  # asked once per server, also where it is not watched itself
         self.databases = choose_databases((), target.databases, own=self.main)
@@ -179,6 +187,8 @@ class Worker:
             self._serving.discard(database)
             self._free.append(line)
             self._wake.set()
+            if not self._serving and not self._waiting:
+                self._on_idle()
 
     async def _answer(self, line: Line, database: str) -> None:
         for query, answer in self._asked.pop(database, ()):

@@ -4,20 +4,21 @@ import asyncio
 import logging
 import time
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from functools import partial
 
 from pgwatch.alerts.alert import Alert
 from pgwatch.daemon.alert_counts import alert_counts
+from pgwatch.daemon.chaining import Rhythm, recorded_by
 from pgwatch.daemon.deciding import Deciding, Told
 from pgwatch.daemon.duties import OwnDuties
 from pgwatch.daemon.evaluating import Evaluating, RuleHealth, in_ms
 from pgwatch.daemon.evidence import Witness
 from pgwatch.daemon.health import UNREADY_AFTER, late_groups
 from pgwatch.daemon.measuring import Measuring
-from pgwatch.daemon.slots import group_key, next_slot, slot_to_await
+from pgwatch.daemon.slots import group_key, next_slot
 from pgwatch.daemon.unanswered import Unanswered
 from pgwatch.errors import PgwatchError
 from pgwatch.export.own_metrics import OwnMetrics
@@ -69,6 +70,9 @@ class Alerting:
         self._unsaved = Counter[str]()  # failures since it was saved last, by what cannot be saved
         self._began = now
         self._rules = {rule.id: rule for group in groups for rule in group.rules}
+        recorded = recorded_by(groups)
+        self._rhythms = {group_key(group): Rhythm(group, recorded) for group in groups}
+        self._decided = asyncio.Event()  # something may be due earlier than it was
         self._measuring = measuring
         self._metrics = metrics
         self._witness = witness
@@ -112,28 +116,39 @@ class Alerting:
         """Evaluate and flush on `thread`, the one alerting thread, until cancelled."""
         async with asyncio.TaskGroup() as tasks:
             for group in self.groups:
-                tasks.create_task(self._evaluate_at_slots(group, thread))
+                tasks.create_task(self._evaluate_in_time(group, thread))
             tasks.create_task(self._flush_when_due(thread))
 
-    def evaluate_group(self, group: RuleGroup, at: datetime) -> None:
+    def notice(self, names: Iterable[str]) -> None:
+        """Let the rules that read one of the metrics `names` be evaluated soon; on the event loop only."""
+        if names:
+            for rhythm in self._rhythms.values():
+                rhythm.notice(names)
+
+    def look_again(self) -> None:
+        """Look at what is due, which may be earlier than it was; on the event loop only."""
+        self._decided.set()
+
+    def evaluate_group(self, group: RuleGroup, at: datetime, *, is_slot: bool = True) -> None:
         """Evaluate `group` at `at` and save all that follows; on the alerting thread only.
 
-        If it cannot be saved nothing has happened, and the next slot tries again.
+        If it cannot be saved nothing has happened, and the next slot tries again. Between slots (`is_slot`
+        false), `group` has only some of its rules.
         """
         begun = time.perf_counter()
         outcome = self._evaluating.evaluate(group, self.alerts, at)
         if self._witness is not None:
             self._witness.add_to(outcome, at)
         self.deciding.decide(at, outcome)
-        self._evaluated[group_key(group)] = at
         self._count_alerts(at)
-        self._metrics.evaluated(
-            group_key(group),
-            at=at,
-            elapsed=timedelta(seconds=time.perf_counter() - begun),
-            rules=len(group.rules),
-            failures=outcome.failures,
-        )
+        key, elapsed = group_key(group), timedelta(seconds=time.perf_counter() - begun)
+        counted = {"rules": len(group.rules), "failures": outcome.failures}
+        if is_slot:
+            self._evaluated[key] = at
+            self._metrics.evaluated(key, at=at, elapsed=elapsed, **counted)
+        else:
+            self._metrics.evaluated_between(key, **counted)
+            self._rhythms[key].evaluated(elapsed)
 
     def flush(self, now: datetime) -> None:
         """Decide for the groups that are due at `now`; on the alerting thread only."""
@@ -166,22 +181,28 @@ class Alerting:
 
     # When
 
-    async def _evaluate_at_slots(self, group: RuleGroup, thread: ThreadPoolExecutor) -> None:
-        slot = next_slot(group, datetime.now(UTC))
+    async def _evaluate_in_time(self, group: RuleGroup, thread: ThreadPoolExecutor) -> None:
+        key = group_key(group)
+        rhythm, at = self._rhythms[key], datetime.now(UTC)
+        slot = next_slot(group, at)
         while True:
-            slot = await _until(slot, group)
-            await self._on(thread, partial(self.evaluate_group, group, slot), group_key(group))
-            now = datetime.now(UTC)
-            following = slot + group.interval
+            at, part = await rhythm.due(slot, self.alerts, at)
+            is_slot = part is group
+            work = partial(self.evaluate_group, part, at, is_slot=is_slot)
+            await self._on(thread, work, key)
+            if not is_slot:
+                continue
+            now, following = datetime.now(UTC), at + group.interval
             if now - following > _MISSED_AFTER:
                 # As Prometheus: what was missed is counted and not made up for.
                 missed = (now - following) // group.interval + 1
-                self._metrics.missed(group_key(group), missed)
+                self._metrics.missed(key, missed)
                 following += missed * group.interval
             slot = following
 
     async def _flush_when_due(self, thread: ThreadPoolExecutor) -> None:
         while True:
+            self._decided.clear()
             now = datetime.now(UTC)
             if self._duties.are_due(now):
                 await self._on(thread, lambda: self.perform_duties(datetime.now(UTC)), "duties")
@@ -190,7 +211,11 @@ class Alerting:
                 await self._on(thread, lambda: self.flush(datetime.now(UTC)), "flush")
                 continue
             pause = timedelta(seconds=1) if due is None else min(due - now, timedelta(seconds=1))
-            await asyncio.sleep(pause.total_seconds())
+            try:
+                async with asyncio.timeout(pause.total_seconds()):
+                    await self._decided.wait()
+            except TimeoutError:
+                pass
 
     async def _on(self, thread: ThreadPoolExecutor, work: Callable[[], None], what: str) -> None:
         loop = asyncio.get_running_loop()
@@ -203,13 +228,6 @@ class Alerting:
             self._unsaved[what] += 1
             await asyncio.sleep(1)
             return
+        self._decided.set()
         if failures := self._unsaved.pop(what, 0):
             logger.info("consequences are saved again", extra={"of": what, "failures": failures})
-
-
-async def _until(slot: datetime, group: RuleGroup) -> datetime:
-    """Wait for `slot`, or another if the clock is set back meanwhile; returns which it was."""
-    while (now := datetime.now(UTC)) < slot:
-        slot = slot_to_await(group, slot, now)
-        await asyncio.sleep(min(slot - now, group.interval).total_seconds())
-    return slot

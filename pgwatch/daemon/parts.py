@@ -8,7 +8,9 @@ from datetime import UTC, datetime
 from functools import partial
 from typing import TypeVar
 
+from pgwatch.collect.outcome import QueryRun
 from pgwatch.daemon.alerting import Alerting
+from pgwatch.daemon.chaining import Changes
 from pgwatch.daemon.delivering import Delivering
 from pgwatch.daemon.desk import Desk
 from pgwatch.daemon.evidence import Witness
@@ -37,7 +39,8 @@ class Parts:
         on_outcome: Callable[[Queued, str], None],
         tasks: asyncio.TaskGroup,
     ) -> None:
-        self.polling = Polling(measuring.take, tasks)
+        self.polling = Polling(self._take, tasks, on_idle=self._settled)
+        self._changes = Changes()
         self.alerting: Alerting | None = None
         self._delivering = Delivering(
             state, house.routing, dead_letters_to=house.duties.dead_letters, on_outcome=on_outcome
@@ -81,11 +84,27 @@ class Parts:
         if self.alerting is None:
             raise PgwatchError("pgwatch is starting")
         loop = asyncio.get_running_loop()
-        return await loop.run_in_executor(self._thread, lambda: work(self._desk()))
+        try:
+            return await loop.run_in_executor(self._thread, lambda: work(self._desk()))
+        finally:
+            self.alerting.look_again()
 
     def wake(self) -> None:
         """Look at the outbox now."""
         self._delivering.wake()
+
+    def _take(self, run: QueryRun) -> None:
+        """Take over how a run ended, and wake the rules that read what is new in it."""
+        before = self._measuring.latest.get(run.source)
+        self._measuring.take(run)
+        self._notice(self._changes.take(run, before))
+
+    def _settled(self, target: str) -> None:
+        self._notice(self._changes.settled(target))
+
+    def _notice(self, names: frozenset[str]) -> None:
+        if self.alerting is not None:
+            self.alerting.notice(names)
 
     def _desk(self) -> Desk:
         # On the alerting thread: a reload that came before has put its own in place.

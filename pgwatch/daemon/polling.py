@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, fields
 from datetime import UTC, datetime
 from functools import partial
@@ -29,10 +29,18 @@ class _Running:
 class Polling:
     """Owns the workers, the prober and the schedule; all its tasks are in `tasks`, and end with it."""
 
-    def __init__(self, sink: Sink, tasks: asyncio.TaskGroup) -> None:
+    def __init__(
+        self,
+        sink: Sink,
+        tasks: asyncio.TaskGroup,
+        *,
+        on_idle: Callable[[str], None] = lambda target: None,  # noqa: ARG005
+    ) -> None:
+        """`on_idle` hears the name of each target whose due queries have all been run."""
         self.workers: tuple[Worker, ...] = ()  # in the order of the configuration
         self.probes: tuple[Probe, ...] = ()
         self._sink = sink
+        self._on_idle = on_idle
         self._tasks = tasks
         self._running: dict[str, _Running] = {}  # by target
         self._prober: Prober | None = None
@@ -117,7 +125,8 @@ class Polling:
             )  # so that a changed target never has more than its connections
 
     def _start(self, target: Target, queries: tuple[Query, ...]) -> None:
-        worker, now = Worker(target, queries, self._sink), datetime.now(UTC)
+        idle = partial(self._on_idle, target.name)
+        worker, now = Worker(target, queries, self._sink, on_idle=idle), datetime.now(UTC)
         self._running[target.name] = _Running(
             worker=worker, task=self._tasks.create_task(worker.run())
         )

@@ -250,11 +250,15 @@ class OwnMetrics:
         self, group: str, *, at: datetime, elapsed: timedelta, rules: int, failures: int
     ) -> None:
         """Count one evaluation of rule group `group` (`<file>;<name>`) with that many rules."""
-        self._evaluations.labels(group).inc(rules)
-        self._evaluation_failures.labels(group).inc(failures)
+        self.evaluated_between(group, rules=rules, failures=failures)
         self._group_missed.labels(group)
         self._group_duration.labels(group).set(elapsed.total_seconds())
         self._group_evaluated_at.labels(group).set(at.timestamp())
+
+    def evaluated_between(self, group: str, *, rules: int, failures: int) -> None:
+        """Count an evaluation of some rules of a group between its slots."""
+        self._evaluations.labels(group).inc(rules)
+        self._evaluation_failures.labels(group).inc(failures)
 
     def missed(self, group: str, count: int = 1) -> None:
         """Count evaluations of rule group `group` that were skipped."""
