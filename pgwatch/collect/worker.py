@@ -9,20 +9,18 @@ from collections import Counter
 from collections.abc import Callable, Iterable
 from datetime import timedelta
 
-from pgwatch.collect.execute import execute
+from pgwatch.collect.attempt import attempt, bug, refresh
 from pgwatch.collect.line import Line
 from pgwatch.collect.outcome import Answered, Failed, Outcome, QueryRun, Unreachable
 from pgwatch.collect.refusals import Refusals
-from pgwatch.collect.report import UP, Report, Sink
+from pgwatch.collect.report import Report, Sink
 from pgwatch.collect.turns import Absence, assign
 from pgwatch.errors import PgwatchError
 from pgwatch.queries.answer import LabelCache, to_collected
 from pgwatch.queries.query import Query, Scope
 from pgwatch.samples.sample import Collected, Source
-from pgwatch.targets.connect import ConnectError
 from pgwatch.targets.discover import choose_databases, list_databases
 from pgwatch.targets.server_info import Asked
-from pgwatch.targets.session import RefusedError, SessionBrokenError, SilentServerError
 from pgwatch.targets.target import ServerInfo, Target
 
 logger = logging.getLogger(__name__)
@@ -177,7 +175,7 @@ class Worker:
                 self._up_due = False
                 await self._up(line)
             elif line.outdated(database) and self._absence(database) is None:
-                self._contacted(line, database, await _refresh(line, database))
+                self._contacted(line, database, await refresh(line, database))
             await self._answer(line, database)
             # By their limits: each change of statement_timeout is a round trip.
             for query in sorted(queries, key=lambda query: query.timeout):
@@ -212,7 +210,7 @@ class Worker:
             )
         ) is not None:
             return refusal
-        outcome = await _execute(line, database, query)
+        outcome = await attempt(line, database, query)
         self._refusals.remember(database, query, outcome, line.info, now=time.monotonic())
         reason = outcome.reason if isinstance(outcome, Unreachable) else ""
         self._contacted(line, database, reason)
@@ -228,7 +226,7 @@ class Worker:
             except PgwatchError as error:
                 outcome = Failed(reason=str(error))
             except Exception as error:  # noqa: BLE001 - a bug ends this one run alone
-                outcome = _bug(error, query.name)
+                outcome = bug(error, query.name)
         self._open.pop((database, query.name), None)
         run = QueryRun(
             source=self._source(query, database),
@@ -263,7 +261,7 @@ class Worker:
             self._report.up(absence.reason, database=self.main)
             return
         started = time.perf_counter()
-        reason = await _refresh(line, self.main)
+        reason = await refresh(line, self.main)
         self._contacted(line, self.main, reason)
         if reason:
             return
@@ -379,34 +377,3 @@ class Worker:
                 await other.close()
             finally:
                 self._free.append(other)
-
-
-async def _execute(line: Line, database: str, query: Query) -> Outcome:
-    try:
-        return await execute(line, database, query)
-    except Exception as error:  # noqa: BLE001 - a bug ends this one run alone
-        return _bug(error, query.name)
-
-
-async def _refresh(line: Line, database: str) -> str:
-    """Return why there is no session with `database`, the empty string if there is one."""
-    reason = ""
-    for _ in range(2):  # a session that broke while it was idle says nothing about the server
-        try:
-            await line.refresh(database)
-        except ConnectError as error:
-            return str(error)
-        except (SessionBrokenError, SilentServerError) as error:
-            reason = str(error)
-        except RefusedError:
-            return ""  # an error is an answer
-        except Exception as error:  # noqa: BLE001 - a bug must not end the worker
-            return _bug(error, UP).reason
-        else:
-            return ""
-    return reason
-
-
-def _bug(error: Exception, query: str) -> Failed:
-    logger.error("query run meets a bug", exc_info=error, extra={"query": query})
-    return Failed(reason=f"a bug in pgwatch: {type(error).__name__}")
