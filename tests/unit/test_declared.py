@@ -8,7 +8,7 @@ from pgwatch.migration.blocks import parse_block
 from pgwatch.migration.declared import declare
 from pgwatch.migration.figure import output_names
 from pgwatch.migration.objects import Declarations, Declared
-from pgwatch.migration.parse import parse_statements
+from pgwatch.migration.parse import identifier, parse_statements, renamed_column
 from pgwatch.migration.sqlfile import read_statements
 
 
@@ -211,3 +211,33 @@ def test_columns_are_named_as_the_server_names_them(
 ) -> None:
     [(_, view)] = parse_statements(f"CREATE VIEW v AS {query}")
     assert output_names(view.query) == names
+
+
+def test_block_that_asks_for_something_that_is_there_says_under_which_condition() -> None:
+    there = "EXISTS (SELECT 1 FROM pg_extension)"
+    [one] = parse_block(f"DO $$ BEGIN IF {there} THEN CREATE VIEW v AS SELECT 1; END IF; END $$")
+    assert (one.opaque, one.condition) == ("", there)
+    [one] = parse_block(
+        f"DO $$ BEGIN IF NOT {there} THEN CREATE VIEW v AS SELECT 1; END IF; END $$"
+    )
+    assert (one.opaque, one.condition) == ("", "")
+
+
+def test_dollar_quoted_execute_is_read() -> None:
+    [one] = parse_block("DO $x$ BEGIN EXECUTE $q$CREATE TABLE t (a text DEFAULT 'b')$q$; END $x$")
+    assert (one.text, one.opaque) == ("CREATE TABLE t (a text DEFAULT 'b')", "")
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [("status", "status"), ("User", '"User"'), ("user", '"user"'), ('a"b', '"a""b"')],
+)
+def test_identifier_is_quoted_where_sql_needs_it(name: str, expected: str) -> None:
+    assert identifier(name) == expected
+
+
+def test_renaming_a_column_leaves_literals_types_and_functions_alone() -> None:
+    sql = "name <> 'name' AND name(x)::name = \"name\""
+    assert renamed_column(sql, "name", "Full Name") == (
+        '"Full Name" <> \'name\' AND name(x)::name = "Full Name"'
+    )
