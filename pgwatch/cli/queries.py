@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from datetime import timedelta
 
 from pgwatch.cli.inputs import add_target_options, read_inputs
+from pgwatch.cli.office import in_columns
 from pgwatch.cli.options import CommandParser
 from pgwatch.cli.settings import settings_inputs
 from pgwatch.collect.outcome import Answered, Denied, NotApplicable, Outcome
@@ -46,29 +47,29 @@ def run(arguments: argparse.Namespace) -> int:
 
 def _list(arguments: argparse.Namespace) -> int:
     catalog = _catalog(arguments)
-    queries = sorted(
-        (*catalog.queries.values(), *catalog.benchmarks.values()), key=lambda query: query.name
-    )
+    queries = sorted(_everything(catalog).values(), key=lambda query: query.name)
     if arguments.json:
         print(json.dumps([_row(query) for query in queries], indent=2))
         return 0
     width = max(len(query.name) for query in queries)
     for query in queries:
-        interval = "-" if query.benchmark else format_duration(query.interval)
-        kind = "timed" if query.benchmark else query.scope
+        polled = query.benchmark is None and not query.is_evidence
+        interval = format_duration(query.interval) if polled else "-"
+        kind = query.scope if polled else "timed" if query.benchmark else "evidence"
         print(f"{query.name:<{width}}  {interval:>5}  {kind:<8}  {query.help}")
     return 0
 
 
 def _row(query: Query) -> dict[str, object]:
     timed = query.benchmark
+    polled = timed is None and not query.is_evidence
     return {
         "name": query.name,
         "help": query.help,
-        "kind": "benchmark" if timed else "metrics",
+        "kind": "metrics" if polled else "benchmark" if timed else "evidence",
         "limit_seconds": timed.limit.total_seconds() if timed else None,
         "runs": timed.runs if timed else None,
-        "interval_seconds": None if timed else query.interval.total_seconds(),
+        "interval_seconds": query.interval.total_seconds() if polled else None,
         "timeout_seconds": query.timeout.total_seconds(),
         "scope": str(query.scope),
         "role": str(query.role) if query.role else "any",
@@ -127,6 +128,9 @@ def _answer(polled: Polled, query: Query, rows: list[dict[str, object]], *, as_j
             print(f"{where}: {_why(run.outcome)}", file=sys.stderr)
             well = False
             continue
+        if query.is_evidence:
+            _show_rows(run.outcome, rows, where, as_json=as_json)
+            continue
         series = zip(run.collected.labels, run.collected.values, strict=True)
         if as_json:
             rows += [{"labels": dict(labels), "value": value} for labels, value in series]
@@ -136,6 +140,18 @@ def _answer(polled: Polled, query: Query, rows: list[dict[str, object]], *, as_j
         elapsed = run.outcome.elapsed / timedelta(milliseconds=1)
         print(f"# {where}: {len(run.collected.labels)} series in {elapsed:.1f} ms")
     return well
+
+
+def _show_rows(
+    answer: Answered, rows: list[dict[str, object]], where: str, *, as_json: bool
+) -> None:
+    """Add the rows of evidence to `rows`, or print them as a table."""
+    texts = [["" if cell is None else str(cell) for cell in row] for row in answer.rows]
+    if as_json:
+        rows += [dict(zip(answer.columns, row, strict=True)) for row in texts]
+        return
+    print("\n".join(in_columns([answer.columns, *texts])))
+    print(f"# {where}: {len(texts)} rows in {answer.elapsed / timedelta(milliseconds=1):.1f} ms")
 
 
 def _why(outcome: Outcome) -> str:
@@ -151,8 +167,12 @@ def _catalog(arguments: argparse.Namespace) -> Catalog:
     return catalog_of(settings_inputs(arguments))
 
 
+def _everything(catalog: Catalog) -> dict[str, Query]:
+    return {**catalog.queries, **catalog.benchmarks, **catalog.evidence}
+
+
 def _find(catalog: Catalog, name: str) -> Query:
-    known = {**catalog.queries, **catalog.benchmarks}
+    known = _everything(catalog)
     if (query := known.get(name)) is not None:
         return query
     alike: Sequence[str] = [one for one in known if one.endswith(f"/{name}")]

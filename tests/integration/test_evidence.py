@@ -14,6 +14,7 @@ import pytest
 from pgwatch.alerts.alert import Alert, AlertState
 from pgwatch.alerts.evidence import Evidence
 from pgwatch.alerts.lifecycle import Change, ChangeKind
+from pgwatch.cli.main import main
 from pgwatch.collect.outcome import Outcome
 from pgwatch.collect.worker import Worker
 from pgwatch.daemon.evaluating import Outcome as Evaluated
@@ -139,3 +140,14 @@ def test_database_that_does_not_answer_delays_nothing(database: str) -> None:
         ask.add_to(outcome, NOW)
         assert time.monotonic() - begun < 2
     assert evidence(outcome).note == "no answer within 1 s"
+
+
+def test_evidence_is_run_in_the_terminal(database: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["queries", "list"]) == 0
+    assert "core/running_statements" in capsys.readouterr().out
+    with closing(psycopg.connect(database)) as other:
+        other.execute("SELECT 'evidence'")  # idle in a transaction from now on
+        assert main(["queries", "run", "core/running_statements", database]) == 0
+    shown = capsys.readouterr().out
+    assert shown.startswith("datname")
+    assert "SELECT 'evidence'" in shown
