@@ -21,6 +21,7 @@ from pgwatch.daemon.measuring import Measuring
 from pgwatch.daemon.slots import next_slot
 from pgwatch.export.own_metrics import OwnMetrics
 from pgwatch.export.prometheus import Exposition
+from pgwatch.notify.outbox import ChannelId
 from pgwatch.notify.route import Routing, log_only
 from pgwatch.promql.engine import Engine
 from pgwatch.rules.load import parse_rules
@@ -210,6 +211,25 @@ def test_external_labels_are_seen_outside_only(house: House) -> None:
     house.evaluate(15)
     house.evaluate(100)
     assert house.told == ["first notification", "all alerts resolved"]
+
+
+def test_an_end_says_the_value_that_was_compared_then(house: House) -> None:
+    house.begin(group(rule("Debt", "debt > 5")))
+    house.sees(0, 7)
+    house.evaluate(0)
+    house.sees(15, 2)
+    house.evaluate(15)
+    assert house.alerting is not None
+    (ended,) = house.alerting.alerts[house.alerting.groups[0].rules[0].id]
+    assert (ended.state, ended.value, ended.value_at_recovery) == (AlertState.RESOLVED, 7.0, 2.0)
+    house.evaluate(100)
+    (queued,) = house.state.take([ChannelId("log", "log[0]")], at(100))
+    assert queued.notification.alerts[0].value_at_recovery == 2.0
+    assert house.state.events()[0].detail["value_at_recovery"] == "2.0"
+    house.restart(group(rule("Debt", "debt > 5")), now=120)
+    assert house.alerting is not None
+    (ended,) = house.alerting.alerts[house.alerting.groups[0].rules[0].id]
+    assert ended.value_at_recovery == 2.0
 
 
 def test_no_data_is_not_resolved(house: House) -> None:
