@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 WORKERS ?= 2
 
-.PHONY: help demo test check lint types layers unit integration acceptance fuzz bench clean
+.PHONY: help demo test check lint types layers unit integration acceptance fuzz chaos bench clean
 
 help:  ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/'
@@ -55,6 +55,11 @@ acceptance: test-servers  ## the real commands, end to end
 
 fuzz: $(VENV)/test.stamp  ## 100,000 PromQL expressions that must not surprise the engine
 	PROMQL_FUZZ_EXPRESSIONS=100000 $(BIN)/pytest --timeout 3600 -s tests/unit/test_promql_fuzz.py
+
+CHAOS ?= 500
+
+chaos: test-servers  ## kill -9 the daemon CHAOS times in a storm of alerts (CHAOS_SEED repeats a run)
+	CHAOS=$(CHAOS) $(BIN)/pytest -s tests/acceptance/test_chaos.py
 
 bench: $(VENV)/test.stamp  ## the figures of the README, each a ratio in one run
 	$(BIN)/python -m bench

@@ -6,10 +6,10 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Protocol, Self
 
 import requests
 import yaml
@@ -23,6 +23,20 @@ QUICK: Mapping[str, Any] = {
 }
 
 
+class Process(Protocol):
+    """What `subprocess.Popen` offers of a process that runs."""
+
+    pid: int
+
+    def poll(self) -> int | None: ...
+
+    def wait(self, timeout: float | None = None) -> int: ...
+
+    def send_signal(self, sig: int) -> None: ...
+
+    def kill(self) -> None: ...
+
+
 class DaemonProcess:
     """One folder with configuration, state and log; the process may come and go."""
 
@@ -32,7 +46,7 @@ class DaemonProcess:
         self.config = folder / "pgwatch.yml"
         self.state = folder / "pgwatch.db"
         self.log_file = folder / "log"
-        self.process: subprocess.Popen[bytes] | None = None
+        self.process: Process | None = None
         self.configure(**settings)
 
     def configure(self, **settings: Any) -> None:
@@ -42,18 +56,21 @@ class DaemonProcess:
 
     def start(self, *arguments: str, ready: bool = True) -> Self:
         """Start the process, and wait until it answers."""
+        self.process = self._spawn(["run", "--config", str(self.config), *arguments])
+        if ready:
+            until(self._answers, "the daemon answers", log=self)
+        return self
+
+    def _spawn(self, arguments: Sequence[str]) -> Process:
         clean = {k: v for k, v in os.environ.items() if not k.startswith(("PG", "STATE_DIRECTORY"))}
         with self.log_file.open("ab") as log:
-            self.process = subprocess.Popen(
-                [sys.executable, "-m", "pgwatch", "run", "--config", str(self.config), *arguments],
+            return subprocess.Popen(
+                [sys.executable, "-m", "pgwatch", *arguments],
                 cwd=self.folder,
                 env=clean,
                 stderr=log,
                 stdout=log,
             )
-        if ready:
-            until(self._answers, "the daemon answers", log=self)
-        return self
 
     def _answers(self) -> bool:
         assert self.process is not None

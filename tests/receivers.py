@@ -8,6 +8,7 @@ import threading
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from email.message import EmailMessage
 from email.parser import BytesParser
 from email.policy import default
@@ -25,6 +26,7 @@ class Answer:
     body: str = "ok"
     headers: Mapping[str, str] = field(default_factory=dict)
     delay: float = 0.0  # seconds; an answer can be slower than the client waits
+    hang_up: bool = False  # close the connection instead
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,12 +35,18 @@ class Request:
     path: str
     headers: Mapping[str, str]
     json: Any
+    arrived: datetime = field(default_factory=lambda: datetime.now(UTC))
+    at: float  # Unix time of its arrival
+    answer: Answer  # it gets, if it waits for it
 
 
 class HttpReceiver:
-    """Answers each request with the next of `answers`, and with `then` when they are used up."""
+    """Answers each request with the next of `answers`, and with `then` when they are used up.
 
-    def __init__(self, *answers: Answer, then: Answer = Answer()) -> None:
+    `then` may also be a function that chooses.
+    """
+
+    def __init__(self, *answers: Answer, then: Answer | Callable[[], Answer] = Answer()) -> None:
         self.answers = list(answers)
         self.then = then
         self.requests: list[Request] = []
@@ -60,19 +68,27 @@ class HttpReceiver:
         self._thread = threading.Thread(target=self._server.serve_forever, args=(0.05,))
 
     def _answer(self, handler: BaseHTTPRequestHandler) -> None:
-        body = handler.rfile.read(int(handler.headers.get("Content-Length", 0)))
+        length = int(handler.headers.get("Content-Length", 0))
+        body = handler.rfile.read(length)
+        if len(body) < length:
+            return  # the client was killed
         with self._arrived:
+            then = self.then if isinstance(self.then, Answer) else self.then()
+            answer = self.answers.pop(0) if self.answers else then
             self.requests.append(
                 Request(
                     method=handler.command,
                     path=handler.path,
                     headers=dict(handler.headers),
                     json=json.loads(body) if body else None,
+                    at=time.time(),
+                    answer=answer,
                 )
             )
-            answer = self.answers.pop(0) if self.answers else self.then
             self._arrived.notify_all()
         time.sleep(answer.delay)
+        if answer.hang_up:
+            return  # which closes the connection
         try:
             handler.send_response(answer.status)
             for name, value in answer.headers.items():
