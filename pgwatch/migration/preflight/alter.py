@@ -13,7 +13,8 @@ from pgwatch.migration.preflight.columns import (
     values,
     with_default,
 )
-from pgwatch.migration.preflight.constraints import add_constraint, kind_of, set_not_null
+from pgwatch.migration.preflight.constraint_parts import kind_of
+from pgwatch.migration.preflight.constraints import add_constraint, set_not_null
 from pgwatch.migration.preflight.dependents import constraint_users, drop_column, forget
 from pgwatch.migration.preflight.liverows import has_rows, question
 from pgwatch.migration.preflight.row_question import RowRule

@@ -17,7 +17,7 @@ from pgwatch.migration.preflight.asking import (
     is_literal,
     plain,
 )
-from pgwatch.migration.preflight.constraints import comparable
+from pgwatch.migration.preflight.foreign_keys import comparable
 from pgwatch.migration.preflight.indexes import indexable
 from pgwatch.migration.preflight.liverows import has_rows, question
 from pgwatch.migration.preflight.row_question import RowQuestion, RowRule
@@ -267,4 +267,7 @@ def _always(stage: Stage, old: str, new: str) -> bool:
     """Return whether every value of `old` is one of `new`."""
     if new in ("text", "varchar") or old == new:
         return True
+    found, _ = user_type(stage, new)
+    if found is not None and found.kind == "d":
+        return False
     return plain(stage, old) == plain(stage, new) and "(" not in new

@@ -10,7 +10,7 @@ from pgwatch.migration.preflight.asking import (
     expression_type,
     is_literal,
 )
-from pgwatch.migration.preflight.constraints import kind_of
+from pgwatch.migration.preflight.constraint_parts import kind_of
 from pgwatch.migration.preflight.names import free_relation
 from pgwatch.migration.preflight.references import references
 from pgwatch.migration.preflight.scene import Column, Relation

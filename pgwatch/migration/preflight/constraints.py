@@ -2,31 +2,26 @@
 
 from dataclasses import replace
 
-from pgwatch.migration.extract import column_names, constraint_values
+from pgwatch.migration.extract import column_names
 from pgwatch.migration.parse import Node, expression_text, opened, pb, strings
-from pgwatch.migration.preflight.asking import condition, plain
+from pgwatch.migration.preflight.asking import condition
+from pgwatch.migration.preflight.constraint_parts import (
+    columns_named,
+    is_alike,
+    kind_of,
+    look_at_rows,
+    name_of,
+    shape_of,
+)
+from pgwatch.migration.preflight.foreign_keys import add_foreign_key
 from pgwatch.migration.preflight.indexes import check_partition_key
-from pgwatch.migration.preflight.liverows import has_rows, live_text, question, with_references
-from pgwatch.migration.preflight.names import free_constraint, free_relation
+from pgwatch.migration.preflight.liverows import has_rows, live_text, question
+from pgwatch.migration.preflight.names import free_relation
 from pgwatch.migration.preflight.references import references
 from pgwatch.migration.preflight.row_question import RowRule
 from pgwatch.migration.preflight.scene import Column, Constraint, Index, Relation
 from pgwatch.migration.preflight.stage import CannotTellError, Stage
 from pgwatch.migration.preflight.standin import NotYetKnownError
-
-_KINDS = {
-    pb.CONSTR_CHECK: "c",
-    pb.CONSTR_PRIMARY: "p",
-    pb.CONSTR_UNIQUE: "u",
-    pb.CONSTR_FOREIGN: "f",
-    pb.CONSTR_EXCLUSION: "x",
-    pb.CONSTR_NOTNULL: "n",
-}
-
-
-def kind_of(node: Node) -> str:
-    """Return the contype of a Constraint node, "" for one that is none in the catalogue."""
-    return _KINDS.get(node.contype, "")
 
 
 def add_constraint(
@@ -39,7 +34,7 @@ def add_constraint(
     elif kind in ("p", "u"):
         _key(stage, table, node, column=column, fresh=fresh)
     elif kind == "f":
-        _foreign(stage, table, node, column=column, fresh=fresh)
+        add_foreign_key(stage, table, node, column=column, fresh=fresh)
     elif kind == "x":
         _exclusion(stage, table, node, fresh=fresh)
     elif kind == "n" and not column:
@@ -47,48 +42,17 @@ def add_constraint(
         set_not_null(stage, table, name, fresh=fresh)
 
 
-def _shape(node: Node, table: Relation) -> str:
-    values = constraint_values(node, schema=table.schema, table=table.name)
-    return "; ".join(f"{key}={value}" for key, value in sorted(values.items()))
-
-
-def _name(stage: Stage, table: Relation, node: Node, *parts: str, label: str) -> str:
-    name: str = node.conname
-    if not name:
-        return free_constraint(stage.scene, table, *parts, label=label)
-    there = stage.scene.constraints.get((table.oid, name))
-    if there is not None:
-        same = there.shape == _shape(node, table) or _alike(there, node, table)
-        raise stage.fail(
-            "42710",
-            f'constraint "{name}" for relation "{table.name}" already exists',
-            harmless=same and there.validated,
-        )
-    return name
-
-
-def _alike(there: Constraint, node: Node, table: Relation) -> bool:
-    if there.kind != kind_of(node):
-        return False
-    if there.kind == "c":
-        names = column_names(node.raw_expr)
-        return {c.number for c in table.columns if c.name in names} == set(there.columns)
-    wanted = strings(node.fk_attrs) if there.kind == "f" else strings(node.keys)
-    named = [table.numbered(number) for number in there.columns]
-    return not wanted or tuple(one.name for one in named if one) == wanted
-
-
 def _check(stage: Stage, table: Relation, node: Node, *, column: str, fresh: bool) -> None:
     condition(stage, node.raw_expr, table, "check constraints")
     names = column_names(node.raw_expr)
     used = [one for one in table.columns if one.name in names]
     parts = [used[0].name] if len(used) == 1 else [column] if column and not used else []
-    name = _name(stage, table, node, *parts, label="check")
+    name = name_of(stage, table, node, *parts, label="check")
     numbers = tuple(one.number for one in used)
     enforced = node.is_enforced or stage.facts.version < 180000
     if not fresh and not node.skip_validation and enforced:
         message = f'check constraint "{name}" of relation "{table.name}" is violated by some row'
-        _rows(stage, table, RowRule.CHECK, numbers, "23514", message, node.raw_expr)
+        look_at_rows(stage, table, RowRule.CHECK, numbers, "23514", message, node.raw_expr)
     constraint = Constraint(
         table=table.oid,
         name=name,
@@ -98,7 +62,7 @@ def _check(stage: Stage, table: Relation, node: Node, *, column: str, fresh: boo
         validated=not node.skip_validation,
         enforced=enforced,
         uses=references(stage, node.raw_expr, [table]),
-        shape=_shape(node, table),
+        shape=shape_of(node, table),
     )
     stage.scene.constraints[table.oid, name] = constraint
     for child in stage.scene.children(table.oid):
@@ -106,34 +70,6 @@ def _check(stage: Stage, table: Relation, node: Node, *, column: str, fresh: boo
             stage.scene.constraints.setdefault(
                 (child.oid, name), replace(constraint, table=child.oid, inherited=True)
             )
-
-
-def _rows(
-    stage: Stage,
-    table: Relation,
-    rule: RowRule,
-    numbers: tuple[int, ...],
-    sqlstate: str,
-    message: str,
-    expression: Node | None = None,
-) -> None:
-    try:
-        asked = question(stage, table, rule, numbers, sqlstate=sqlstate, expression=expression)
-    except CannotTellError as error:
-        stage.note(str(error))
-        return
-    if asked is not None:
-        stage.breaks_later(asked, table, message)
-
-
-def _columns(stage: Stage, table: Relation, names: tuple[str, ...], what: str) -> list[Column]:
-    found = []
-    for name in names:
-        column = table.column(name)
-        if column is None:
-            raise stage.fail("42703", f'column "{name}" {what} does not exist')
-        found.append(column)
-    return found
 
 
 def _key(stage: Stage, table: Relation, node: Node, *, column: str, fresh: bool) -> None:
@@ -148,18 +84,18 @@ def _key(stage: Stage, table: Relation, node: Node, *, column: str, fresh: bool)
         for name in names:
             if names.count(name) > 1:
                 raise stage.fail("42701", f'column "{name}" appears twice in unique constraint')
-        columns = _columns(stage, table, names, "named in key")
+        columns = columns_named(stage, table, names, "named in key")
     if primary and scene.primary_key(table.oid):
         own = next(c for c in scene.constraints_of(table.oid) if c.kind == "p")
         raise stage.fail(
             "42P16",
             f'multiple primary keys for table "{table.name}" are not allowed',
-            harmless=_alike(own, node, table) and own.name == (node.conname or own.name),
+            harmless=is_alike(own, node, table) and own.name == (node.conname or own.name),
         )
     if node.indexname:
         _using_index(stage, table, node, primary=primary)
         return
-    included = _columns(stage, table, strings(node.including), "named in key")
+    included = columns_named(stage, table, strings(node.including), "named in key")
     numbers = tuple(one.number for one in columns)
     if table.kind == "p":
         check_partition_key(stage, table, numbers, "PRIMARY KEY" if primary else "UNIQUE")
@@ -171,16 +107,16 @@ def _key(stage: Stage, table: Relation, node: Node, *, column: str, fresh: bool)
             raise stage.fail(
                 "42P07",
                 f'relation "{name}" already exists',
-                harmless=there is not None and _alike(there, node, table),
+                harmless=there is not None and is_alike(there, node, table),
             )
-        name = _name(stage, table, node, label="")
+        name = name_of(stage, table, node, label="")
     else:
         name = free_relation(scene, table, *parts, label="pkey" if primary else "key")
     if primary:
         for one in columns:
             if not one.not_null and not fresh:
                 message = f'column "{one.name}" of relation "{table.name}" contains null values'
-                _rows(stage, table, RowRule.NOT_NULL, (one.number,), "23502", message)
+                look_at_rows(stage, table, RowRule.NOT_NULL, (one.number,), "23502", message)
     if not fresh:
         _unique_rows(stage, table, numbers, name, nulls_not_distinct=node.nulls_not_distinct)
     put_key(stage, table, name, numbers, primary=primary, deferrable=node.deferrable)
@@ -293,146 +229,6 @@ def _using_index(stage: Stage, table: Relation, node: Node, *, primary: bool) ->
     )
 
 
-def _foreign(stage: Stage, table: Relation, node: Node, *, column: str, fresh: bool) -> None:
-    scene = stage.scene
-    target = stage.relation(node.pktable)
-    assert target is not None
-    if target.kind not in "rp":
-        raise stage.fail("42809", f'referenced relation "{target.name}" is not a table')
-    if target.persistence == "t" and table.persistence != "t":
-        raise stage.fail(
-            "42P16", "constraints on permanent tables may reference only permanent tables"
-        )
-    columns = _columns(
-        stage, table, strings(node.fk_attrs) or (column,), "referenced in foreign key constraint"
-    )
-    numbers = tuple(one.number for one in columns)
-    if node.pk_attrs:
-        referenced = _columns(
-            stage, target, strings(node.pk_attrs), "referenced in foreign key constraint"
-        )
-        keys = tuple(one.number for one in referenced)
-    else:
-        keys = scene.primary_key(target.oid)
-        if not keys:
-            raise stage.fail(
-                "42704", f'there is no primary key for referenced table "{target.name}"'
-            )
-    if len(keys) != len(numbers):
-        raise stage.fail(
-            "42830", "number of referencing and referenced columns for foreign key disagree"
-        )
-    index = _key_index(stage, target, keys)
-    _check_types(stage, table, columns, target, keys, node)
-    name = _name(stage, table, node, "_".join(one.name for one in columns), label="fkey")
-    enforced = node.is_enforced or stage.facts.version < 180000
-    if not fresh and not node.skip_validation and enforced:
-        _foreign_rows(stage, table, numbers, target, keys, name, node)
-    made = Constraint(
-        table=table.oid,
-        name=name,
-        kind="f",
-        columns=numbers,
-        references=target.oid,
-        referenced=keys,
-        index=index,
-        validated=not node.skip_validation,
-        enforced=enforced,
-        shape=_shape(node, table),
-    )
-    scene.constraints[table.oid, name] = made
-    for child in [one for one in scene.descendants(table.oid) if one.bound and one.kind in "rp"]:
-        names = {c.name: c.number for c in child.columns}
-        mapped = tuple(names.get(one.name, 0) for one in columns)
-        scene.constraints.setdefault(
-            (child.oid, name), replace(made, table=child.oid, columns=mapped, inherited=True)
-        )
-
-
-def _key_index(stage: Stage, target: Relation, keys: tuple[int, ...]) -> int:
-    for one in stage.scene.indexes(target.oid):
-        index = one.index
-        assert index is not None
-        if (
-            index.unique
-            and index.plain
-            and index.immediate
-            and index.valid
-            and (sorted(index.columns) == sorted(keys))
-        ):
-            return one.oid
-    raise stage.fail(
-        "42830",
-        f'there is no unique constraint matching given keys for referenced table "{target.name}"',
-    )
-
-
-def _check_types(
-    stage: Stage,
-    table: Relation,
-    columns: list[Column],
-    target: Relation,
-    keys: tuple[int, ...],
-    node: Node,
-) -> None:
-    for column, key in zip(columns, keys, strict=True):
-        other = target.numbered(key)
-        assert other is not None
-        if not comparable(stage, column.type, other.type):
-            name = node.conname or f"{table.name}_{column.name}_fkey"
-            raise stage.fail("42804", f'foreign key constraint "{name}" cannot be implemented')
-
-
-# Types whose values are compared across by operators of one btree family (pg_amop), or as text.
-_FAMILIES = (
-    frozenset({"int2", "int4", "int8"}),
-    frozenset({"float4", "float8"}),
-    frozenset({"text", "varchar", "name"}),
-    frozenset({"bpchar"}),
-    frozenset({"date", "timestamp", "timestamptz"}),
-)
-
-
-def comparable(stage: Stage, one: str, other: str) -> bool:
-    first, second = plain(stage, one), plain(stage, other)
-    if first == second or "?" in (first, second) or "record" in (first, second):
-        return True
-    if any({first, second} <= family for family in _FAMILIES):
-        return True
-    # The referencing side may be converted implicitly to the key's type.
-    return stage.facts.casts.get((first, second), ("", ""))[0] == "i"
-
-
-def _foreign_rows(
-    stage: Stage,
-    table: Relation,
-    numbers: tuple[int, ...],
-    target: Relation,
-    keys: tuple[int, ...],
-    name: str,
-    node: Node,
-) -> None:
-    columns = [table.numbered(number) for number in numbers]
-    if any(one is not None and not one.live and not one.default for one in columns):
-        return
-    asked = None
-    if all(one is not None and one.live for one in columns):
-        asked = question(stage, table, RowRule.FOREIGN_KEY, numbers, sqlstate="23503")
-    if asked is None:
-        return
-    asked = with_references(replace(asked, match_full=node.fk_matchtype == "f"), target, keys)
-    if asked is None:
-        if has_rows(stage, table):
-            stage.note(
-                f"whether the rows of {table.name} have theirs in {target.name} is not known yet"
-            )
-        return
-    if target.rows_changed:
-        table = replace(table, emptied=True)
-    message = f'insert or update on table "{table.name}" violates foreign key constraint "{name}"'
-    stage.breaks_later(asked, table, message)
-
-
 def _exclusion(stage: Stage, table: Relation, node: Node, *, fresh: bool) -> None:
     scene = stage.scene
     numbers, names, keys, operators = [], [], [], []
@@ -441,7 +237,7 @@ def _exclusion(stage: Stage, table: Relation, node: Node, *, fresh: bool) -> Non
         name = element.index_elem.name
         operators.append(strings(opened(operator)[1].items)[-1])
         if name:
-            [column] = _columns(stage, table, (name,), "")
+            [column] = columns_named(stage, table, (name,), "")
             numbers.append(column.number)
         else:
             numbers.append(0)
@@ -520,7 +316,7 @@ def set_not_null(stage: Stage, table: Relation, name: str, *, fresh: bool) -> No
                 else:
                     raise stage.fail("23502", message)
         else:
-            _rows(stage, table, RowRule.NOT_NULL, (column.number,), "23502", message)
+            look_at_rows(stage, table, RowRule.NOT_NULL, (column.number,), "23502", message)
     current = stage.scene.relations[table.oid]
     stage.scene.put(current.with_column(replace(column, not_null=True), altered=False))
     for child in list(stage.scene.children(table.oid)):

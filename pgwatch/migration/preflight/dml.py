@@ -14,6 +14,7 @@ from pgwatch.migration.preflight.asking import (
 from pgwatch.migration.preflight.columns import literal_as
 from pgwatch.migration.preflight.conflicts import check_arbiter, check_inserted
 from pgwatch.migration.preflight.liverows import deleted, updated
+from pgwatch.migration.preflight.rewritten import check_selected, check_updated
 from pgwatch.migration.preflight.scene import Column, Relation
 from pgwatch.migration.preflight.stage import CannotTellError, Stage
 from pgwatch.migration.preflight.standin import StandIn
@@ -167,7 +168,14 @@ def _insert(stage: Stage, node: Node, body: Body) -> Columns | None:
     if body.runs:
         check_inserted(stage, table, columns, rows, node)
     filled = rows is not None
-    _touched(stage, table, body, lambda one: replace(one, filled=one.filled or filled))
+    given = {one.number for one in columns[: len(rows[0])]} if rows else set()
+    keyed = not filled or bool(given & set(stage.scene.primary_key(table.oid)))
+    _touched(
+        stage,
+        table,
+        body,
+        lambda one: replace(one, filled=one.filled or filled, keyed=one.keyed or keyed),
+    )
     return _returning(stage, table, node, body)
 
 
@@ -267,13 +275,18 @@ def _insert_query(
     if found is None:
         return
     targets = _check_count(stage, len(found), columns, named=named)
+    if body.runs and not node.HasField("on_conflict_clause"):
+        later = (targets, query)
+    else:
+        later = None
     for number, (column, (_, type_)) in enumerate(zip(targets, found, strict=True)):
         _settable(stage, column, node)
         if number in literals:
             literal_as(stage, literals[number], column.type)
         else:
             _check_type(stage, column, type_)
-    del table
+    if later is not None:
+        check_selected(stage, table, *later)
 
 
 def _on_conflict(stage: Stage, table: Relation, node: Node, body: Body) -> None:
@@ -338,6 +351,8 @@ def _update(stage: Stage, node: Node, body: Body) -> Columns | None:
         column = _column(stage, table, one.name)
         if one in plain:
             _assigned(stage, column, one.val, types)
+    if body.runs:
+        check_updated(stage, table, updated(stage, table, node), node)
     _touched(stage, table, body, lambda one: updated(stage, one, node))
     return _returned(stage, query, node, body)
 

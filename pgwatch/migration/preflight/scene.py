@@ -76,6 +76,7 @@ class Relation:
     live: Name | None = None  # its name in the database
     altered: bool = False  # its columns or keys are not those of the database any more
     rows_changed: bool = False  # an earlier statement changes its rows
+    keyed: bool = False  # rows are added whose keys are not counted up by a sequence
     filled: bool = False  # it has a row for certain
     emptied: bool = False  # rows are deleted, it is not known which
     gone: str = ""  # SQL over a row of the database: it is deleted

@@ -11,7 +11,8 @@ from pgwatch.migration.preflight.columns import (
     make_sequence,
     values,
 )
-from pgwatch.migration.preflight.constraints import add_constraint, kind_of, put_key
+from pgwatch.migration.preflight.constraint_parts import kind_of
+from pgwatch.migration.preflight.constraints import add_constraint, put_key
 from pgwatch.migration.preflight.indexes import check_partition_key
 from pgwatch.migration.preflight.names import free_constraint, free_relation
 from pgwatch.migration.preflight.partitions import check_bound, check_partition
@@ -154,9 +155,9 @@ def _rest(stage: Stage, table: Relation, node: Node, definitions: list[Definitio
     for definition in definitions:
         column = values(stage, table, definition)
         table = scene.put(table.with_column(column))
-        if (
-            definition.node.HasField("type_name") and serial(definition.node.type_name)
-        ) or (column.identity and not column.inherited):
+        if (definition.node.HasField("type_name") and serial(definition.node.type_name)) or (
+            column.identity and not column.inherited
+        ):
             make_sequence(stage, table, column)
     listed = [(c, d.column.name) for d in definitions for c in d.constraints]
     listed += [

@@ -1,0 +1,133 @@
+"""What an UPDATE or an INSERT from a query meets in the rows that are there. Pure."""
+
+from collections.abc import Sequence
+
+from pgwatch.migration.extract import column_names, walk
+from pgwatch.migration.parse import Node, UnparsableError, parse_expression, pb
+from pgwatch.migration.preflight.liverows import live_text
+from pgwatch.migration.preflight.row_question import RowQuestion, RowRule
+from pgwatch.migration.preflight.scene import Column, Index, Relation
+from pgwatch.migration.preflight.stage import CannotTellError, Stage, qualified, quoted
+from pgwatch.migration.preflight.standin import NotYetKnownError, StandIn
+
+
+def check_updated(stage: Stage, before: Relation, after: Relation, node: Node) -> None:
+    """Fail where a row that the UPDATE writes breaks a rule: `after` has the new values."""
+    if before.live is None or before.gone or before.emptied or node.from_clause:
+        return
+    assigned = {
+        c.number for t in node.target_list if (c := before.column(t.res_target.name)) is not None
+    }
+    known = {number for number, _ in after.values}
+    if not assigned <= known:
+        return
+    try:
+        where = live_text(stage, node.where_clause, before) if node.HasField("where_clause") else ""
+    except (CannotTellError, NotYetKnownError):
+        return
+    for constraint in stage.scene.constraints_of(before.oid):
+        if constraint.kind != "c" or not constraint.enforced:
+            continue
+        if constraint.validated and not assigned & set(constraint.columns):
+            continue
+        message = (
+            f'new row for relation "{before.name}" violates check constraint "{constraint.name}"'
+        )
+        _ask(stage, after, where, constraint.expression, "23514", message)
+    for number in assigned:
+        column = after.numbered(number)
+        if column is not None and column.not_null:
+            message = (
+                f'null value in column "{column.name}" of relation "{after.name}"'
+                " violates not-null constraint"
+            )
+            _ask(stage, after, where, f"{quoted(column.name)} IS NOT NULL", "23502", message)
+
+
+def _ask(
+    stage: Stage, table: Relation, where: str, expression: str, sqlstate: str, message: str
+) -> None:
+    assert table.live is not None
+    try:
+        node = parse_expression(expression)
+        text = live_text(stage, node, table)
+    except (UnparsableError, CannotTellError, NotYetKnownError):
+        return
+    names = column_names(node)
+    shown = tuple(one.live for one in table.columns if one.name in names and one.live)
+    asked = RowQuestion(
+        rule=RowRule.CHECK,
+        schema=table.live[0],
+        table=table.live[1],
+        columns=shown,
+        expression=f"({where}) IS NOT TRUE OR ({text})" if where else text,
+        sqlstate=sqlstate,
+    )
+    stage.breaks(asked, table, message)
+
+
+def check_selected(stage: Stage, table: Relation, columns: Sequence[Column], query: Node) -> None:
+    """Fail where a query brings a row whose key is there already."""
+    if table.live is None or table.gone or table.emptied or table.values:
+        return
+    source = _source(stage, query)
+    if not source:
+        return
+    given = {one.number: one for one in columns}
+    for one in stage.scene.indexes(table.oid):
+        index = one.index
+        assert index is not None
+        if not index.unique or not index.columns or not all(n in given for n in index.columns):
+            continue
+        if _taken(stage, table, columns, index, source):
+            raise stage.fail(
+                "23505", f'duplicate key value violates unique constraint "{one.name}"'
+            )
+
+
+def _source(stage: Stage, query: Node) -> str:
+    """Return the query where it gives the same now as when it is run, else ""."""
+    for message in walk(query):
+        if isinstance(message, pb.FuncCall) and stage.scene.functions_named(
+            *qualified(message.funcname)
+        ):
+            return ""
+    try:
+        stand_in = StandIn(stage)
+        sql = stand_in.query(query)
+        same = all(
+            stand_in.live_name(one) is not None
+            and one.kind in "rp"
+            and not (one.values or one.gone or one.emptied or one.doubtful)
+            for one in stand_in.read
+        )
+    except (CannotTellError, NotYetKnownError):
+        return ""
+    return sql if same else ""
+
+
+def _taken(
+    stage: Stage, table: Relation, columns: Sequence[Column], index: Index, source: str
+) -> bool:
+    names = [c for n in index.columns if (c := table.numbered(n)) is not None]
+    if table.live is None or not all(one.live for one in names):
+        return False
+    predicate = f"({index.predicate})" if index.predicate else "true"
+    if index.predicate:
+        used = column_names(parse_expression(index.predicate))
+        if not used <= {one.name for one in columns} or any(
+            c.name != c.live for c in table.columns
+        ):
+            return False
+    same = " AND ".join(
+        f"pgwatch_there.{quoted(one.live)} = {quoted(table.name)}.{quoted(one.name)}"
+        for one in names
+    )
+    schema, name = table.live
+    alias = ", ".join(quoted(one.name) for one in columns)
+    answer = stage.oracle.value(
+        f"SELECT EXISTS (SELECT FROM ({source}) AS {quoted(table.name)} ({alias}) WHERE {predicate}"  # noqa: S608 - quoted
+        f" AND EXISTS (SELECT FROM (SELECT * FROM {quoted(schema)}.{quoted(name)}"
+        f" WHERE {predicate}) AS pgwatch_there WHERE {same}))"
+    )
+    return answer is True

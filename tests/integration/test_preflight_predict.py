@@ -1,0 +1,198 @@
+"""What is predicted of a migration is what then happens, statement by statement, on every version."""
+
+import random
+from collections.abc import Iterator
+from pathlib import Path
+
+import psycopg
+import pytest
+
+from pgwatch.demo import database as roofing
+from pgwatch.demo.server import LocalServer
+from pgwatch.migration.preflight.predict import Prediction, Trouble
+from tests.conftest import create_database, drop_database
+from tests.preflight import applied, compared, predicted, psql
+from tests.random_migrations import Generator
+
+FIXTURES = Path(__file__).parent.parent / "fixtures"
+FIVE = sorted((FIXTURES / "preflight").glob("[1-5]_*.sql"))
+BASE, ROWS = FIXTURES / "preflight" / "base.sql", FIXTURES / "preflight" / "rows.sql"
+PRISMA = sorted((FIXTURES / "migrations" / "prisma").rglob("*.sql"))
+# A function that the migration calls fails inside: what functions do is not predicted.
+CALLED = ("05_performance", 109)
+
+
+@pytest.fixture
+def fresh(any_server: LocalServer) -> Iterator[str]:
+    name = create_database(any_server)
+    yield any_server.dsn(name)
+    drop_database(any_server, name)
+
+
+def exact(dsn: str, files: list[Path]) -> int:
+    """Fail for what was not predicted, or wrongly; returns how many statements failed."""
+    difference = compared(dsn, files)
+    assert difference.missed == []
+    assert difference.false == []
+    assert difference.unverifiable == []
+    return difference.failed
+
+
+@pytest.mark.parametrize("file", FIVE, ids=lambda file: file.stem)
+@pytest.mark.parametrize("state", ["empty", "base", "rows"])
+def test_prediction_is_what_happens(fresh: str, file: Path, state: str) -> None:
+    if state != "empty":
+        assert applied(fresh, [BASE]) == {}
+    if state == "rows":
+        assert applied(fresh, [ROWS]) == {}
+    failed = exact(fresh, [file])
+    assert failed > 15
+    # Now it is half there, with what failed missing.
+    assert exact(fresh, [file]) > failed - 20
+
+
+def test_demo_is_predicted_in_three_states(fresh: str) -> None:
+    assert exact(fresh, roofing.MIGRATIONS) == 173
+    with psycopg.connect(fresh, autocommit=True) as connection:
+        connection.execute("DROP SCHEMA public CASCADE")
+        connection.execute("CREATE SCHEMA public")
+    roofing.build(fresh)
+    assert exact(fresh, roofing.MIGRATIONS) == 10
+    assert exact(fresh, roofing.MIGRATIONS) == 67
+
+
+def test_clean_migrations_raise_no_false_alarm(fresh: str) -> None:
+    assert exact(fresh, PRISMA) == 0
+    again = compared(fresh, PRISMA)
+    assert (again.false, again.unverifiable) == ([], [])
+    assert all(CALLED[0] in one and f", {CALLED[1]}," in one for one in again.missed)
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_random_statements_do_as_predicted(database: str, tmp_path: Path, seed: int) -> None:
+    generator = Generator(seed + 100)
+    _try(database, generator.base(0) + generator.statements(60))
+    file = tmp_path / "random.sql"
+    statements = _mostly_working(database, generator, random.Random(seed))
+    file.write_text("".join(f"{one};\n" for one in statements))
+    difference = compared(database, [file])
+    assert (difference.missed, difference.false) == ([], [])
+
+
+def _try(dsn: str, statements: list[str]) -> None:
+    with psycopg.connect(dsn, autocommit=True, prepare_threshold=None) as connection:
+        for one in statements:
+            if one in ("BEGIN", "COMMIT", "ROLLBACK", "SAVEPOINT s"):
+                continue
+            try:
+                connection.execute(one.encode())
+            except psycopg.Error:
+                continue
+
+
+def _mostly_working(dsn: str, generator: Generator, chance: random.Random) -> list[str]:
+    """Return statements of which each could work on the database alone, and some that cannot."""
+    chosen: list[str] = []
+    with psycopg.connect(dsn, prepare_threshold=None) as connection:
+        while len(chosen) < 40:
+            one = generator.one()
+            try:
+                connection.execute(one.encode())
+                works = True
+            except psycopg.Error:
+                works = False
+            connection.rollback()
+            if works or chance.random() < 0.3:
+                chosen.append(one)
+    return chosen
+
+
+def found(dsn: str, tmp_path: Path, sql: str) -> list[Prediction]:
+    file = tmp_path / "migration.sql"
+    file.write_text(sql)
+    return list(predicted(dsn, [file]).predictions)
+
+
+def test_real_psql_agrees(database: str, tmp_path: Path) -> None:
+    file = tmp_path / "migration.sql"
+    file.write_text(
+        "ALTER TABLE t ADD COLUMN a int;\nCREATE TABLE t (a int);\nBEGIN;\nSELECT b FROM t;\n"
+        "CREATE INDEX ON t (a);\nCOMMIT;\nINSERT INTO t VALUES ('x');\n"
+    )
+    said = [(str(p.file), p.line, p.sqlstate) for p in predicted(database, [file]).predictions]
+    assert said == psql(database, [file])
+    assert [state for *_, state in said] == ["42P01", "42703", "25P02", "22P02"]
+
+
+def test_target_that_holds_makes_a_failure_harmless(database: str, tmp_path: Path) -> None:
+    with psycopg.connect(database, autocommit=True) as connection:
+        connection.execute("CREATE TABLE t (a int PRIMARY KEY, b text)")
+        connection.execute("CREATE INDEX i ON t (b)")
+    sql = (
+        "CREATE TABLE t (a int, b text);\nCREATE TABLE t (a int, c text);\nCREATE INDEX i ON t (b);\n"
+        "CREATE INDEX i ON t (a);\nALTER TABLE t ADD COLUMN b text;\nALTER TABLE t ADD COLUMN b int;\n"
+        "DROP VIEW gone;\nALTER TABLE t ADD PRIMARY KEY (a);\n"
+    )
+    told = [(p.line, p.harmless) for p in found(database, tmp_path, sql)]
+    expected = {1: True, 2: False, 3: True, 4: False, 5: True, 6: False, 7: True, 8: True}
+    assert dict(told) == expected
+
+
+def test_rows_in_the_way_are_shown_and_an_update_takes_them_out(
+    database: str, tmp_path: Path
+) -> None:
+    with psycopg.connect(database, autocommit=True) as connection:
+        connection.execute("CREATE TABLE t (id int PRIMARY KEY, price int)")
+        connection.execute("INSERT INTO t VALUES (1, 5), (2, -7)")
+    rule = "ALTER TABLE t ADD CONSTRAINT price_ok CHECK (price > 0);"
+    [only] = found(database, tmp_path, rule)
+    assert (only.trouble, only.sqlstate) == (Trouble.VIOLATING_ROWS, "23514")
+    assert only.examples == ("id 2: price = -7",)
+    assert found(database, tmp_path, f"UPDATE t SET price = 1 WHERE price < 0;\n{rule}") == []
+    assert found(database, tmp_path, f"DELETE FROM t WHERE price < 0;\n{rule}") == []
+    [left] = found(database, tmp_path, f"UPDATE t SET price = 1 WHERE price < -9;\n{rule}")
+    assert left.line == 2
+
+
+def test_function_of_the_migration_is_asked_about_rows(database: str, tmp_path: Path) -> None:
+    with psycopg.connect(database, autocommit=True) as connection:
+        connection.execute("CREATE TABLE t (id int PRIMARY KEY, email text)")
+        connection.execute("INSERT INTO t VALUES (1, 'nobody')")
+    function = (
+        "CREATE FUNCTION ok(e text) RETURNS boolean LANGUAGE plpgsql IMMUTABLE AS"
+        " $$ BEGIN RETURN e LIKE '%@%'; END $$;\n"
+    )
+    [only] = found(database, tmp_path, f"{function}ALTER TABLE t ADD CHECK (ok(email));")
+    assert (only.trouble, only.sqlstate, only.line) == (Trouble.VIOLATING_ROWS, "23514", 2)
+    longer = function.replace("RETURN e LIKE '%@%'", "IF e IS NULL THEN RETURN true; END IF; RETURN e > ''")
+    [untold] = found(database, tmp_path, f"{longer}ALTER TABLE t ADD CHECK (ok(email));")
+    assert untold.trouble is Trouble.UNVERIFIABLE
+
+
+def test_what_only_runs_can_tell_is_unverifiable(database: str, tmp_path: Path) -> None:
+    sql = (
+        "CREATE FUNCTION name() RETURNS text LANGUAGE sql AS $$ SELECT 'x'::text $$;\n"
+        "DO $$ BEGIN EXECUTE 'DROP TABLE ' || name(); END $$;\n"
+    )
+    [only] = found(database, tmp_path, sql)
+    assert (only.line, only.trouble) == (2, Trouble.UNVERIFIABLE)
+
+
+def test_on_error_stop_ends_the_file(database: str, tmp_path: Path) -> None:
+    sql = "\\set ON_ERROR_STOP on\nSELECT nope;\nSELECT nope;\n"
+    assert [p.line for p in found(database, tmp_path, sql)] == [2]
+
+
+def test_role_that_sees_no_rows_gets_unverifiable(database: str, tmp_path: Path) -> None:
+    with psycopg.connect(database, autocommit=True) as connection:
+        connection.execute("CREATE TABLE t (id int, price int)")
+        connection.execute("INSERT INTO t VALUES (1, -5)")
+        connection.execute("DROP ROLE IF EXISTS preflight_weak")
+        connection.execute("CREATE ROLE preflight_weak LOGIN PASSWORD 'weak'")
+    weak = database.replace("postgres:postgres@", "preflight_weak:weak@")
+    [only] = found(weak, tmp_path, "ALTER TABLE t ADD CHECK (price > 0);")
+    assert (only.trouble, only.sqlstate) == (Trouble.UNVERIFIABLE, "")
+    assert "permission denied" in only.reason
+    with psycopg.connect(database, autocommit=True) as connection:
+        connection.execute("DROP OWNED BY preflight_weak")
+        connection.execute("DROP ROLE preflight_weak")
