@@ -8,7 +8,6 @@ import threading
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from email.message import EmailMessage
 from email.parser import BytesParser
 from email.policy import default
@@ -35,7 +34,6 @@ class Request:
     path: str
     headers: Mapping[str, str]
     json: Any
-    arrived: datetime = field(default_factory=lambda: datetime.now(UTC))
     at: float  # Unix time of its arrival
     answer: Answer  # it gets, if it waits for it
 

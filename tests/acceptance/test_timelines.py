@@ -1,0 +1,80 @@
+"""Alertmanager's acceptance scenarios: on a virtual clock, to a running pgwatch, to a real Alertmanager."""
+
+from contextlib import ExitStack
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from pgwatch.cli.main import main
+from pgwatch.notify.routetest import RouteTest, failures
+from tests.daemon_process import DaemonProcess, until
+from tests.integration.test_alertmanager_peer import alertmanager
+from tests.playing import (
+    FOLDER,
+    Server,
+    configuration,
+    played,
+    side_by_side,
+    timelines,
+)
+from tests.receivers import HttpReceiver
+
+SCENARIOS = timelines("alertmanager.yml")
+# A machine may be busy; what the exact times are is seen on the virtual clock.
+BUSY = timedelta(milliseconds=700)
+# Debian's Alertmanager, 0.25, crashes at the null that stands for a rule.
+NEWER = frozenset({"empty inhibition rule"})
+NO_TARGETS = [{"name": "db", "dsn": "postgresql://nobody@127.0.0.1:9/nothing"}]
+
+
+@pytest.mark.parametrize("name", SCENARIOS)
+def test_on_a_virtual_clock(name: str) -> None:
+    assert failures(SCENARIOS[name]) == ()
+
+
+def test_as_a_command(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["route", "test", str(FOLDER / "alertmanager.yml")]) == 0
+    assert f"{len(SCENARIOS)} passed, 0 failed" in capsys.readouterr().out
+
+
+def daemon(folder: Path, config: str) -> DaemonProcess:
+    folder.mkdir()
+    (folder / "am.yml").write_text(config, encoding="utf-8")
+    return DaemonProcess(
+        folder, targets=NO_TARGETS, rules={"builtin": False}, alertmanager_config="am.yml"
+    )
+
+
+def test_to_a_running_pgwatch(tmp_path: Path) -> None:
+    parts = side_by_side(SCENARIOS.values())
+    with ExitStack() as stack:
+        servers: list[tuple[Server, list[RouteTest], HttpReceiver]] = []
+        started = []
+        for number, part in enumerate(parts):
+            hook = stack.enter_context(HttpReceiver())
+            config = configuration([test.routing for test in part], hook.url)
+            one = daemon(tmp_path / str(number), config).start(ready=False)
+            started.append(stack.enter_context(one))
+            server = Server(url=one.url, config=one.folder / "am.yml")
+            servers.append((server, part, hook))
+        for one in started:
+            until(one._answers, "the daemon answers", seconds=60, log=one)
+            until(lambda one=one: one.get("/api/v2/status").ok, "the API answers", log=one)  # type: ignore[misc]
+        found = played(servers, BUSY)
+    assert found == {name: [] for name in SCENARIOS}
+
+
+@pytest.mark.peer
+def test_to_a_real_alertmanager(tmp_path: Path) -> None:
+    scenarios = [one for name, one in SCENARIOS.items() if name not in NEWER]
+    with ExitStack() as stack:
+        servers = []
+        for number, part in enumerate(side_by_side(scenarios)):
+            hook = stack.enter_context(HttpReceiver())
+            config = tmp_path / f"{number}.yml"
+            config.write_text(configuration([one.routing for one in part], hook.url), "utf-8")
+            url = stack.enter_context(alertmanager(config, tmp_path / str(number)))
+            servers.append((Server(url=url, config=config), part, hook))
+        found = played(servers, BUSY)
+    assert found == {one.name: [] for one in scenarios}
