@@ -7,15 +7,16 @@ from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 
-from pgwatch.check.extra import BY_NAME, Visit
+from pgwatch.check.extra import Visit, result, without_accepted
+from pgwatch.check.session import in_session
 from pgwatch.check.verdict import CheckResult, Finding, Verdict
 from pgwatch.errors import InputError, Problem
 from pgwatch.probes.backup.collection import Chosen, choose, is_one
 from pgwatch.probes.backup.inspect import inspect
 from pgwatch.probes.backup.inspection import Inspection
-from pgwatch.rules.accepted import Accepted, accepted_by
-from pgwatch.targets.connect import ConnectError, open_session
-from pgwatch.targets.session import RefusedError, SessionBrokenError, SilentServerError
+from pgwatch.rules.accepted import Accepted
+from pgwatch.targets.session import Session
+from pgwatch.targets.target import ServerInfo
 from pgwatch.units import format_duration
 
 NAME = "backup"
@@ -68,11 +69,7 @@ class BackupChecks:
 
     places: Sequence[BackupPlace]
     accepted: Sequence[Accepted] = ()
-
-    @property
-    def names(self) -> tuple[str, ...]:
-        """Its one check."""
-        return (NAME,)
+    names: tuple[str, ...] = (NAME,)
 
     async def run(self, visit: Visit) -> list[CheckResult]:
         """Return the check; reading is done in threads, and ends with the run's time."""
@@ -84,43 +81,31 @@ class BackupChecks:
         if not told:
             told = [_Told(untold=(NONE,), cures=(CURE,))]
         findings = [_finding(one, problem) for one in told for problem in one.problems]
-        counted = tuple(
-            one for one in findings if not accepted_by(self.accepted, NAME, one.labels, visit.now)
-        )
+        counted, waived = without_accepted(NAME, findings, self.accepted, visit.now)
         notes = [text for one in told for text in (*one.untold, one.note) if text]
-        if waived := len(findings) - len(counted):
-            notes.append(f"{waived} accepted and not counted")
         verdict = Verdict.UNKNOWN if any(one.untold for one in told) else Verdict.PASS
-        spec = BY_NAME[NAME]
         return [
-            CheckResult(
-                name=NAME,
-                target=visit.target.name,
-                database=visit.database,
-                phase=spec.phase,
-                severity=spec.severity,
-                verdict=Verdict.FAIL if counted else verdict,
-                reason="; ".join(notes),
+            result(
+                NAME,
+                visit,
+                Verdict.FAIL if counted else verdict,
+                reason="; ".join((*notes, *waived)),
                 cure="\n".join(dict.fromkeys(cure for one in told for cure in one.cures)),
                 findings=counted,
-                duration_seconds=time.perf_counter() - started,
+                elapsed=time.perf_counter() - started,
             )
         ]
 
 
 async def _system_identifier(visit: Visit) -> int | None:
     """Return the cluster's identifier, None where we may not ask."""
-    try:
-        session, _ = await open_session(visit.target, visit.database, prepare=False)
-    except ConnectError:
-        return None
-    try:
+
+    async def asked(session: Session, _: ServerInfo) -> int:
         answer = await session.run(_SQL, limit=timedelta(seconds=5))
         return int(answer.rows[0][0])
-    except (RefusedError, SessionBrokenError, SilentServerError):
-        return None
-    finally:
-        await session.close()
+
+    found = await in_session(visit.target, visit.database, asked)
+    return None if isinstance(found, str) else found
 
 
 def _look(place: BackupPlace, visit: Visit, cluster: int | None, until: float) -> _Told:

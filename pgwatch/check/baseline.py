@@ -1,30 +1,29 @@
 """The gate's checks beside a baseline, and its benchmarks, on each watched database of a target."""
 
 import time
-from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING
 
 from pgwatch.baseline.benchmarks import judge_benchmarks
 from pgwatch.baseline.compare import compare, earlier
 from pgwatch.baseline.compared import Compared, Limits, unknown
 from pgwatch.check.comparison import result_of
 from pgwatch.check.extra import Visit
+from pgwatch.check.session import in_session
 from pgwatch.check.verdict import CheckResult
 from pgwatch.collect.poll import Polled
 from pgwatch.queries.query import Query
 from pgwatch.rules.accepted import Accepted
-from pgwatch.targets.connect import ConnectError, open_session
 from pgwatch.targets.server_info import Asked
-from pgwatch.targets.session import RefusedError, Session, SessionBrokenError, SilentServerError
+from pgwatch.targets.session import Session
 from pgwatch.targets.target import ServerInfo, Target
 
 if TYPE_CHECKING:
     from pgwatch.baseline.announced import Announced
     from pgwatch.baseline.model import Baseline, Snapshot, Timed, Timing
 
-_T = TypeVar("_T")
-_BROKEN = (RefusedError, SessionBrokenError, SilentServerError)
+_FAILING = "the database could not be read"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -110,7 +109,10 @@ class BenchmarkChecks:
                 done.append(await time_benchmark(session, info, query))
             return done
 
-        answer = await _in_session(visit.target, database, queries, timed)
+        # Not prepared: a benchmark is planned each time, as an application's statement mostly is.
+        answer = await in_session(
+            visit.target, database, timed, asked=_asked(queries), failing=_FAILING
+        )
         if isinstance(answer, str):
             return unknown(answer)
         return judge_benchmarks(answer, self._before(visit, database), self.limits)
@@ -135,29 +137,13 @@ async def take(target: Target, database: str, benchmarks: Sequence[Query] = ()) 
     async def captured(session: Session, info: ServerInfo) -> "Snapshot":
         return await capture(session, info, target=target.name, benchmarks=benchmarks)
 
-    return await _in_session(target, database, benchmarks, captured)
+    return await in_session(target, database, captured, asked=_asked(benchmarks), failing=_FAILING)
 
 
-async def _in_session(
-    target: Target,
-    database: str,
-    queries: Sequence[Query],
-    work: Callable[[Session, ServerInfo], Awaitable[_T]],
-) -> _T | str:
+def _asked(queries: Sequence[Query]) -> Asked:
     relations = frozenset(name for query in queries for name in query.requires.relations)
     settings = frozenset(name for query in queries for name in query.requires.settings)
-    asked = Asked(relations=relations, settings=settings)
-    try:
-        # Not prepared: a benchmark is planned each time, as an application's statement mostly is.
-        session, info = await open_session(target, database, asked=asked, prepare=False)
-    except ConnectError as error:
-        return f"no session: {error}"
-    try:
-        return await work(session, info)
-    except _BROKEN as error:
-        return f"the database could not be read: {error}"
-    finally:
-        await session.close()
+    return Asked(relations=relations, settings=settings)
 
 
 def _out_of_reach(polled: Polled) -> str:

@@ -8,8 +8,9 @@ from datetime import datetime, timedelta
 from fnmatch import fnmatchcase
 from typing import Protocol
 
-from pgwatch.check.verdict import CheckResult, Verdict
+from pgwatch.check.verdict import CheckResult, Finding, Verdict
 from pgwatch.collect.poll import Polled
+from pgwatch.rules.accepted import Accepted, accepted_by
 from pgwatch.rules.rule import Phase, Severity
 from pgwatch.targets.target import Target
 from pgwatch.units import format_duration
@@ -108,19 +109,43 @@ def untold(
 ) -> list[CheckResult]:
     """Return `unknown` for each of `names`, for one reason."""
     return [
-        CheckResult(
-            name=name,
-            target=visit.target.name,
-            database=visit.database,
-            phase=BY_NAME[name].phase,
-            severity=BY_NAME[name].severity,
-            verdict=Verdict.UNKNOWN,
-            reason=reason,
-            cure=cure,
-            duration_seconds=elapsed,
-        )
+        result(name, visit, Verdict.UNKNOWN, reason=reason, cure=cure, elapsed=elapsed)
         for name in names
     ]
+
+
+def result(
+    name: str,
+    visit: Visit,
+    verdict: Verdict,
+    *,
+    elapsed: float,
+    reason: str = "",
+    cure: str = "",
+    findings: Sequence[Finding] = (),
+) -> CheckResult:
+    """Return what the check `name` of EXTRA_SPECS says of the visited database."""
+    return CheckResult(
+        name=name,
+        target=visit.target.name,
+        database=visit.database,
+        phase=BY_NAME[name].phase,
+        severity=BY_NAME[name].severity,
+        verdict=verdict,
+        reason=reason,
+        cure=cure,
+        findings=findings,
+        duration_seconds=elapsed,
+    )
+
+
+def without_accepted(
+    name: str, findings: Sequence[Finding], accepted: Sequence[Accepted], now: datetime
+) -> tuple[tuple[Finding, ...], tuple[str, ...]]:
+    """Return those of `findings` that count, and the note about those that somebody accepted, if any."""
+    counted = tuple(one for one in findings if not accepted_by(accepted, name, one.labels, now))
+    waived = len(findings) - len(counted)
+    return counted, (f"{waived} accepted and not counted",) if waived else ()
 
 
 def chosen(

@@ -3,16 +3,16 @@
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
 from typing import TYPE_CHECKING
 
-from pgwatch.check.extra import BY_NAME, Visit, untold
+from pgwatch.check.extra import Visit, result, untold, without_accepted
 from pgwatch.check.place import place_labels, shown
+from pgwatch.check.session import in_session
 from pgwatch.check.verdict import CheckResult, Finding, Verdict
 from pgwatch.migration.compare import Fault
-from pgwatch.rules.accepted import Accepted, accepted_by
-from pgwatch.targets.connect import ConnectError, open_session
-from pgwatch.targets.session import RefusedError, SessionBrokenError, SilentServerError
+from pgwatch.rules.accepted import Accepted
+from pgwatch.targets.session import Session
+from pgwatch.targets.target import ServerInfo
 
 if TYPE_CHECKING:
     from pgwatch.migration.liveness.findings import Dead
@@ -43,18 +43,18 @@ class LivenessCheck:
         elapsed = time.perf_counter() - started
         if isinstance(found, str):
             return untold(self.names, visit, found, elapsed=elapsed)
-        verdict, reason, findings = _verdict(found, self.accepted, visit.now)
+        findings = [_finding(one) for one in found.dead]
+        counted, waived = without_accepted(LIVENESS, findings, self.accepted, visit.now)
+        unclear = sum(one.labels["problem"] == Fault.UNVERIFIABLE for one in counted)
+        notes = (f"{unclear} could not be told",) if unclear else ()
         return [
-            CheckResult(
-                name=LIVENESS,
-                target=visit.target.name,
-                database=visit.database,
-                phase=BY_NAME[LIVENESS].phase,
-                severity=BY_NAME[LIVENESS].severity,
-                verdict=verdict,
-                reason=reason,
-                findings=findings,
-                duration_seconds=elapsed,
+            result(
+                LIVENESS,
+                visit,
+                _verdict(counted),
+                reason="; ".join((*notes, *waived, *found.notes)),
+                findings=counted,
+                elapsed=elapsed,
             )
         ]
 
@@ -62,35 +62,29 @@ class LivenessCheck:
         from pgwatch.migration.liveness.judge import judge_liveness  # noqa: PLC0415 - brings the SQL grammar
         from pgwatch.migration.parse import UnparsableError  # noqa: PLC0415 - brings the SQL grammar
 
-        try:
-            session, _ = await open_session(visit.target, visit.database)
-        except ConnectError as error:
-            return f"no session: {error}"
-        try:
-            if session.pooled:
-                return _POOLED
-            found = await judge_liveness(session, self.declarations)
-        except (RefusedError, SessionBrokenError, SilentServerError, UnparsableError) as error:
-            return f"the catalogue could not be read: {error}"
-        finally:
-            await session.close()
-        return await self._probed(visit, found) if self.probe else found
+        async def judged(session: Session, _: ServerInfo) -> "Liveness | str":
+            return _POOLED if session.pooled else await judge_liveness(session, self.declarations)
+
+        found = await in_session(
+            visit.target, visit.database, judged, prepare=True, unreadable=(UnparsableError,)
+        )
+        if isinstance(found, str) or not self.probe:
+            return found
+        return await self._probed(visit, found)
 
     async def _probed(self, visit: Visit, found: "Liveness") -> "Liveness | str":
         """Add what writing shows to `found`, on a connection of its own, which ends with it."""
-        from pgwatch.migration.liveness.probe import probe_writes  # noqa: PLC0415 - brings the SQL grammar
+        from pgwatch.migration.liveness import probe  # noqa: PLC0415 - brings the SQL grammar
+
+        async def written(session: Session, _: ServerInfo) -> "probe.Writes":
+            return await probe.probe_writes(session, self.declarations)
 
         visit.say("writing a row to each table, and rolling back")
-        try:
-            session, _ = await open_session(visit.target, visit.database)
-        except ConnectError as error:
-            return f"no session to write on: {error}"
-        try:
-            writes = await probe_writes(session, self.declarations)
-        except (RefusedError, SessionBrokenError, SilentServerError) as error:
-            return f"writing could not be tried: {error}"
-        finally:
-            await session.close()
+        writes = await in_session(
+            visit.target, visit.database, written, failing="writing could not be tried"
+        )
+        if isinstance(writes, str):
+            return writes
         told = {(one.key.schema, one.key.table, one.sqlstate) for one in found.dead}
         fresh = [d for d in writes.dead if (d.key.schema, d.key.name, d.sqlstate) not in told]
         notes = [f"wrote to {writes.tables} tables and rolled back; sequences went on"]
@@ -101,22 +95,12 @@ class LivenessCheck:
         return replace(found, dead=(*found.dead, *fresh), notes=(*found.notes, *notes))
 
 
-def _verdict(
-    found: "Liveness", accepted: Sequence[Accepted], now: datetime
-) -> tuple[Verdict, str, tuple[Finding, ...]]:
+def _verdict(findings: Sequence[Finding]) -> Verdict:
     """Return `fail` for what is dead, else `unknown` for what could not be told: never a pass."""
-    findings = [_finding(one) for one in found.dead]
-    counted = tuple(f for f in findings if not accepted_by(accepted, LIVENESS, f.labels, now))
-    faults = {finding.labels["problem"] for finding in counted}
-    notes = []
-    if unclear := sum(f.labels["problem"] == Fault.UNVERIFIABLE for f in counted):
-        notes.append(f"{unclear} could not be told")
-    if len(findings) > len(counted):
-        notes.append(f"{len(findings) - len(counted)} accepted and not counted")
-    verdict = Verdict.PASS
-    if faults:
-        verdict = Verdict.UNKNOWN if faults == {Fault.UNVERIFIABLE} else Verdict.FAIL
-    return verdict, "; ".join([*notes, *found.notes]), counted
+    faults = {finding.labels["problem"] for finding in findings}
+    if not faults:
+        return Verdict.PASS
+    return Verdict.UNKNOWN if faults == {Fault.UNVERIFIABLE} else Verdict.FAIL
 
 
 def _finding(dead: "Dead") -> Finding:

@@ -6,12 +6,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pgwatch.check.extra import BY_NAME, Visit, untold
+from pgwatch.check.extra import Visit, result, untold, without_accepted
 from pgwatch.check.place import shown
+from pgwatch.check.session import in_session
 from pgwatch.check.verdict import CheckResult, Finding, Verdict
-from pgwatch.rules.accepted import Accepted, accepted_by
-from pgwatch.targets.connect import ConnectError, open_session
-from pgwatch.targets.session import RefusedError, SessionBrokenError, SilentServerError
+from pgwatch.rules.accepted import Accepted
+from pgwatch.targets.session import Session
+from pgwatch.targets.target import ServerInfo
 
 if TYPE_CHECKING:
     from pgwatch.migration.preflight.predict import Prediction, Preflight
@@ -27,11 +28,7 @@ class PreflightChecks:
 
     paths: Sequence[Path]
     accepted: Sequence[Accepted] = ()
-
-    @property
-    def names(self) -> tuple[str, ...]:
-        """Its one check."""
-        return (NAME,)
+    names: tuple[str, ...] = (NAME,)
 
     async def run(self, visit: Visit) -> list[CheckResult]:
         """Return the check; what kept us from looking is the reason why it is unknown."""
@@ -41,57 +38,35 @@ class PreflightChecks:
         if isinstance(found, str):
             return untold(self.names, visit, found, elapsed=elapsed)
         findings = [_finding(one) for one in found.predictions]
-        counted = tuple(
-            one for one in findings if not accepted_by(self.accepted, NAME, one.labels, visit.now)
-        )
-        verdict, reason = _verdict(counted, accepted=len(findings) - len(counted))
-        spec = BY_NAME[NAME]
-        return [
-            CheckResult(
-                name=NAME,
-                target=visit.target.name,
-                database=visit.database,
-                phase=spec.phase,
-                severity=spec.severity,
-                verdict=verdict,
-                reason=reason,
-                findings=counted,
-                duration_seconds=elapsed,
-            )
-        ]
+        counted, waived = without_accepted(NAME, findings, self.accepted, visit.now)
+        verdict, notes = _verdict(counted)
+        reason = "; ".join((*notes, *waived))
+        return [result(NAME, visit, verdict, reason=reason, findings=counted, elapsed=elapsed)]
 
     async def _look(self, visit: Visit) -> "Preflight | str":
         from pgwatch.migration.preflight.predict import preflight  # noqa: PLC0415 - brings the grammar
 
-        visit.say("trying the migrations' statements")
-        try:
-            session, _ = await open_session(visit.target, visit.database, prepare=False)
-        except ConnectError as error:
-            return f"no session: {error}"
-        try:
+        async def tried(session: Session, _: ServerInfo) -> "Preflight":
             return await preflight(session, self.paths)
-        except (RefusedError, SessionBrokenError, SilentServerError) as error:
-            return f"the catalogue could not be read: {error}"
-        finally:
-            await session.close()
+
+        visit.say("trying the migrations' statements")
+        return await in_session(visit.target, visit.database, tried)
 
 
-def _verdict(findings: Sequence[Finding], *, accepted: int) -> tuple[Verdict, str]:
+def _verdict(findings: Sequence[Finding]) -> tuple[Verdict, list[str]]:
     """Return `fail` for a statement that will fail, `warn` where all that will have their way already."""
     untold_count = sum(one.labels["problem"] == _UNTOLD for one in findings)
     harmless = sum(one.labels.get("harmless") == "true" for one in findings)
     notes = [f"{harmless} will fail although what they want is there already"] if harmless else []
     if untold_count:
         notes.append(f"{untold_count} could not be told")
-    if accepted:
-        notes.append(f"{accepted} accepted and not counted")
     if len(findings) > untold_count + harmless:
         verdict = Verdict.FAIL
     elif untold_count:
         verdict = Verdict.UNKNOWN
     else:
         verdict = Verdict.WARN if harmless else Verdict.PASS
-    return verdict, "; ".join(notes)
+    return verdict, notes
 
 
 def _finding(one: "Prediction") -> Finding:

@@ -8,13 +8,13 @@ from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, assert_never
 
-from pgwatch.check.extra import BY_NAME, Visit
+from pgwatch.check.extra import Visit, result, untold, without_accepted
 from pgwatch.check.place import place_labels, quoted
+from pgwatch.check.session import in_session
 from pgwatch.check.verdict import CheckResult, Finding, Verdict
-from pgwatch.rules.accepted import Accepted, accepted_by
-from pgwatch.targets.connect import ConnectError, open_session
-from pgwatch.targets.session import RefusedError, Session, SessionBrokenError, SilentServerError
-from pgwatch.targets.target import HostSource, Target
+from pgwatch.rules.accepted import Accepted
+from pgwatch.targets.session import RefusedError, Session
+from pgwatch.targets.target import HostSource, ServerInfo, Target
 
 if TYPE_CHECKING:
     from pgwatch.migration.preflight.readiness import FreeDisk, Obstacle, Readiness
@@ -31,67 +31,40 @@ class ReadinessChecks:
     statements: "Sequence[Statement]"
     paths: Sequence[Path]
     accepted: Sequence[Accepted] = ()
-
-    @property
-    def names(self) -> tuple[str, ...]:
-        """Its one check."""
-        return (NAME,)
+    names: tuple[str, ...] = (NAME,)
 
     async def run(self, visit: Visit) -> list[CheckResult]:
         """Return the check; what kept us from looking is the reason why it is unknown."""
         started = time.perf_counter()
         found = await self._look(visit)
-        verdict, reason, cure = Verdict.UNKNOWN, "", ""
-        findings: tuple[Finding, ...] = ()
+        elapsed = time.perf_counter() - started
         if isinstance(found, str):
-            reason = found
-        else:
-            verdict, reason, cure, findings = self._judged(found, visit)
-        spec = BY_NAME[NAME]
+            return untold(self.names, visit, found, elapsed=elapsed)
+        findings = [_finding(one) for one in found.obstacles if one.known]
+        counted, waived = without_accepted(NAME, findings, self.accepted, visit.now)
+        unclear = [one for one in found.obstacles if not one.known]
+        notes = [one.message for one in unclear]
+        verdict = Verdict.UNKNOWN if unclear else Verdict.PASS
         return [
-            CheckResult(
-                name=NAME,
-                target=visit.target.name,
-                database=visit.database,
-                phase=spec.phase,
-                severity=spec.severity,
-                verdict=verdict,
-                reason=reason,
-                cure=cure,
-                findings=findings,
-                duration_seconds=time.perf_counter() - started,
+            result(
+                NAME,
+                visit,
+                Verdict.FAIL if counted else verdict,
+                reason="; ".join((*notes, *found.notes, *waived)),
+                cure="\n".join(dict.fromkeys(one.cure for one in unclear if one.cure)),
+                findings=counted,
+                elapsed=elapsed,
             )
         ]
 
     async def _look(self, visit: Visit) -> "Readiness | str":
         from pgwatch.migration.preflight.readiness import readiness  # noqa: PLC0415 - the grammar
 
-        try:
-            session, info = await open_session(visit.target, visit.database, prepare=False)
-        except ConnectError as error:
-            return f"no session: {error}"
-        try:
+        async def looked(session: Session, info: ServerInfo) -> "Readiness":
             disk = await free_disk(session, visit.target, role=info.user)
             return await readiness(session, info, self.statements, self.paths, disk)
-        except (RefusedError, SessionBrokenError, SilentServerError) as error:
-            return f"the catalogue could not be read: {error}"
-        finally:
-            await session.close()
 
-    def _judged(
-        self, found: "Readiness", visit: Visit
-    ) -> tuple[Verdict, str, str, tuple[Finding, ...]]:
-        findings = [_finding(one) for one in found.obstacles if one.known]
-        counted = tuple(
-            one for one in findings if not accepted_by(self.accepted, NAME, one.labels, visit.now)
-        )
-        untold = [one for one in found.obstacles if not one.known]
-        notes = [one.message for one in untold] + list(found.notes)
-        if waived := len(findings) - len(counted):
-            notes.append(f"{waived} accepted and not counted")
-        verdict = Verdict.UNKNOWN if untold else Verdict.PASS
-        cure = "\n".join(dict.fromkeys(one.cure for one in untold if one.cure))
-        return Verdict.FAIL if counted else verdict, "; ".join(notes), cure, counted
+        return await in_session(visit.target, visit.database, looked)
 
 
 def _finding(obstacle: "Obstacle") -> Finding:

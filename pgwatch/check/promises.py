@@ -4,22 +4,23 @@ import json
 import time
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import timedelta
 from fnmatch import fnmatchcase
 from pathlib import Path
 
-from pgwatch.check.extra import BY_NAME, Visit, untold
+from pgwatch.check.extra import Visit, result, untold, without_accepted
 from pgwatch.check.place import shown
 from pgwatch.check.runbook import Promise, Runbook, read_runbook
+from pgwatch.check.session import in_session
 from pgwatch.check.shell import Used
 from pgwatch.check.verdict import CheckResult, Finding, Verdict
 from pgwatch.errors import InputError, Problem
 from pgwatch.files import unreadable
 from pgwatch.migration.mentioned import Mention, Named
 from pgwatch.migration.objects import RELATIONS, Declarations, Kind
-from pgwatch.rules.accepted import Accepted, accepted_by
-from pgwatch.targets.connect import ConnectError, open_session
-from pgwatch.targets.session import RefusedError, SessionBrokenError, SilentServerError
+from pgwatch.rules.accepted import Accepted
+from pgwatch.targets.session import Session
+from pgwatch.targets.target import ServerInfo
 
 PROMISES = "documentation_promises"
 
@@ -51,24 +52,17 @@ class PromiseCheck:
         if isinstance(live, str):
             return untold(self.names, visit, live, elapsed=elapsed)
         findings = _missing(self.runbook, live | self.declared)
-        counted = tuple(f for f in findings if not self._is_accepted(f, visit.now))
-        spec = BY_NAME[PROMISES]
+        counted, waived = without_accepted(PROMISES, findings, self.accepted, visit.now)
         return [
-            CheckResult(
-                name=PROMISES,
-                target=visit.target.name,
-                database=visit.database,
-                phase=spec.phase,
-                severity=spec.severity,
-                verdict=Verdict.WARN if counted else Verdict.PASS,
-                reason="; ".join(_notes(self.runbook, len(findings) - len(counted))),
+            result(
+                PROMISES,
+                visit,
+                Verdict.WARN if counted else Verdict.PASS,
+                reason="; ".join((*waived, *_notes(self.runbook))),
                 findings=counted,
-                duration_seconds=elapsed,
+                elapsed=elapsed,
             )
         ]
-
-    def _is_accepted(self, finding: Finding, now: datetime) -> bool:
-        return accepted_by(self.accepted, PROMISES, finding.labels, now) is not None
 
 
 def load_runbook(path: Path) -> Runbook:
@@ -96,17 +90,12 @@ async def _live(visit: Visit, promises: Iterable[Promise]) -> frozenset[Mention]
     names = sorted({promise.mention.name for promise in promises})
     if not names:
         return frozenset()
-    try:
-        session, _ = await open_session(visit.target, visit.database)
-    except ConnectError as error:
-        return f"no session: {error}"
-    try:
+
+    async def found(session: Session, _: ServerInfo) -> frozenset[Mention]:
         answer = await session.run(_SQL.replace(":names", _array(names)), limit=_LIMIT)
-    except (RefusedError, SessionBrokenError, SilentServerError) as error:
-        return f"the catalogue could not be read: {error}"
-    finally:
-        await session.close()
-    return frozenset(Mention(Named(kind), name, schema) for kind, schema, name in answer.rows)
+        return frozenset(Mention(Named(kind), name, schema) for kind, schema, name in answer.rows)
+
+    return await in_session(visit.target, visit.database, found)
 
 
 def _array(names: Iterable[str]) -> str:
@@ -206,9 +195,7 @@ def _scripts(package: Path) -> Collection[str]:
     return scripts if isinstance(scripts, dict) else ()
 
 
-def _notes(runbook: Runbook, accepted: int) -> Iterator[str]:
-    if accepted:
-        yield f"{accepted} accepted and not counted"
+def _notes(runbook: Runbook) -> Iterator[str]:
     if runbook.unread:
         lines = ", ".join(map(str, runbook.unread[:_MORE]))
         more = ", …" if len(runbook.unread) > _MORE else ""
