@@ -3,9 +3,9 @@
 import asyncio
 
 from pgwatch.config.choose import choose_inputs
-from pgwatch.gate import check_plan
+from pgwatch.gate.options import GateOptions
+from pgwatch.gate.plan import check_plan
 from pgwatch.queries.query import Runnable, plan
-from pgwatch.rooms import GateOptions
 from pgwatch.targets.connect import open_session
 from pgwatch.targets.server_info import Asked
 

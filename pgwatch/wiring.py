@@ -1,4 +1,4 @@
-"""Settings → objects, for whoever assembles: the daemon here, the gate in `pgwatch.gate`."""
+"""Settings → objects, for whoever assembles: the daemon here, the gate in `pgwatch.gate.plan`."""
 
 import re
 import socket

@@ -23,8 +23,8 @@ from pgwatch.cli.options import CommandParser
 from pgwatch.cli.settings import settings_inputs
 from pgwatch.config.choose import Inputs
 from pgwatch.errors import InputError, Problem
-from pgwatch.gate import check_plan
-from pgwatch.rooms import GateOptions, announced_by, baseline_limits, benchmarks_of
+from pgwatch.gate.options import GateOptions, announced_by, baseline_limits, benchmarks_of
+from pgwatch.gate.plan import check_plan
 
 LOG_LEVEL = "error"  # what degrades a run is said by the command
 EXIT_CRASHED = EXIT_UNMEASURED  # never 1: that is the comparison's no

@@ -24,8 +24,9 @@ from pgwatch.cli.check_report import (
 from pgwatch.cli.inputs import add_target_options, duration_option, read_inputs
 from pgwatch.cli.settings import settings_inputs
 from pgwatch.errors import InputError, Problem
-from pgwatch.gate import Chosen, check_plan, checks_of
-from pgwatch.rooms import DEFAULT_PHASES, GateOptions
+from pgwatch.gate.choose import Chosen, checks_of
+from pgwatch.gate.options import DEFAULT_PHASES, GateOptions
+from pgwatch.gate.plan import check_plan
 from pgwatch.rules.rule import Phase
 
 LOG_LEVEL = "error"  # what degrades a run stands in its report

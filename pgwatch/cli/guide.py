@@ -14,9 +14,14 @@ from pgwatch.check.verdict import EXIT_NO, EXIT_PASS, EXIT_UNMEASURED, Report
 from pgwatch.cli.check import measure
 from pgwatch.cli.inputs import add_target_options, duration_option, read_inputs
 from pgwatch.config.choose import Inputs
-from pgwatch.gate import check_plan
+from pgwatch.gate.options import (
+    GateOptions,
+    declarations_of,
+    migration_files,
+    migration_patterns,
+)
+from pgwatch.gate.plan import check_plan
 from pgwatch.migration.objects import Key
-from pgwatch.rooms import GateOptions, declarations_of, migration_files, migration_patterns
 from pgwatch.rules.rule import Phase
 from pgwatch.targets.target import Target
 
@@ -69,7 +74,7 @@ def run(arguments: argparse.Namespace) -> int:
     )
     plan = check_plan(inputs, options)
     named = bool(migration_patterns(inputs, options.migrations))
-    files = migration_files(inputs, options) if named else ()
+    files = migration_files(inputs, options.migrations) if named else ()
     declared = _made(inputs, options) if named else ()
     report = asyncio.run(measure(plan))
     guides = [
@@ -86,7 +91,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 def _made(inputs: Inputs, options: GateOptions) -> tuple[Key, ...]:
     """Return the objects that the migrations make."""
-    objects = declarations_of(inputs, options).objects
+    objects = declarations_of(inputs, options.migrations).objects
     return tuple(one.key for one in objects if one.created and not one.gone)
 
 
