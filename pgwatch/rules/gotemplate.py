@@ -6,14 +6,15 @@ Source: Prometheus 3 `template/template.go`.
 import re
 from collections.abc import Callable, Mapping, Sequence
 from contextvars import ContextVar
+from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import urlsplit
 
 import gotpl
-from gotime.go import Time
 from gotpl.runtime.gofmt import sprintf
 
-from pgwatch.rules.functions import FUNCTIONS, humanize_timestamp, to_number
+from pgwatch.rules.functions import FUNCTIONS, to_number
+from pgwatch.rules.gotime import METHODS, GoTime
 from pgwatch.rules.template import Query, Surroundings, TemplateError
 from pgwatch.samples.labels import Labels
 
@@ -25,31 +26,12 @@ _BUDGET = gotpl.ExecutionBudget(
     max_output_chars=65_536, max_iterations=10_000, max_template_depth=50, max_function_calls=1_000
 )
 # Go's own functions (text/template).
-_BUILTINS = frozenset(
+BUILTINS = frozenset(
     {"and", "call", "eq", "ge", "gt", "html", "index", "js", "le", "len", "lt", "ne", "not", "or"}
 ) | {"print", "println", "slice", "urlquery"}
 
 
 _WIDE = re.compile(r"%[-+# 0]*(?:\d{4,}|\*|\d*\.(?:\d{4,}|\*))")
-
-
-class _Time(str):
-    """A time that prints as Go's and has the two methods that templates use."""
-
-    __slots__ = ("_seconds",)
-
-    def __new__(cls, seconds: float) -> "_Time":
-        return super().__new__(cls, humanize_timestamp(seconds))
-
-    def __init__(self, seconds: float) -> None:
-        self._seconds = seconds
-
-    def Format(self, layout: str) -> str:  # noqa: N802 (Go's name)
-        nanoseconds = int(self._seconds % 1 * 1e9)
-        return str(Time.from_unix(self.Unix(), nanoseconds).utc().format(layout))
-
-    def Unix(self) -> int:  # noqa: N802 (Go's name)
-        return int(self._seconds // 1)
 
 
 def _refuse(_: str) -> Sequence[tuple[Labels, float]]:
@@ -71,7 +53,7 @@ def _render(context: gotpl.RenderContext, name: str, data: object) -> str:
     return context.render_template(name, data)
 
 
-def _printf(layout: str, *values: object) -> str:
+def printf(layout: str, *values: object) -> str:
     """Format as Go's Sprintf, but without the widths that would take gigabytes."""
     if _WIDE.search(layout):
         raise ValueError("printf: a width or precision may have 3 digits at most, and no *")
@@ -87,17 +69,17 @@ _FUNCTIONS: dict[str, Callable[..., object]] = {
     **FUNCTIONS,
     "externalURL": lambda: _surroundings.get().external_url,
     "pathPrefix": lambda: urlsplit(_surroundings.get().external_url).path,
-    "printf": _printf,
+    "printf": printf,
     "query": _query_result,
     "tmpl": gotpl.ContextFunction(sync=_render, capabilities=frozenset({"render"})),
-    "toTime": lambda value: _Time(to_number(value)),
+    "toTime": lambda value: GoTime(datetime.fromtimestamp(to_number(value), UTC)),
 }
 _ENVIRONMENT = gotpl.Environment(
     functions=_FUNCTIONS,
     missing_key="zero",
     sandbox=gotpl.SandboxPolicy(
-        allow_functions=[*_FUNCTIONS, *_BUILTINS],
-        allow_methods=["Format", "Unix"],
+        allow_functions=[*_FUNCTIONS, *BUILTINS],
+        allow_methods=METHODS,
         allow_context_capabilities=["render"],
         max_template_chars=65_536,
         default_budget=_BUDGET,

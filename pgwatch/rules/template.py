@@ -20,7 +20,13 @@ Query = Callable[[str], Sequence[tuple[Labels, float]]]
 
 
 class TemplateError(PgwatchError):
-    """A template that does not parse."""
+    """A template that does not parse, or a notification's that fails."""
+
+    def __init__(self, message: str, *, line: int = 0, column: int = 0) -> None:
+        """`line` and `column` are counted from 1; 0 where they are not known."""
+        super().__init__(message)
+        self.line = line
+        self.column = column
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
