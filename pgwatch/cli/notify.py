@@ -75,5 +75,5 @@ def _deliver(receiver: Receiver, index: int) -> bool:
         return False
     finally:
         channel.close()
-    print(f"{where}: delivered" + (f" ({receipt})" if receipt else ""))
+    print(f"{where}: delivered" + (f" ({receipt.answer})" if receipt.answer else ""))
     return True

@@ -11,7 +11,6 @@ from pydantic import ValidationError
 from pgwatch import yamlfile
 from pgwatch.config.alertmanager_errors import explain
 from pgwatch.config.alertmanager_file import (
-    OTHER_RECEIVERS,
     AlertmanagerFile,
     InhibitRuleConfig,
     NamedIntervals,
@@ -19,7 +18,9 @@ from pgwatch.config.alertmanager_file import (
 )
 from pgwatch.config.masked import masked
 from pgwatch.config.nearest import nearest
-from pgwatch.config.receivers import ReceiverBuilder
+from pgwatch.config.receiver_sections import OTHER_RECEIVERS
+from pgwatch.config.receivers import DELIVERED, ReceiverBuilder
+from pgwatch.config.template_files import check_texts, read_templates
 from pgwatch.errors import InputError, Problem
 from pgwatch.notify.inhibit import InhibitRule
 from pgwatch.notify.interval import Schedule, TimeInterval, parse_interval
@@ -30,17 +31,21 @@ from pgwatch.notify.matcher import (
     matcher,
     parse_matchers,
 )
-from pgwatch.notify.receiver import Receiver
+from pgwatch.notify.receiver import ChannelSettings, Receiver
 from pgwatch.notify.route import Route, Routing, child_key
 from pgwatch.samples.labels import Matcher, MatchType
 from pgwatch.yamlfile import Document, Path
 
 _DEFAULTS: Final = Route(receiver="")
+_NONE: Final[Mapping[str, Sequence[ChannelSettings]]] = {}
 _EVERYTHING: Final = "..."  # in group_by: all labels
 
 
-def load_alertmanager(path: FilePath) -> Routing:
-    """Return the routes and receivers of the file at `path`.
+More = Mapping[str, Sequence[ChannelSettings]]  # by receiver
+
+
+def load_alertmanager(path: FilePath, more: More = _NONE) -> Routing:
+    """Return the routes and receivers of the file at `path`; `more` are channels that pgwatch.yml adds.
 
     Raises InputError with every problem; what loads but has no effect is in the result's `warnings`.
     """
@@ -49,15 +54,14 @@ def load_alertmanager(path: FilePath) -> Routing:
     except (OSError, UnicodeDecodeError) as error:
         reason = getattr(error, "strerror", None) or "not UTF-8 text"
         raise InputError([Problem(file=str(path), message=f"cannot read it: {reason}")]) from error
-    return parse_alertmanager(text, path)
+    return parse_alertmanager(text, path, more)
 
 
-def parse_alertmanager(text: str, path: FilePath) -> Routing:
+def parse_alertmanager(text: str, path: FilePath, more: More = _NONE) -> Routing:
     """Return the routes and receivers of `text`, which stands in the file at `path`."""
     document = yamlfile.load(text, file=str(path))
     value = _without_nulls(document.value)
     reader = _Reader(document)
-    reader.refuse_templates(value)
     reader.set_other_receivers_apart(value)
     try:
         file = AlertmanagerFile.model_validate(value)
@@ -65,7 +69,7 @@ def parse_alertmanager(text: str, path: FilePath) -> Routing:
         for one in error.errors():
             reader.problems.append(explain(one, document))
         raise InputError(reader.problems) from None
-    routing = reader.read(file, path.parent)
+    routing = reader.read(file, path.parent, more)
     if reader.problems:
         raise InputError(reader.problems)
     return replace(routing, original=masked(document.value))
@@ -81,12 +85,6 @@ class _Reader:
         self._intervals: dict[str, tuple[TimeInterval, ...]] = {}
         self._others: list[list[str]] = []  # by receiver
 
-    def refuse_templates(self, value: Any) -> None:
-        """Tell that notification templates would be ignored, and remove the key, so that it is told once."""
-        if isinstance(value, dict) and value.pop("templates", None):
-            message = "pgwatch does not read notification templates yet: it writes its own messages"
-            self._problem(("templates",), f"{message}; remove this")
-
     def set_other_receivers_apart(self, value: Any) -> None:
         """Remove the channels that pgwatch does not deliver, and remember which receivers had them."""
         receivers = value.get("receivers") if isinstance(value, dict) else None
@@ -94,7 +92,7 @@ class _Reader:
             found = OTHER_RECEIVERS.intersection(receiver) if isinstance(receiver, dict) else ()
             self._others.append([key for key in sorted(found) if receiver.pop(key)])
 
-    def read(self, file: AlertmanagerFile, folder: FilePath) -> Routing:
+    def read(self, file: AlertmanagerFile, folder: FilePath, more: More) -> Routing:
         builder = ReceiverBuilder(file.globals, folder, self._problem, self._warn)
         receivers: dict[str, Receiver] = {}
         for index, config in enumerate(file.receivers):
@@ -103,7 +101,12 @@ class _Reader:
                 self._problem(path, "a receiver needs a name")
             elif config.name in receivers:
                 self._problem((*path, "name"), f"there are two receivers called {config.name!r}")
-            receivers[config.name] = builder.build(config, self._others[index], path)
+            receivers[config.name] = builder.build(
+                config, self._others[index], path, more.get(config.name, ())
+            )
+        templates = read_templates(file.templates, folder, self.problems, self._problem, self._warn)
+        for index, config in enumerate(file.receivers):
+            check_texts(config, ("receivers", index), templates, self._problem, self._warn)
         self._read_intervals(file)
         root = Route(receiver="")
         if file.route is None:
@@ -120,6 +123,7 @@ class _Reader:
                 for index, config in enumerate(file.inhibit_rules)
             ),
             resolve_timeout=file.globals.resolve_timeout,
+            templates=templates,
             warnings=tuple(self._warnings),
         )
 
@@ -267,7 +271,7 @@ class _Reader:
                 self._problem(
                     (*path, "receiver"),
                     f"alerts can end here, and pgwatch can deliver nothing of {route.receiver!r} ({kinds}); "
-                    "add a webhook, slack or email config to it",
+                    f"add one of {', '.join(DELIVERED)}_configs to it",
                 )
 
     def _problem(self, path: Path, message: str) -> None:

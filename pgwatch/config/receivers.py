@@ -1,210 +1,133 @@
 """From the receivers of an alertmanager.yml to channels' settings, with the global defaults filled in."""
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import fields
+from functools import partial
 from pathlib import Path as FilePath
+from typing import Any, Final
 from urllib.parse import urlsplit
 
-from pgwatch.config.alertmanager_file import (
-    EmailConfig,
+from pgwatch.config.alertmanager_fields import Section, ignored_keys
+from pgwatch.config.http_sections import HttpConfig
+from pgwatch.config.http_settings import HttpBuilder, Tell
+from pgwatch.config.mail_settings import email_settings
+from pgwatch.config.receiver_sections import (
+    ChannelConfig,
+    DiscordConfig,
     Globals,
-    HttpConfig,
+    OpsGenieConfig,
+    PagerDutyConfig,
     ReceiverConfig,
-    Section,
-    SlackConfig,
-    TlsConfig,
+    TeamsConfig,
+    TelegramConfig,
     WebhookConfig,
-    ignored_keys,
 )
-from pgwatch.notify.receiver import (
-    ChannelSettings,
-    EmailSettings,
-    HttpSettings,
-    Receiver,
-    SlackSettings,
-    TlsSettings,
-    WebhookSettings,
+from pgwatch.config.slack_settings import slack_settings
+from pgwatch.notify.http_settings import HttpSettings
+from pgwatch.notify.receiver import ChannelSettings, Receiver, WebhookSettings
+from pgwatch.notify.services import (
+    DiscordSettings,
+    OpsGenieResponder,
+    OpsGenieSettings,
+    PagerDutyImage,
+    PagerDutyLink,
+    PagerDutySettings,
+    TeamsSettings,
+    TelegramSettings,
 )
 from pgwatch.secret import Secret
 from pgwatch.yamlfile import Path
 
-_OWN_MESSAGE = "pgwatch writes its own message; this key has no effect"
-_SILENT = frozenset({"enable_http2", "timeout", "labels"})  # nobody would miss them
+DELIVERED: Final = (
+    *("discord", "email", "msteamsv2", "opsgenie", "pagerduty", "slack", "telegram", "webhook"),
+)
 
 
 class ReceiverBuilder:
     """Turns receivers into settings; tells problems and warnings with the path they belong to."""
 
-    def __init__(
-        self,
-        defaults: Globals,
-        folder: FilePath,
-        problem: Callable[[Path, str], None],
-        warn: Callable[[Path, str], None],
-    ) -> None:
+    def __init__(self, defaults: Globals, folder: FilePath, problem: Tell, warn: Tell) -> None:
         self._defaults = defaults
-        self._folder = folder  # of the file; relative paths start there
+        self._http = HttpBuilder(folder, problem, warn)
         self._problem = problem
         self._warn = warn
 
-    def build(self, config: ReceiverConfig, others: Iterable[str], path: Path) -> Receiver:
+    def build(
+        self,
+        config: ReceiverConfig,
+        others: Iterable[str],
+        path: Path,
+        more: Sequence[ChannelSettings] = (),
+    ) -> Receiver:
         """Return the receiver; channels that cannot work are told as problems and left out.
 
-        `others` are its keys such as `sns_configs`, which pgwatch does not deliver.
+        `others` are its keys such as `sns_configs`, which pgwatch does not deliver. `more` are channels that
+        pgwatch.yml adds.
         """
-        channels: list[ChannelSettings] = []
-        for index, webhook in enumerate(config.webhook_configs):
-            channels += self._webhook(webhook, (*path, "webhook_configs", index), index)
         undeliverable = list(others)
-        for index, slack in enumerate(config.slack_configs):
-            place = (*path, "slack_configs", index)
-            if slack.app_token or slack.app_token_file:
-                undeliverable.append("slack_configs with app_token")
-                continue
-            channels += self._slack(slack, place, index)
-        for index, email in enumerate(config.email_configs):
-            channels += self._email(email, (*path, "email_configs", index), index)
+        channels: list[ChannelSettings] = []
+        for key, build in (
+            ("webhook_configs", self._webhook),
+            ("slack_configs", partial(slack_settings, self)),
+            ("email_configs", partial(email_settings, self)),
+            ("pagerduty_configs", self._pagerduty),
+            ("opsgenie_configs", self._opsgenie),
+            ("msteamsv2_configs", self._teams),
+            ("discord_configs", self._discord),
+            ("telegram_configs", self._telegram),
+        ):
+            for index, section in enumerate(getattr(config, key)):
+                place = (*path, key, index)
+                self._warn_of_ignored(section, place)
+                if key == "pagerduty_configs" and _is_old_pagerduty(section):
+                    undeliverable.append("pagerduty_configs with service_key")
+                    continue
+                channels += _built(build, section, place, index)
         for kind in undeliverable:
-            self._warn(
-                path, f"pgwatch does not deliver {kind}; receiver {config.name!r} goes without"
-            )
+            message = f"pgwatch does not deliver {kind}; receiver {config.name!r} goes without"
+            self._warn(path, message)
         return Receiver(
-            name=config.name, channels=tuple(channels), undeliverable=tuple(undeliverable)
+            name=config.name, channels=(*channels, *more), undeliverable=tuple(undeliverable)
         )
 
-    def _webhook(self, config: WebhookConfig, path: Path, index: int) -> Iterator[ChannelSettings]:
-        self._warn_of_ignored(config, path)
-        if (config.url is None) == (not config.url_file):
-            self._problem(path, "expected either url or url_file")
+    # For the builders of single kinds, here and in modules of their own.
+
+    @property
+    def defaults(self) -> Globals:
+        """The section `global`."""
+        return self._defaults
+
+    @property
+    def keys(self) -> HttpBuilder:
+        """What reads secrets, paths and TLS."""
+        return self._http
+
+    def problem(self, path: Path, message: str) -> None:
+        """Tell a mistake."""
+        self._problem(path, message)
+
+    def http(self, config: ChannelConfig, path: Path) -> HttpSettings:
+        """Return how the receiver is spoken to."""
+        own = config.http_config
+        section = own or self._defaults.http_config or HttpConfig.model_validate({})
+        place: Path = (*path, "http_config") if own else ("global", "http_config")
+        return self._http.http(section, place, config.timeout)
+
+    def one_of(
+        self, config: Section, key: str, path: Path, *, needed: bool = True
+    ) -> Secret | None:
+        """Return what `key` or `<key>_file` holds, here or globally; tells if there is none, or both."""
+        value, file = getattr(config, key), getattr(config, f"{key}_file")
+        if (value is not None and file) or (value is None and not file and needed):
+            self._problem(path, f"expected either {key} or {key}_file")
+        return self._http.secret(value, file)
+
+    def check_url(self, url: Secret | str | None, path: Path) -> None:
+        """Tell if a written address is none; a template is one when it is expanded."""
+        if url is None or url == "" or (isinstance(url, Secret) and url.value is None):
             return
-        self._check_url(config.url, (*path, "url"))
-        yield WebhookSettings(
-            index=index,
-            send_resolved=config.send_resolved,
-            url=self._secret(config.url, config.url_file),
-            http=self._http(config.http_config, (*path, "http_config")),
-            max_alerts=config.max_alerts,
-            timeout=config.timeout,
-        )
-
-    def _slack(self, config: SlackConfig, path: Path, index: int) -> Iterator[ChannelSettings]:
-        self._warn_of_ignored(config, path)
-        url, file = config.api_url, config.api_url_file
-        if url is not None and file:
-            self._problem(path, "expected either api_url or api_url_file")
-        if url is None and not file:
-            url, file = self._defaults.slack_api_url, self._defaults.slack_api_url_file
-        if url is None and not file:
-            self._problem(
-                path, "no Slack address: set api_url, api_url_file or global slack_api_url"
-            )
-            return
-        self._check_url(config.api_url, (*path, "api_url"))
-        for key in ("channel", "username", "icon_emoji", "icon_url"):
-            self._check_plain(getattr(config, key), (*path, key))
-        yield SlackSettings(
-            index=index,
-            send_resolved=config.send_resolved,
-            api_url=self._secret(url, file),
-            http=self._http(config.http_config, (*path, "http_config")),
-            channel=config.channel,
-            username=config.username,
-            icon_emoji=config.icon_emoji,
-            icon_url=config.icon_url,
-        )
-
-    def _email(self, config: EmailConfig, path: Path, index: int) -> Iterator[ChannelSettings]:
-        defaults = self._defaults
-        self._warn_of_ignored(config, path)
-        host, _, port = (config.smarthost or defaults.smtp_smarthost).rpartition(":")
-        sender = config.sender or defaults.smtp_from
-        problems = [
-            ("to is missing", not config.to),
-            ("from is missing; set it here or as global smtp_from", not sender),
-            ("smarthost (host:port) is missing; set it here or as global smtp_smarthost", not port),
-            ("smarthost must be host:port, such as mail.example.org:587", port and not host),
-            ("the port of smarthost must be a number", host and not port.isdecimal()),
-        ]
-        for message, wrong in problems:
-            if wrong:
-                self._problem(path, message)
-        if any(wrong for _, wrong in problems):
-            return
-        self._check_plain(config.to, (*path, "to"))
-        own = config.auth_password is not None or config.auth_password_file
-        password, file = (
-            (config.auth_password, config.auth_password_file)
-            if own
-            else (defaults.smtp_auth_password, defaults.smtp_auth_password_file)
-        )
-        require_tls = config.require_tls
-        yield EmailSettings(
-            index=index,
-            send_resolved=config.send_resolved,
-            to=config.to,
-            sender=sender,
-            host=host.strip("[]"),
-            port=int(port),
-            hello=config.hello or defaults.smtp_hello,
-            username=config.auth_username or defaults.smtp_auth_username,
-            password=self._secret(password, file) if password or file else None,
-            require_tls=defaults.smtp_require_tls if require_tls is None else require_tls,
-            tls=self._tls(config.tls_config or defaults.smtp_tls_config or TlsConfig()),
-            headers=self._headers(config, path),
-        )
-
-    def _headers(self, config: EmailConfig, path: Path) -> dict[str, str]:
-        headers = {}
-        for name, value in config.headers.items():
-            if "{{" in value:
-                self._warn((*path, "headers", name), f"templates are not read here; {_OWN_MESSAGE}")
-            else:
-                headers[name] = value
-        return headers
-
-    def _http(self, config: HttpConfig | None, path: Path) -> HttpSettings:
-        config = config or self._defaults.http_config or HttpConfig()
-        basic, authorization = config.basic_auth, config.authorization
-        if basic is not None and authorization is not None:
-            self._problem(path, "at most one of basic_auth and authorization may be set")
-        password = self._optional(basic.password, basic.password_file) if basic else None
-        credentials = (
-            self._optional(authorization.credentials, authorization.credentials_file)
-            if authorization
-            else None
-        )
-        return HttpSettings(
-            username=basic.username if basic else "",
-            password=password,
-            authorization=credentials,
-            authorization_type=authorization.type if authorization else "Bearer",
-            proxy_url=config.proxy_url,
-            follow_redirects=config.follow_redirects,
-            tls=self._tls(config.tls_config),
-        )
-
-    def _tls(self, config: TlsConfig) -> TlsSettings:
-        return TlsSettings(
-            ca_file=self._path(config.ca_file),
-            cert_file=self._path(config.cert_file),
-            key_file=self._path(config.key_file),
-            insecure_skip_verify=config.insecure_skip_verify,
-        )
-
-    def _path(self, text: str) -> FilePath | None:
-        return self._folder / FilePath(text).expanduser() if text else None
-
-    def _optional(self, value: Secret | None, file: str) -> Secret | None:
-        return self._secret(value, file) if value is not None or file else None
-
-    def _secret(self, value: Secret | None, file: str) -> Secret:
-        return value if value is not None else Secret(file=self._path(file))
-
-    def _check_url(self, url: Secret | None, path: Path) -> None:
-        if url is None:
-            return
-        text = url.reveal()
+        text = url.reveal() if isinstance(url, Secret) else url
         if "{{" in text:
-            self._problem(path, "templates are not supported here yet; write the address itself")
             return
         try:
             parts = urlsplit(text)
@@ -214,11 +137,123 @@ class ReceiverBuilder:
         if not good:
             self._problem(path, "expected an address that begins with http:// or https://")
 
-    def _check_plain(self, text: str, path: Path) -> None:
-        if "{{" in text:
-            self._problem(path, "templates are not supported here yet; write the value itself")
+    def _webhook(self, config: WebhookConfig, path: Path, index: int) -> Iterator[ChannelSettings]:
+        self.check_url(config.url, (*path, "url"))
+        if url := self.one_of(config, "url", path):
+            yield WebhookSettings(
+                index=index,
+                send_resolved=config.send_resolved,
+                url=url,
+                http=self.http(config, path),
+                max_alerts=config.max_alerts,
+            )
+
+    def _pagerduty(
+        self, config: PagerDutyConfig, path: Path, index: int
+    ) -> Iterator[ChannelSettings]:
+        url = config.url or self._defaults.pagerduty_url
+        self.check_url(url, (*path, "url"))
+        if key := self.one_of(config, "routing_key", path):
+            yield PagerDutySettings(
+                **same(config, PagerDutySettings, but=("images", "links", "url")),
+                index=index,
+                url=url,
+                routing_key=key,
+                http=self.http(config, path),
+                images=tuple(PagerDutyImage(**dict(one)) for one in config.images),
+                links=tuple(PagerDutyLink(**dict(one)) for one in config.links),
+            )
+
+    def _opsgenie(
+        self, config: OpsGenieConfig, path: Path, index: int
+    ) -> Iterator[ChannelSettings]:
+        url = config.api_url or self._defaults.opsgenie_api_url
+        self.check_url(url, (*path, "api_url"))
+        for place, one in enumerate(config.responders):
+            if not (one.id or one.name or one.username) or not one.type:
+                message = "needs a type and one of id, name and username"
+                self._problem((*path, "responders", place), message)
+        key = self._or_global(config, "api_key", "opsgenie_api_key", path)
+        if key is not None:
+            yield OpsGenieSettings(
+                **same(config, OpsGenieSettings, but=("api_url", "responders")),
+                index=index,
+                api_url=url if url.endswith("/") else f"{url}/",
+                api_key=key,
+                http=self.http(config, path),
+                responders=tuple(OpsGenieResponder(**dict(one)) for one in config.responders),
+            )
+
+    def _teams(self, config: TeamsConfig, path: Path, index: int) -> Iterator[ChannelSettings]:
+        self.check_url(config.webhook_url, (*path, "webhook_url"))
+        if url := self.one_of(config, "webhook_url", path):
+            values = same(config, TeamsSettings)
+            http = self.http(config, path)
+            yield TeamsSettings(**values, index=index, webhook_url=url, http=http)
+
+    def _discord(self, config: DiscordConfig, path: Path, index: int) -> Iterator[ChannelSettings]:
+        self.check_url(config.webhook_url, (*path, "webhook_url"))
+        if url := self.one_of(config, "webhook_url", path):
+            values = same(config, DiscordSettings)
+            http = self.http(config, path)
+            yield DiscordSettings(**values, index=index, webhook_url=url, http=http)
+
+    def _telegram(
+        self, config: TelegramConfig, path: Path, index: int
+    ) -> Iterator[ChannelSettings]:
+        url = config.api_url or self._defaults.telegram_api_url
+        self.check_url(url, (*path, "api_url"))
+        token = self._or_global(config, "bot_token", "telegram_bot_token", path)
+        if bool(config.chat_id) == bool(config.chat_id_file):
+            self._problem(path, "expected either chat_id or chat_id_file")
+            return
+        written = Secret(value=config.chat_id) if config.chat_id else None
+        chat = self._http.secret(written, config.chat_id_file)
+        if token is not None and chat is not None:
+            yield TelegramSettings(
+                **same(config, TelegramSettings, but=("api_url", "chat_id")),
+                index=index,
+                api_url=url,
+                bot_token=token,
+                chat_id=chat,
+                http=self.http(config, path),
+            )
+
+    def _or_global(self, config: Section, key: str, name: str, path: Path) -> Secret | None:
+        found = self.one_of(config, key, path, needed=False)
+        if found is None:
+            file = getattr(self._defaults, f"{name}_file")
+            found = self._http.secret(getattr(self._defaults, name), file)
+        if found is None:
+            message = f"no key: set {key}, {key}_file or global {name}"
+            self._problem(path, message)
+        return found
 
     def _warn_of_ignored(self, section: Section, path: Path) -> None:
         for key in ignored_keys(section):
-            if key not in _SILENT:
-                self._warn((*path, key), _OWN_MESSAGE)
+            message = "pgwatch writes its own message; this key has no effect"
+            self._warn((*path, key), message)
+
+
+def same(
+    section: Section, settings: type[ChannelSettings], but: Sequence[str] = ()
+) -> dict[str, Any]:
+    """Return the values of `section` that `settings` have under the same name and in the same form."""
+    names = {one.name for one in fields(settings)} & set(type(section).model_fields)
+    wanted = (name for name in names if name not in but)
+    return {
+        name: value
+        for name in wanted
+        if not isinstance(value := getattr(section, name), Secret | None)
+    }
+
+
+def _is_old_pagerduty(config: PagerDutyConfig) -> bool:
+    old = config.service_key is not None or bool(config.service_key_file)
+    return old and config.routing_key is None and not config.routing_key_file
+
+
+def _built(
+    build: Callable[..., Iterator[ChannelSettings]], section: Any, path: Path, index: int
+) -> list[ChannelSettings]:
+    return list(build(section, path, index))

@@ -15,7 +15,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Final, NamedTuple, Protocol
 
 from pgwatch.errors import PgwatchError
-from pgwatch.notify.channels.base import Channel, DeliveryError
+from pgwatch.notify.channels.base import Channel, DeliveryError, Receipt
 from pgwatch.notify.notification import Notification
 
 logger = logging.getLogger(__name__)
@@ -226,7 +226,7 @@ class Outbox:
 
     def _deliver(self, queued: Queued, line: _Line) -> None:
         try:
-            receipt = line.channel.deliver(queued.notification)
+            receipt = line.channel.deliver(queued.notification, queued.memory)
         except DeliveryError as error:
             self._failed(queued, line, error)
         except Exception as error:  # a unit of work: a bug in one channel must not stop the rest
@@ -236,9 +236,9 @@ class Outbox:
         else:
             self._delivered(queued, line, receipt)
 
-    def _delivered(self, queued: Queued, line: _Line, receipt: str) -> None:
+    def _delivered(self, queued: Queued, line: _Line, receipt: Receipt) -> None:
         now = self._clock()
-        self._queue.delivered(queued, receipt, now)
+        self._queue.delivered(queued, receipt.answer, now, receipt.memory)
         if line.failures:
             self._queue.bring_forward(queued.channel, now)
             logger.info("channel works again", extra=_fields(queued))

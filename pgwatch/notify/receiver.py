@@ -2,36 +2,12 @@
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, fields, is_dataclass
-from datetime import timedelta
-from pathlib import Path
 from typing import Any, ClassVar
 from urllib.parse import urlsplit
 
 from pgwatch.errors import PgwatchError
+from pgwatch.notify.http_settings import HttpSettings, TlsSettings
 from pgwatch.secret import Secret
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TlsSettings:
-    """The keys of `tls_config` that we honour."""
-
-    ca_file: Path | None = None
-    cert_file: Path | None = None
-    key_file: Path | None = None
-    insecure_skip_verify: bool = False
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class HttpSettings:
-    """The keys of `http_config` that we honour."""
-
-    username: str = ""  # of basic_auth
-    password: Secret | None = None  # of basic_auth
-    authorization: Secret | None = None  # what stands after the type
-    authorization_type: str = "Bearer"
-    proxy_url: Secret | None = None  # may hold a password
-    follow_redirects: bool = True
-    tls: TlsSettings = field(default_factory=TlsSettings)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,28 +39,67 @@ class WebhookSettings(ChannelSettings):
     """An entry of `webhook_configs`."""
 
     kind: ClassVar[str] = "webhook"
-    url: Secret
+    url: Secret  # may be a template
     http: HttpSettings = field(default_factory=HttpSettings)
     max_alerts: int = 0  # 0: all
-    timeout: timedelta = timedelta(0)  # 0: the channel's own
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SlackField:
+    """A field of a Slack attachment."""
+
+    title: str
+    value: str
+    short: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SlackAction:
+    """A button of a Slack attachment."""
+
+    type: str
+    text: str
+    url: str = ""
+    style: str = ""
+    name: str = ""
+    value: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SlackSettings(ChannelSettings):
-    """An entry of `slack_configs` with an incoming webhook."""
+    """An entry of `slack_configs`; texts are templates, empty ones are what pgwatch writes itself."""
 
     kind: ClassVar[str] = "slack"
-    api_url: Secret
+    api_url: Secret  # an incoming webhook's; with a token, that of `chat.postMessage`
+    token: Secret | None = (
+        None  # of a bot: then messages are updated, and their threads tell the story
+    )
+    update_message: bool = True  # with a token
     http: HttpSettings = field(default_factory=HttpSettings)
     channel: str = ""
     username: str = ""
     icon_emoji: str = ""
     icon_url: str = ""
+    message_text: str = ""
+    title: str = ""
+    title_link: str = ""
+    text: str = ""
+    pretext: str = ""
+    fallback: str = ""
+    footer: str = ""
+    color: str = ""
+    callback_id: str = ""
+    image_url: str = ""
+    thumb_url: str = ""
+    fields: tuple[SlackField, ...] = ()
+    actions: tuple[SlackAction, ...] = ()
+    mrkdwn_in: tuple[str, ...] = ()
+    link_names: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EmailSettings(ChannelSettings):
-    """An entry of `email_configs`, with the global SMTP settings merged in."""
+    """An entry of `email_configs`, with the global SMTP settings merged in; texts are templates."""
 
     kind: ClassVar[str] = "email"
     to: str  # one or several addresses, separated by commas
@@ -94,10 +109,16 @@ class EmailSettings(ChannelSettings):
     hello: str = "localhost"
     username: str = ""
     password: Secret | None = None
-    identity: str = ""
+    secret: Secret | None = None  # for CRAM-MD5, instead of the password
+    identity: str = ""  # for PLAIN: on whose behalf
     require_tls: bool = True
+    implicit_tls: bool | None = None  # TLS from the start; None: on port 465
     tls: TlsSettings = field(default_factory=TlsSettings)
     headers: Mapping[str, str] = field(default_factory=dict)
+    html: str | None = None  # None: pgwatch writes it; empty: there is none
+    text: str | None = None
+    threading: bool = True
+    thread_by_date: bool = False  # a thread for each day
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -123,9 +144,16 @@ def secrets_of(receivers: Iterable[Receiver]) -> frozenset[str]:
                 text = secret.reveal()
             except PgwatchError:
                 continue  # the channel says so when it is used
-            path = urlsplit(text).path.strip("/") if "://" in text else ""
+            path = _path(text)
             found |= {text, path} if len(path) >= 8 else {text}
     return frozenset(found)
+
+
+def _path(text: str) -> str:
+    try:
+        return urlsplit(text).path.strip("/") if "://" in text else ""
+    except ValueError:
+        return ""
 
 
 def _secrets(value: Any) -> Iterator[Secret]:

@@ -8,6 +8,7 @@ from pgwatch.notify.inhibit import InhibitRule
 from pgwatch.notify.interval import ALWAYS, Schedule
 from pgwatch.notify.matcher import go_quote, matches, show
 from pgwatch.notify.receiver import LogSettings, Receiver
+from pgwatch.notify.template import SHIPPED, Templates
 from pgwatch.samples.labels import Labels, Matcher
 
 # An alertmanager.yml that says what `log_only` does, as far as that format can.
@@ -49,6 +50,8 @@ class Routing:
     inhibit_rules: tuple[InhibitRule, ...] = ()
     resolve_timeout: timedelta = timedelta(minutes=5)
     external_url: str = ""  # of pgwatch's own pages, for links in messages
+    templates: Templates = SHIPPED  # that the texts of channels may use
+    hidden: tuple[Receiver, ...] = ()  # that no route leads to: real Alertmanagers
     original: str = LOG_ONLY  # the configuration as written, without its secrets
     warnings: tuple[str, ...] = field(
         default=()

@@ -8,8 +8,8 @@ import pytest
 
 from pgwatch.notify.channels.base import DeliveryError
 from pgwatch.notify.channels.build import build_channel
+from pgwatch.notify.http_settings import TlsSettings
 from pgwatch.notify.notification import Reason
-from pgwatch.notify.receiver import TlsSettings
 from pgwatch.secret import Secret
 from tests.notifications import NOW, PASSWORD, alert, email_settings, notification, plain
 from tests.receivers import MailReceiver, throwaway_certificate
@@ -102,7 +102,7 @@ def test_server_without_tls_is_refused_where_tls_is_required() -> None:
 def test_one_refused_recipient_does_not_keep_it_from_the_others() -> None:
     with MailReceiver(refused=frozenset({"dba@example.org"})) as receiver:
         channel = build_channel(email_settings(receiver.port))
-        assert channel.deliver(notification()) == "refused: dba@example.org"
+        assert channel.deliver(notification()).answer == "refused: dba@example.org"
         assert receiver.recipients == ["night@example.org"]
 
 

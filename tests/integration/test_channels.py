@@ -10,13 +10,9 @@ import pytest
 
 from pgwatch.notify.channels.base import Channel, DeliveryError, retry_after_of
 from pgwatch.notify.channels.build import build_channel
+from pgwatch.notify.http_settings import HttpSettings
 from pgwatch.notify.notification import Reason
-from pgwatch.notify.receiver import (
-    ChannelSettings,
-    HttpSettings,
-    SlackSettings,
-    WebhookSettings,
-)
+from pgwatch.notify.receiver import ChannelSettings, SlackSettings, WebhookSettings
 from pgwatch.notify.trial import trial
 from pgwatch.secret import Secret
 from tests.notifications import NOW, PASSWORD, alert, email_settings, notification, plain
@@ -215,7 +211,8 @@ class TestHttp:
     def test_receiver_that_hangs_is_left_alone_after_the_timeout(self) -> None:
         with HttpReceiver(then=Answer(delay=3)) as receiver:
             settings = WebhookSettings(
-                url=Secret(value=receiver.url), timeout=timedelta(milliseconds=200)
+                url=Secret(value=receiver.url),
+                http=HttpSettings(timeout=timedelta(milliseconds=200)),
             )
             channel = build_channel(settings)
             with pytest.raises(DeliveryError, match="no answer in time"):

@@ -13,8 +13,9 @@ from typing import ClassVar
 
 import pytest
 
-from pgwatch.notify.channels.base import Channel
+from pgwatch.notify.channels.base import Channel, Receipt
 from pgwatch.notify.channels.build import build_channel
+from pgwatch.notify.http_settings import HttpSettings
 from pgwatch.notify.notification import Notification, NotifiedAlert, Reason
 from pgwatch.notify.outbox import ChannelId, Outbox, Queued
 from pgwatch.notify.receiver import SlackSettings, WebhookSettings
@@ -97,7 +98,9 @@ def receiver() -> Iterator[HttpReceiver]:
 
 def webhook(receiver: HttpReceiver) -> Channel:
     return build_channel(
-        WebhookSettings(url=Secret(value=receiver.url), timeout=timedelta(seconds=5))
+        WebhookSettings(
+            url=Secret(value=receiver.url), http=HttpSettings(timeout=timedelta(seconds=5))
+        )
     )
 
 
@@ -174,7 +177,7 @@ def test_an_hour_of_outage_keeps_order_and_tells_what_ended_meanwhile(
 def test_permanent_refusal_ends_a_message_and_not_the_channel(
     rig: Rig, receiver: HttpReceiver
 ) -> None:
-    receiver.answers = [Answer(status=400, body="no such field")]
+    receiver.answers = [Answer(status=400, body="no such field")] * 2  # also in plain words
     rig.put(notification("bad"), notification("good"))
     rig.step()
     rig.step()
@@ -244,7 +247,7 @@ def test_bug_in_a_channel_is_contained(tmp_path: Path, receiver: HttpReceiver) -
         kind: ClassVar[str] = "broken"
         min_interval = timedelta(0)
 
-        def deliver(self, notification: Notification) -> str:
+        def deliver(self, notification: Notification, memory: str = "") -> Receipt:
             raise KeyError("oops")
 
         def close(self) -> None:

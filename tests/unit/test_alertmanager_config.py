@@ -119,12 +119,12 @@ def test_channels_get_their_settings_and_the_global_defaults(tmp_path: Path) -> 
     assert isinstance(other, WebhookSettings)
     assert (hook.name, other.name) == ("webhook[0]", "webhook[1]")
     assert (hook.send_resolved, other.send_resolved) == (True, False)
-    assert (hook.max_alerts, hook.timeout) == (5, timedelta(milliseconds=500))
+    assert (hook.max_alerts, hook.http.timeout) == (5, timedelta(milliseconds=500))
     assert hook.http.username == "me"
     assert hook.http.password is not None
     assert hook.http.password.file == Path("/etc/pgwatch/pw")
     assert hook.http.tls.ca_file == Path("/etc/pgwatch/ca.pem")
-    assert hook.http.proxy_url is None, "an own http_config replaces the global one"
+    assert hook.http.proxy.url is None, "an own http_config replaces the global one"
     assert other.url.file == Path("/run/secrets/url")
     assert other.http.authorization is not None
     assert other.http.authorization.reveal() == "token"
@@ -133,7 +133,7 @@ def test_channels_get_their_settings_and_the_global_defaults(tmp_path: Path) -> 
     assert isinstance(own, SlackSettings)
     assert isinstance(email, EmailSettings)
     assert slack.api_url.file == Path("/etc/pgwatch/slack-url")
-    assert slack.http.proxy_url is not None
+    assert slack.http.proxy.url is not None
     assert (slack.send_resolved, own.send_resolved, email.send_resolved) == (True, False, False)
     assert own.api_url.reveal() == "https://hooks.slack.com/services/T/B/X"
     assert (email.host, email.port, email.sender) == (
@@ -255,13 +255,12 @@ ROUTE = "route: {receiver: r}\nreceivers: [{name: r}]\n"
         ),
         pytest.param(
             "route: {receiver: r}\nreceivers:\n  - name: r\n    webhook_configs:\n      - {}\n"
-            "      - {url: 'ftp://secret'}\n      - {url: 'http://x/{{ .secret }}'}\n",
+            "      - {url: 'ftp://secret'}\n      - {url: 'http://x/{{ if }}'}\n",
             [
                 "5:9: receivers[0].webhook_configs[0]: expected either url or url_file",
                 "6:10: receivers[0].webhook_configs[1].url: "
                 "expected an address that begins with http:// or https://",
-                "7:10: receivers[0].webhook_configs[2].url: "
-                "templates are not supported here yet; write the address itself",
+                "7:10: receivers[0].webhook_configs[2].url: not a template",
             ],
             id="webhooks",
         ),
@@ -282,8 +281,12 @@ ROUTE = "route: {receiver: r}\nreceivers: [{name: r}]\n"
             id="slack and email",
         ),
         pytest.param(
-            ROUTE + "templates: ['*.tmpl']\n",
-            ["3:1: templates: pgwatch does not read notification templates yet"],
+            "route: {receiver: r}\nreceivers:\n  - name: r\n    slack_configs:\n"
+            "      - {api_url: 'http://x', title: '{{ .Status', fields: [{title: '{{ nope }}'}]}",
+            [
+                "5:31: receivers[0].slack_configs[0].title: not a template",
+                "5:62: receivers[0].slack_configs[0].fields[0].title: not a template",
+            ],
             id="templates",
         ),
         pytest.param(
@@ -317,10 +320,10 @@ ROUTE = "route: {receiver: r}\nreceivers: [{name: r}]\n"
             id="intervals",
         ),
         pytest.param(
-            "route: {receiver: r}\nreceivers: [{name: r, pagerduty_configs: [{routing_key: k}]}]",
+            "route: {receiver: r}\nreceivers: [{name: r, victorops_configs: [{routing_key: k}]}]",
             [
                 "1:9: route.receiver: alerts can end here, and pgwatch can deliver nothing of 'r' "
-                "(pagerduty_configs); add a webhook, slack or email config to it"
+                "(victorops_configs); add one of discord, email,"
             ],
             id="reachable and undeliverable",
         ),
@@ -360,8 +363,14 @@ def test_problems_hold_no_secret() -> None:
         ),
         pytest.param(
             "global: {slack_api_url: 'http://x'}\nroute: {receiver: r}\n"
-            "receivers:\n  - name: r\n    slack_configs:\n      - {title: '{{ .Status }}'}",
-            ":6:10: receivers[0].slack_configs[0].title: pgwatch writes its own message",
+            "receivers:\n  - name: r\n    slack_configs:\n      - {title: '{{ template \"nope\" . }}'}",
+            ":6:10: receivers[0].slack_configs[0].title: it fails for a sample alert (",
+            id="template that fails",
+        ),
+        pytest.param(
+            "route: {receiver: r}\nreceivers:\n  - name: r\n    webhook_configs:\n"
+            "      - {url: 'http://x', payload: {a: b}}",
+            ":5:27: receivers[0].webhook_configs[0].payload: pgwatch writes its own message",
             id="own message",
         ),
         pytest.param(

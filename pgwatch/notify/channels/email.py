@@ -1,28 +1,29 @@
 """E-mail by SMTP: plain text with an HTML twin, one thread for each group."""
 
-import hashlib
 import smtplib
 import ssl
-from contextlib import suppress
 from datetime import timedelta
 from email.message import EmailMessage
 from email.utils import format_datetime, getaddresses
-from ipaddress import ip_address
 from typing import ClassVar, Final
 
 from pgwatch.errors import PgwatchError
-from pgwatch.notify.channels.base import DeliveryError
+from pgwatch.notify.channels.base import DeliveryError, Receipt
 from pgwatch.notify.channels.letter import html, text
+from pgwatch.notify.channels.pagerduty import incident_key
+from pgwatch.notify.channels.posting import in_plain_words_if_needed
+from pgwatch.notify.channels.smtp import send
+from pgwatch.notify.channels.words import Words
 from pgwatch.notify.message import compose
 from pgwatch.notify.notification import Notification
-from pgwatch.notify.receiver import EmailSettings, TlsSettings
-from pgwatch.secret import redact
+from pgwatch.notify.receiver import EmailSettings
+from pgwatch.notify.template import Templates
+from pgwatch.rules.template import TemplateError
+from pgwatch.secret import Secret, redact
 
-_TIMEOUT: Final = 15.0  # seconds for each answer of the server
-_BROKEN_FOR: Final = timedelta(minutes=15)
 _MAX_ITEMS: Final = 50
-_TLS_FROM_START: Final = 465  # RFC 8314: submissions
 _DOMAIN: Final = "pgwatch.invalid"  # of Message-IDs; they must be unique, not resolvable (RFC 2606)
+_TOO_BIG: Final = (523, 552)  # RFC 1870, and what servers use for it
 
 
 class EmailChannel:
@@ -31,86 +32,88 @@ class EmailChannel:
     kind: ClassVar[str] = "email"
     min_interval = timedelta(seconds=1)
 
-    def __init__(self, settings: EmailSettings) -> None:
+    def __init__(self, settings: EmailSettings, templates: Templates) -> None:
         self._settings = settings
+        self._templates = templates
 
-    def deliver(self, notification: Notification) -> str:
-        """Send the message; returns the recipients that the server refused, if it took some of them."""
-        password = ""
+    def deliver(self, notification: Notification, memory: str = "") -> Receipt:
+        """Send the message; the answer is the recipients that the server refused, if it took some."""
+        return in_plain_words_if_needed(self._send, self._templates, notification, memory)
+
+    def close(self) -> None:
+        """Nothing is kept open."""
+
+    def _send(self, notification: Notification, memory: str, words: Words) -> Receipt:  # noqa: ARG002
+        secrets: list[str] = []
         try:
-            password = self._settings.password.reveal() if self._settings.password else ""
-            message = letter(notification, self._settings)
-            return self._send(message, password)
+            secrets = [_now(self._settings.password), _now(self._settings.secret)]
+            message = letter(notification, self._settings, words)
+            sender = next(iter(recipients(str(message["From"]))), None)
+            refused = send(message, self._settings, sender, recipients(str(message["To"])))
         except smtplib.SMTPRecipientsRefused as error:
             code, answer = next(iter(error.recipients.values()))
-            raise _refusal(code, answer, password) from None
+            raise _refusal(code, answer, secrets) from None
         except smtplib.SMTPResponseException as error:
-            raise _refusal(error.smtp_code, error.smtp_error, password) from None
+            raise _refusal(error.smtp_code, error.smtp_error, secrets) from None
         except (ssl.SSLError, smtplib.SMTPNotSupportedError) as error:
             reason = f"the mail server cannot be used safely: {type(error).__name__}"
-            raise DeliveryError(f"{reason}: {error}", retry_after=_BROKEN_FOR) from None
+            raise DeliveryError(f"{reason}: {error}", broken=True) from None
         except smtplib.SMTPException as error:
             raise DeliveryError(f"the mail server broke off: {type(error).__name__}") from None
         except OSError as error:
             cause = error.strerror or type(error).__name__
             raise DeliveryError(f"cannot reach the mail server: {cause}") from None
-        except DeliveryError:
+        except (DeliveryError, TemplateError):
             raise
         except PgwatchError as error:
-            raise DeliveryError(str(error), retry_after=_BROKEN_FOR) from error
-
-    def close(self) -> None:
-        """Nothing is kept open."""
-
-    def _send(self, message: EmailMessage, password: str) -> str:
-        settings = self._settings
-        context = _tls_context(settings.tls)
-        secure = settings.port == _TLS_FROM_START
-        if secure:
-            client: smtplib.SMTP = smtplib.SMTP_SSL(
-                settings.host, settings.port, settings.hello, timeout=_TIMEOUT, context=context
-            )
-        else:
-            client = smtplib.SMTP(settings.host, settings.port, settings.hello, timeout=_TIMEOUT)
-        try:
-            client.ehlo()
-            if not secure and (settings.require_tls or client.has_extn("starttls")):
-                client.starttls(context=context)
-                client.ehlo()
-                secure = True
-            if settings.username:
-                _refuse_to_shout(settings.host, secure=secure)
-                client.login(settings.username, password)
-            sender = next(iter(recipients(settings.sender)), None)
-            refused = client.send_message(message, sender, recipients(settings.to))
-            with suppress(smtplib.SMTPException, OSError):  # it has the message, whatever comes now
-                client.quit()
-        finally:
-            client.close()
-        return f"refused: {', '.join(refused)}" if refused else ""
+            raise DeliveryError(str(error), broken=True) from None
+        return Receipt(answer=f"refused: {', '.join(refused)}" if refused else "")
 
 
-def letter(notification: Notification, settings: EmailSettings) -> EmailMessage:
+def letter(notification: Notification, settings: EmailSettings, words: Words) -> EmailMessage:
     """Return the whole e-mail; a repeat of the same notification has the same Message-ID."""
-    words = compose(notification, max_items=_MAX_ITEMS)
-    thread = hashlib.sha256(notification.group_key.encode()).hexdigest()[:16]
+    said = compose(notification, max_items=_MAX_ITEMS)
     message = EmailMessage()
-    message["From"] = settings.sender
-    message["To"] = settings.to
-    message["Subject"] = words.title
+    message["From"] = words.address(settings.sender)
+    message["To"] = words.address(settings.to)
+    message["Subject"] = said.title
     message["Date"] = format_datetime(notification.time)
     message["Message-ID"] = f"<{notification.id}@{_DOMAIN}>"
-    message["References"] = f"<alert-{thread}@{_DOMAIN}>"
-    message["In-Reply-To"] = f"<alert-{thread}@{_DOMAIN}>"
+    if settings.threading:
+        root = thread_root(notification, by_date=settings.thread_by_date)
+        message["References"] = root
+        message["In-Reply-To"] = root
     message["Auto-Submitted"] = "auto-generated"  # RFC 3834: no holiday replies
-    if words.severity == "critical" and not words.resolved:
+    if said.severity == "critical" and not said.resolved:
         message["Importance"] = "high"
     for name, value in settings.headers.items():
-        del message[name]
-        message[name] = value
-    message.set_content(text(words, notification.group_key))
-    message.add_alternative(html(words, notification.group_key), subtype="html")
+        if expanded := " ".join(words(value).split()):
+            del message[name]
+            message[name] = expanded
+    group = notification.group_key
+    body = None if settings.text is None else words(settings.text)
+    page = None if settings.html is None else words.html(settings.html)
+    if words.plain or not (body or page):
+        body, page = text(said, group), html(said, group)
+    elif body is None:
+        body = text(said, group)
+    if body:
+        message.set_content(body)
+    if page:
+        if body:
+            message.add_alternative(page, subtype="html")
+        else:
+            message.set_content(page, subtype="html")
     return message
+
+
+def thread_root(notification: Notification, *, by_date: bool) -> str:
+    """Return the Message-ID that all mails of a group answer, though there is none such.
+
+    It is Alertmanager's (`notify/email/email.go`), so that a thread goes on when the other one takes over.
+    """
+    day = notification.time.date().isoformat() if by_date else ""
+    return f"<alert-{incident_key(notification.group_key)[:16]}-{day}@alertmanager>"
 
 
 def recipients(to: str) -> list[str]:
@@ -118,34 +121,15 @@ def recipients(to: str) -> list[str]:
     return [address for _, address in getaddresses([to]) if "@" in address]
 
 
-def _tls_context(settings: TlsSettings) -> ssl.SSLContext:
-    context = ssl.create_default_context(cafile=settings.ca_file)
-    if settings.insecure_skip_verify:
-        context.check_hostname = False
-        context.verify_mode = ssl.CERT_NONE
-    if settings.cert_file:
-        context.load_cert_chain(settings.cert_file, settings.key_file)
-    return context
+def _now(secret: Secret | None) -> str:
+    return "" if secret is None else secret.reveal()
 
 
-def _refuse_to_shout(host: str, *, secure: bool) -> None:
-    """Raise DeliveryError rather than send a password in the clear to another machine."""
-    try:
-        local = host == "localhost" or ip_address(host).is_loopback
-    except ValueError:
-        local = False
-    if not secure and not local:
-        raise DeliveryError(
-            "the mail server offers no TLS, so the password is not sent to it; "
-            "use a port with TLS, or remove smtp_auth_username",
-            retry_after=_BROKEN_FOR,
-        )
-
-
-def _refusal(code: int, answer: bytes | str, password: str) -> DeliveryError:
+def _refusal(code: int, answer: bytes | str, secrets: list[str]) -> DeliveryError:
     """Return the error for an SMTP reply: 4xx passes, authentication is mended by people, 5xx is final."""
     said = answer.decode(errors="replace") if isinstance(answer, bytes) else answer
-    reason = f"the mail server answered {code}: {redact(' '.join(said.split())[:200], [password])}"
+    reason = f"the mail server answered {code}: {redact(' '.join(said.split())[:200], secrets)}"
     if code in (530, 534, 535, 538):
-        return DeliveryError(reason, retry_after=_BROKEN_FOR)
-    return DeliveryError(reason, permanent=500 <= code < 600)
+        return DeliveryError(reason, broken=True, status=code)
+    too_big = code in _TOO_BIG
+    return DeliveryError(reason, permanent=500 <= code < 600, unreadable=too_big, status=code)

@@ -4,6 +4,7 @@ import logging
 from datetime import timedelta
 from typing import ClassVar
 
+from pgwatch.notify.channels.base import Receipt
 from pgwatch.notify.notification import Notification
 
 logger = logging.getLogger(__name__)
@@ -15,7 +16,7 @@ class LogChannel:
     kind: ClassVar[str] = "log"
     min_interval = timedelta(0)
 
-    def deliver(self, notification: Notification) -> str:
+    def deliver(self, notification: Notification, memory: str = "") -> Receipt:  # noqa: ARG002
         """Write the lines: warnings for what fires, information for what has ended."""
         for alert in notification.alerts:
             ended = alert.ends_at is not None
@@ -32,7 +33,7 @@ class LogChannel:
             }
             level = logging.INFO if ended else logging.WARNING
             logger.log(level, "alert resolved" if ended else "alert firing", extra=facts)
-        return ""
+        return Receipt()
 
     def close(self) -> None:
         """Nothing is kept open."""
