@@ -330,7 +330,12 @@ class Generator:
 
     def one_static(self) -> str:
         return self.pick(
-            self.types(), self.alter(), self.create_table(), self.drop(), self.create_index(), self.rename()
+            self.types(),
+            self.alter(),
+            self.create_table(),
+            self.drop(),
+            self.create_index(),
+            self.rename(),
         )
 
     def transaction(self) -> str:

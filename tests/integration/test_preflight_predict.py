@@ -1,7 +1,7 @@
 """What is predicted of a migration is what then happens, statement by statement, on every version."""
 
 import random
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import psycopg
@@ -29,7 +29,7 @@ def fresh(any_server: LocalServer) -> Iterator[str]:
     drop_database(any_server, name)
 
 
-def exact(dsn: str, files: list[Path]) -> int:
+def exact(dsn: str, files: Sequence[Path]) -> int:
     """Fail for what was not predicted, or wrongly; returns how many statements failed."""
     difference = compared(dsn, files)
     assert difference.missed == []
@@ -39,16 +39,20 @@ def exact(dsn: str, files: list[Path]) -> int:
 
 
 @pytest.mark.parametrize("file", FIVE, ids=lambda file: file.stem)
-@pytest.mark.parametrize("state", ["empty", "base", "rows"])
-def test_prediction_is_what_happens(fresh: str, file: Path, state: str) -> None:
-    if state != "empty":
-        assert applied(fresh, [BASE]) == {}
-    if state == "rows":
-        assert applied(fresh, [ROWS]) == {}
+def test_prediction_is_what_happens_with_rows_and_half_applied(fresh: str, file: Path) -> None:
+    assert applied(fresh, [BASE]) == {}
+    assert applied(fresh, [ROWS]) == {}
     failed = exact(fresh, [file])
     assert failed > 15
-    # Now it is half there, with what failed missing.
-    assert exact(fresh, [file]) > failed - 20
+    assert exact(fresh, [file]) > failed  # now half of it is there
+
+
+@pytest.mark.parametrize("file", FIVE, ids=lambda file: file.stem)
+@pytest.mark.parametrize("state", ["empty", "base"])
+def test_prediction_is_what_happens_without_rows(database: str, file: Path, state: str) -> None:
+    if state == "base":
+        assert applied(database, [BASE]) == {}
+    assert exact(database, [file]) > 15
 
 
 def test_demo_is_predicted_in_three_states(fresh: str) -> None:
@@ -68,7 +72,7 @@ def test_clean_migrations_raise_no_false_alarm(fresh: str) -> None:
     assert all(CALLED[0] in one and f", {CALLED[1]}," in one for one in again.missed)
 
 
-@pytest.mark.parametrize("seed", range(8))
+@pytest.mark.parametrize("seed", range(5))
 def test_random_statements_do_as_predicted(database: str, tmp_path: Path, seed: int) -> None:
     generator = Generator(seed + 100)
     _try(database, generator.base(0) + generator.statements(60))
@@ -164,15 +168,17 @@ def test_function_of_the_migration_is_asked_about_rows(database: str, tmp_path: 
     )
     [only] = found(database, tmp_path, f"{function}ALTER TABLE t ADD CHECK (ok(email));")
     assert (only.trouble, only.sqlstate, only.line) == (Trouble.VIOLATING_ROWS, "23514", 2)
-    longer = function.replace("RETURN e LIKE '%@%'", "IF e IS NULL THEN RETURN true; END IF; RETURN e > ''")
+    longer = function.replace(
+        "RETURN e LIKE '%@%'", "IF e IS NULL THEN RETURN true; END IF; RETURN e > ''"
+    )
     [untold] = found(database, tmp_path, f"{longer}ALTER TABLE t ADD CHECK (ok(email));")
     assert untold.trouble is Trouble.UNVERIFIABLE
 
 
 def test_what_only_runs_can_tell_is_unverifiable(database: str, tmp_path: Path) -> None:
     sql = (
-        "CREATE FUNCTION name() RETURNS text LANGUAGE sql AS $$ SELECT 'x'::text $$;\n"
-        "DO $$ BEGIN EXECUTE 'DROP TABLE ' || name(); END $$;\n"
+        "CREATE FUNCTION which() RETURNS text LANGUAGE sql AS $$ SELECT 'x'::text $$;\n"
+        "DO $$ BEGIN EXECUTE 'DROP TABLE ' || which(); END $$;\n"
     )
     [only] = found(database, tmp_path, sql)
     assert (only.line, only.trouble) == (2, Trouble.UNVERIFIABLE)

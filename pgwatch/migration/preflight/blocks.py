@@ -1,6 +1,6 @@
 """DO blocks: their statements are run on the scene, their conditions and loops with values of the server. Pure."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -10,6 +10,7 @@ from pgwatch.migration.preflight.conditions import SQLSTATES
 from pgwatch.migration.preflight.evaluate import Variable, rows, value
 from pgwatch.migration.preflight.load import normal
 from pgwatch.migration.preflight.stage import CannotTellError, Stage, StatementFailsError, literal
+from pgwatch.migration.preflight.standin import NotYetKnownError
 
 _ERROR = 21  # elog.h
 _MOST_TURNS = 500  # of a loop
@@ -17,7 +18,15 @@ _Tree = dict[str, Any]
 
 
 class _ReturnError(Exception):
-    """RETURN, EXIT or CONTINUE: what follows is not run."""
+    """RETURN: what follows is not run."""
+
+
+class _LeaveError(Exception):
+    """EXIT or CONTINUE: the rest of the turn is not run."""
+
+    def __init__(self, *, ends: bool) -> None:
+        super().__init__()
+        self.ends = ends  # the loop, too
 
 
 def run_block(stage: Stage, node: Node) -> None:
@@ -89,7 +98,7 @@ class _Block:
             handler = getattr(self, "_do_" + kind.removeprefix("PLpgSQL_stmt_").lower(), None)
             if handler is not None:
                 handler(node)
-            elif kind not in ("PLpgSQL_stmt_getdiag", "PLpgSQL_stmt_open", "PLpgSQL_stmt_close"):
+            elif kind not in ("PLpgSQL_stmt_open", "PLpgSQL_stmt_close"):
                 words = kind.removeprefix("PLpgSQL_stmt_").upper()
                 raise CannotTellError(f"what {words} does in the block is known only when it runs")
 
@@ -215,17 +224,77 @@ class _Block:
             one["name"].lower()
             for one in node.get("var", {}).get("PLpgSQL_row", {}).get("fields", [])
         ]
-        for row in found:
-            if record:
-                self._variables[record] = Variable("record", "", row)
-            for name, one in zip(names, row.values(), strict=False):
-                old = self._variables.get(name, one)
-                sql = one.sql if not old.type or one.sql == "NULL" else f"({one.sql})::{old.type}"
-                self._variables[name] = replace(old, sql=sql)
-            self._turn(node)
+        self._turns(node, [self._row(record, names, row) for row in found])
 
-    def _turn(self, node: _Tree) -> None:
-        self._all(node.get("body", []))
+    def _row(
+        self, record: str, names: Sequence[str], row: Mapping[str, Variable]
+    ) -> dict[str, Variable]:
+        if record:
+            return {record: Variable("record", "", row)}
+        values = {}
+        for name, one in zip(names, row.values(), strict=False):
+            old = self._variables.get(name, one)
+            sql = one.sql if not old.type or one.sql == "NULL" else f"({one.sql})::{old.type}"
+            values[name] = replace(old, sql=sql)
+        return values
+
+    def _turns(self, node: _Tree, values: Iterable[Mapping[str, Variable]]) -> None:
+        """Run the body for each of `values`, what the loop's variables are."""
+        waits = False
+        for one in values:
+            self._variables.update(one)
+            try:
+                if not self._turn(node):
+                    break
+            except NotYetKnownError:
+                waits = True  # the questions of all turns go out together
+        if waits:
+            raise NotYetKnownError
+
+    def _turn(self, node: _Tree) -> bool:
+        """Run the body once; returns whether the loop goes on."""
+        try:
+            self._all(node.get("body", []))
+        except _LeaveError as leave:
+            return not leave.ends
+        return True
+
+    def _do_while(self, node: _Tree) -> None:
+        for _ in range(_MOST_TURNS):
+            if "cond" in node and not self._condition(_query(node["cond"])):
+                return
+            if not self._turn(node):
+                return
+        raise CannotTellError(f"a loop of more than {_MOST_TURNS} turns is not followed")
+
+    _do_loop = _do_while
+
+    def _do_exit(self, node: _Tree) -> None:
+        if "cond" not in node or self._condition(_query(node["cond"])):
+            raise _LeaveError(ends=node.get("is_exit", False))
+
+    def _do_case(self, node: _Tree) -> None:
+        if "t_varno" in node:
+            name = f"__case__variable_{node['t_varno']}__"
+            self._variables[name] = self._valued("", _query(node["t_expr"]))
+        for item in node.get("case_when_list", []):
+            branch = item["PLpgSQL_case_when"]
+            if self._condition(_query(branch["expr"])):
+                self._all(branch.get("stmts", []))
+                return
+        if not node.get("have_else"):
+            raise self._stage.fail("20000", "case not found")
+        self._all(node.get("else_stmts", []))
+
+    def _do_assert(self, node: _Tree) -> None:
+        if not self._condition(_query(node["cond"])):
+            raise self._stage.fail("P0004", "assertion failed")
+
+    def _do_getdiag(self, node: _Tree) -> None:
+        for item in node.get("diag_items", []):
+            name = self._names.get(item["PLpgSQL_diag_item"].get("target", 0), "")
+            if name in self._variables:
+                self._variables[name] = replace(self._variables[name], sql="")
 
     def _do_fori(self, node: _Tree) -> None:
         bounds = [
@@ -243,17 +312,13 @@ class _Block:
         if len(numbers) > _MOST_TURNS:
             raise CannotTellError(f"a loop of {len(numbers)} turns is not followed")
         name = node["var"]["PLpgSQL_var"]["refname"].lower()
-        for number in numbers:
-            self._variables[name] = Variable("int4", str(number))
-            self._turn(node)
+        self._turns(node, [{name: Variable("int4", str(number))} for number in numbers])
 
     def _do_foreach_a(self, node: _Tree) -> None:
         text = _query(node["expr"])
         found = rows(self._stage, f"SELECT unnest({text}) AS item", self._variables)
         name = self._names.get(node.get("varno", 0), "")
-        for row in found:
-            self._variables[name] = row["item"]
-            self._turn(node)
+        self._turns(node, [{name: row["item"]} for row in found])
 
     def _do_assign(self, node: _Tree) -> None:
         text = _query(node["expr"])
@@ -270,7 +335,8 @@ class _Block:
             return
         state = "P0001"
         if node.get("condname"):
-            state = SQLSTATES.get(node["condname"].lower(), node["condname"])
+            name = str(node["condname"])
+            state = SQLSTATES.get(name.lower(), name)
         for item in node.get("options", []):
             option = item.get("PLpgSQL_raise_option", {})
             if option.get("opt_type", 0) == 0:

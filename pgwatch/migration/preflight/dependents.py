@@ -60,7 +60,7 @@ def forget(scene: Scene, relation: Relation) -> None:
     scene.relation_names.pop((relation.schema, relation.name), None)
     for parts in (scene.constraints, scene.triggers, scene.policies, scene.rules):
         for key in [key for key in parts if key[0] == relation.oid]:
-            del parts[key]  # type: ignore[attr-defined]
+            del parts[key]
 
 
 def _blocked(stage: Stage, relation: Relation, by: str) -> Exception:

@@ -25,7 +25,22 @@ from pgwatch.migration.preflight.standin import NotYetKnownError, StandIn
 
 _MOST_ROWS = 500  # of a query that a loop goes over
 # The system's functions that change something, or whose answer is about something else than the scene.
-_NEVER = ("nextval", "setval", "set_config", "pg_", "lo_", "dblink", "currval", "lastval", "txid_")
+_NEVER = (
+    "query_to_",
+    "table_to_",
+    "schema_to_",
+    "database_to_",
+    "cursor_to_",
+    "nextval",
+    "setval",
+    "set_config",
+    "pg_",
+    "lo_",
+    "dblink",
+    "currval",
+    "lastval",
+    "txid_",
+)
 _ALLOWED = ("pg_get_", "pg_typeof", "pg_relation_size", "pg_total_relation_size")
 
 
@@ -70,6 +85,8 @@ def rows(stage: Stage, text: str, variables: Variables) -> list[dict[str, Variab
         [(kind, _)] = statements = parse_statements(text)
     except (UnparsableError, ValueError) as error:
         raise CannotTellError(f"{text} cannot be read") from error
+    if kind != "select_stmt":
+        raise CannotTellError("what a change returns is known only when it runs")
     holder = pb.Node(**{kind: statements[0][1]})
     sql = prepared(stage, holder, variables)
     shape = stage.oracle.shape(sql)

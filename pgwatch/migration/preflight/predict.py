@@ -234,6 +234,9 @@ class _Walk:
             stage.note(str(error))
         except NotYetKnownError:
             pass
+        except Exception as error:  # noqa: BLE001 - a kind of statement that nobody tried must not cost the rest
+            self._tell(parsed, Trouble.UNVERIFIABLE, f"pgwatch cannot follow it: {error!r}")
+            return True
         self._scene = stage.scene
         self._track_types(kind)
         for reason in stage.notes:

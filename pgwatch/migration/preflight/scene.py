@@ -232,9 +232,11 @@ class Scene:
     def copy(self) -> "Scene":
         """Return a scene that may go another way."""
         values: dict[str, Any] = {name: getattr(self, name) for name in self.__slots__}
-        return Scene(
-            **{n: dict(value) if isinstance(value, dict) else value for n, value in values.items()}
-        )
+        copied: dict[str, Any] = {
+            name: dict(value) if isinstance(value, dict) else value
+            for name, value in values.items()
+        }
+        return Scene(**copied)
 
     def number(self) -> int:
         """Return a new number."""
