@@ -215,6 +215,7 @@ class House:
 def assemble(inputs: Inputs) -> House:
     """Return what `inputs` configure; raises InputError with what is wrong with any file it names."""
     from pgwatch.config.notifications import duties_of  # noqa: PLC0415 - brings pydantic
+    from pgwatch.config.overrides import routing_of  # noqa: PLC0415 - brings pydantic
     from pgwatch.config.schema import Settings  # noqa: PLC0415 - the gate does without pydantic
     from pgwatch.config.state import default_state_path  # noqa: PLC0415 - only the daemon needs it
 
@@ -225,8 +226,8 @@ def assemble(inputs: Inputs) -> House:
     hosts = [probe for target in inputs.targets for probe in host_probes(target)]
     drift = drift_probes(inputs)
     surroundings = surroundings_of(settings)
-    routing = replace(_routing(settings), external_url=surroundings.external_url)
     place = inputs.tree.problem if inputs.tree else in_configuration
+    routing = replace(routing_of(settings, place), external_url=surroundings.external_url)
     return House(
         targets=tuple((target, queries_of(target, catalog)) for target in inputs.targets),
         probes=(*hosts, *http, *drift),
@@ -270,12 +271,3 @@ def _own_url(listen: "ListenAddress") -> str:
     """Return where the pages are: by the host's name if they are on every address, as in Prometheus."""
     host = socket.gethostname() if listen.host in ("", "0.0.0.0", "::") else listen.host  # noqa: S104
     return f"http://{replace(listen, host=host)}"
-
-
-def _routing(settings: "Settings") -> "Routing":
-    from pgwatch.config.alertmanager import load_alertmanager  # noqa: PLC0415 - brings pydantic
-    from pgwatch.notify.route import log_only  # noqa: PLC0415 - only the daemon needs it
-
-    if settings.alertmanager_config is None:
-        return log_only()
-    return load_alertmanager(Path(settings.alertmanager_config))

@@ -11,14 +11,14 @@ from typing import Any
 
 import yaml
 
-from pgwatch.config.alertmanager import load_alertmanager
 from pgwatch.config.choose import DEFAULT_FILES, Inputs, find_file
 from pgwatch.config.load import read
 from pgwatch.config.notifications import duties_of
+from pgwatch.config.overrides import routing_of
 from pgwatch.config.show import shown
 from pgwatch.config.targets import targets_of_settings
 from pgwatch.errors import InputError, PgwatchError, Problem
-from pgwatch.notify.route import Routing, log_only
+from pgwatch.notify.route import Routing
 from pgwatch.rules.threshold import in_configuration
 
 EXIT_INVALID = 2
@@ -130,11 +130,10 @@ def _routing(inputs: Inputs) -> Routing | None:
     settings = inputs.settings
     if settings is None:
         return None
-    path = settings.alertmanager_config
-    routing = load_alertmanager(path) if path else None
     place = inputs.tree.problem if inputs.tree else in_configuration
-    duties_of(settings.notifications, routing or log_only(), place)
-    return routing
+    routing = routing_of(settings, place)
+    duties_of(settings.notifications, routing, place)
+    return routing if settings.alertmanager_config else None
 
 
 def _read_by(*readers: Callable[[Inputs], object], inputs: Inputs) -> list[Any]:

@@ -1,6 +1,7 @@
 """`pgwatch notify`: whether messages arrive."""
 
 import argparse
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -8,12 +9,15 @@ from pgwatch.cli import logs
 from pgwatch.cli.options import CommandParser
 from pgwatch.cli.settings import settings_inputs
 from pgwatch.config.alertmanager import load_alertmanager
+from pgwatch.config.overrides import added_channels, routing_of
 from pgwatch.errors import InputError, Problem
 from pgwatch.notify.channels.base import DeliveryError
 from pgwatch.notify.channels.build import build_channel
-from pgwatch.notify.receiver import Receiver
+from pgwatch.notify.receiver import ChannelSettings, Receiver
 from pgwatch.notify.route import Routing
 from pgwatch.notify.trial import trial
+from pgwatch.rules.threshold import in_configuration
+from pgwatch.wiring import surroundings_of
 
 LOG_LEVEL = "error"  # how each channel answered is printed
 
@@ -35,10 +39,11 @@ def configure(parser: CommandParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Send the test message; 1 if a channel did not take it."""
-    receiver = _find(_routing(arguments), arguments.receiver)
+    routing = _routing(arguments)
+    receiver = _find(routing, arguments.receiver)
     for key in receiver.undeliverable:
         print(f"{receiver.name}/{key}: not deliverable here: pgwatch has no such channel")
-    delivered = [_deliver(receiver, index) for index in range(len(receiver.channels))]
+    delivered = [_deliver(routing, receiver, one) for one in receiver.channels]
     if not delivered:
         print(f"{receiver.name} has no channel, so nothing was sent")
     return 0 if delivered and all(delivered) else 1
@@ -46,14 +51,17 @@ def run(arguments: argparse.Namespace) -> int:
 
 def _routing(arguments: argparse.Namespace) -> Routing:
     file: Path | None = arguments.alertmanager_config
-    if file is None:
-        inputs = settings_inputs(arguments)
-        if inputs and inputs.settings and inputs.settings.alertmanager_config:
-            file = Path(inputs.settings.alertmanager_config)
-    if file is None:
+    inputs = settings_inputs(arguments)
+    settings = inputs.settings if inputs else None
+    if file is not None:
+        routing = load_alertmanager(file, added_channels(settings) if settings else {})
+    elif settings is not None and settings.alertmanager_config:
+        place = inputs.tree.problem if inputs and inputs.tree else in_configuration
+        routing = routing_of(settings, place)
+    else:
         message = "no alertmanager.yml: name one with --alertmanager-config, or in pgwatch.yml"
         raise InputError([Problem(file="command line", message=message)])
-    return load_alertmanager(file)
+    return replace(routing, external_url=surroundings_of(settings).external_url)
 
 
 def _find(routing: Routing, name: str) -> Receiver:
@@ -64,12 +72,12 @@ def _find(routing: Routing, name: str) -> Receiver:
     raise InputError([Problem(file="command line", message=message)])
 
 
-def _deliver(receiver: Receiver, index: int) -> bool:
-    settings = receiver.channels[index]
+def _deliver(routing: Routing, receiver: Receiver, settings: ChannelSettings) -> bool:
     where = f"{receiver.name}/{settings.name}"
-    channel = build_channel(settings)
+    channel = build_channel(settings, routing.templates)
+    now, url = datetime.now(UTC), routing.external_url
     try:
-        receipt = channel.deliver(trial(receiver.name, settings.name, datetime.now(UTC)))
+        receipt = channel.deliver(trial(receiver.name, settings.name, now, external_url=url))
     except DeliveryError as error:
         print(f"{where}: not delivered: {logs.redacted(str(error))}")
         return False

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from datetime import timedelta
 from typing import Annotated, Any
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict
 
 from pgwatch.secret import Secret
 from pgwatch.units import parse_duration
@@ -39,7 +39,6 @@ Duration = Annotated[timedelta, BeforeValidator(_duration)]
 Interval = Annotated[timedelta, BeforeValidator(_interval)]
 Word = Annotated[str, BeforeValidator(_scalar)]
 Hidden = Annotated[Secret, BeforeValidator(_secret)]
-Texts = Annotated[dict[str, Word], Field(default_factory=dict)]
 Ignored = Any
 
 

@@ -9,7 +9,7 @@ from typing import Annotated
 
 from pydantic import Field
 
-from pgwatch.config.alertmanager_fields import Duration, Ignored, Interval, Section, Texts, Word
+from pgwatch.config.alertmanager_fields import Duration, Ignored, Interval, Section, Word
 from pgwatch.config.receiver_sections import Globals, ReceiverConfig
 
 
@@ -21,8 +21,8 @@ class RouteConfig(Section):
     group_wait: Duration | None = None
     group_interval: Interval | None = None
     repeat_interval: Interval | None = None
-    match: Texts
-    match_re: Texts
+    match: dict[str, Word] = {}
+    match_re: dict[str, Word] = {}
     matchers: tuple[str, ...] = ()
     continues: Annotated[bool, Field(alias="continue")] = False
     mute_time_intervals: tuple[str, ...] = ()
@@ -35,11 +35,11 @@ class InhibitRuleConfig(Section):
     """An entry of `inhibit_rules`."""
 
     name: str = ""
-    source_match: Texts
-    source_match_re: Texts
+    source_match: dict[str, Word] = {}
+    source_match_re: dict[str, Word] = {}
     source_matchers: tuple[str, ...] = ()
-    target_match: Texts
-    target_match_re: Texts
+    target_match: dict[str, Word] = {}
+    target_match_re: dict[str, Word] = {}
     target_matchers: tuple[str, ...] = ()
     equal: tuple[str, ...] = ()
 

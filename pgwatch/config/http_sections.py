@@ -1,10 +1,8 @@
 """What `http_config` and `tls_config` may contain (prometheus/common `config/http_config.go`)."""
 
-from typing import Annotated, Literal
+from typing import Literal
 
-from pydantic import Field
-
-from pgwatch.config.alertmanager_fields import Hidden, Ignored, Section, Texts, Word
+from pgwatch.config.alertmanager_fields import Hidden, Ignored, Section, Word
 
 TlsVersion = Literal["", "TLS10", "TLS11", "TLS12", "TLS13"]
 
@@ -58,7 +56,7 @@ class OAuth2(ProxyKeys):
     client_secret_file: str = ""
     scopes: tuple[str, ...] = ()
     token_url: str = ""
-    endpoint_params: Texts
+    endpoint_params: dict[str, Word] = {}
     tls_config: TlsConfig = TlsConfig()
 
 
@@ -79,6 +77,6 @@ class HttpConfig(ProxyKeys):
     bearer_token: Hidden | None = None  # the older way to write authorization
     bearer_token_file: str = ""
     follow_redirects: bool = True
-    http_headers: Annotated[dict[str, Header], Field(default_factory=dict)]
+    http_headers: dict[str, Header] = {}
     tls_config: TlsConfig = TlsConfig()
     enable_http2: Ignored = None

@@ -4,10 +4,11 @@ from collections.abc import Callable, Iterator
 from datetime import timedelta
 from typing import Annotated, Final
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import BeforeValidator, Field
 
 from pgwatch.config.fields import Duration, Name
 from pgwatch.config.nearest import nearest
+from pgwatch.config.section import Section
 from pgwatch.errors import InputError, Problem
 from pgwatch.notify.duties import Duties, Duty
 from pgwatch.notify.flap import FlapLimits
@@ -17,13 +18,7 @@ from pgwatch.yamlfile import Path
 _KEY: Final = "notifications"
 
 
-class _Section(BaseModel):
-    model_config = ConfigDict(
-        extra="forbid", frozen=True, arbitrary_types_allowed=True, hide_input_in_errors=True
-    )
-
-
-class HeartbeatSettings(_Section):
+class HeartbeatSettings(Section):
     """`heartbeat`: a message to a dead man's switch, again and again."""
 
     receiver: Name
@@ -34,14 +29,14 @@ def _one_or_more(value: object) -> object:
     return [value] if isinstance(value, str) else value
 
 
-class SelfTestSettings(_Section):
+class SelfTestSettings(Section):
     """`self_test`: a test of receivers on a schedule."""
 
     receivers: Annotated[tuple[Name, ...], BeforeValidator(_one_or_more)] = ()  # none: all
     interval: Duration = timedelta(days=7)
 
 
-class FlappingSettings(_Section):
+class FlappingSettings(Section):
     """`flapping`: when an alert that comes and goes is folded."""
 
     firings: Annotated[int, Field(ge=0, le=1000)] = 5
@@ -49,7 +44,7 @@ class FlappingSettings(_Section):
     calm: Duration = timedelta(minutes=15)
 
 
-class NotificationSettings(_Section):
+class NotificationSettings(Section):
     """`notifications`: what pgwatch tells on its own account."""
 
     heartbeat: HeartbeatSettings | None = None

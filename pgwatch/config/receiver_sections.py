@@ -5,7 +5,7 @@ from typing import Annotated, Any, Final, Literal
 
 from pydantic import Field, model_validator
 
-from pgwatch.config.alertmanager_fields import Duration, Hidden, Ignored, Section, Texts, Word
+from pgwatch.config.alertmanager_fields import Duration, Hidden, Ignored, Section, Word
 from pgwatch.config.http_sections import HttpConfig, TlsConfig
 
 _OTHER_KINDS: Final = (
@@ -150,7 +150,7 @@ class EmailConfig(Section):
     auth_secret: Hidden | None = None
     auth_secret_file: str = ""
     auth_identity: str = ""
-    headers: Texts
+    headers: dict[str, Word] = {}
     html: str | None = None
     text: str | None = None
     require_tls: bool | None = None
@@ -190,7 +190,7 @@ class PagerDutyConfig(ChannelConfig):
     component: str = ""
     group: str = ""
     class_: Annotated[str, Field(alias="class")] = ""
-    details: Texts
+    details: dict[str, Word] = {}
     images: tuple[PagerDutyImageConfig, ...] = ()
     links: tuple[PagerDutyLinkConfig, ...] = ()
 
@@ -213,7 +213,7 @@ class OpsGenieConfig(ChannelConfig):
     message: str = ""
     description: str = ""
     source: str = ""
-    details: Texts
+    details: dict[str, Word] = {}
     entity: str = ""
     responders: tuple[OpsGenieResponderConfig, ...] = ()
     actions: str = ""

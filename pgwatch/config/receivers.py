@@ -109,7 +109,7 @@ class ReceiverBuilder:
     def http(self, config: ChannelConfig, path: Path) -> HttpSettings:
         """Return how the receiver is spoken to."""
         own = config.http_config
-        section = own or self._defaults.http_config or HttpConfig.model_validate({})
+        section = own or self._defaults.http_config or HttpConfig()
         place: Path = (*path, "http_config") if own else ("global", "http_config")
         return self._http.http(section, place, config.timeout)
 

@@ -8,7 +8,7 @@ from datetime import date, timedelta
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+from pydantic import BeforeValidator, Field, model_validator
 
 from pgwatch.config.fields import (
     DsnText,
@@ -34,6 +34,8 @@ from pgwatch.config.fields import (
     matches,
 )
 from pgwatch.config.notifications import NotificationSettings
+from pgwatch.config.overrides import HttpAddress, OverrideSettings
+from pgwatch.config.section import Section
 from pgwatch.targets.target import HostSource
 
 DEFAULT_LISTEN = ListenAddress(host="127.0.0.1", port=9432)
@@ -41,14 +43,6 @@ DEFAULT_LISTEN = ListenAddress(host="127.0.0.1", port=9432)
 
 def _one_or_more(value: object) -> object:
     return [value] if isinstance(value, str | int) else value
-
-
-class Section(BaseModel):
-    """A mapping of the file: no key but the declared ones, and nothing changes after loading."""
-
-    model_config = ConfigDict(
-        extra="forbid", frozen=True, arbitrary_types_allowed=True, hide_input_in_errors=True
-    )
 
 
 class HostSettings(Section):
@@ -186,6 +180,8 @@ class Settings(Section):
     retention: Duration = timedelta(hours=1)
     keep_history: bool = True
     alertmanager_config: ExistingFile | None = None
+    alertmanagers: tuple[HttpAddress, ...] = ()
+    overrides: dict[Name, OverrideSettings] = {}
     notifications: NotificationSettings = NotificationSettings()
     external_labels: dict[LabelName, str] = {}
     external_url: ExternalUrl | None = None

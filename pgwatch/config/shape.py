@@ -7,7 +7,8 @@ from typing import Annotated, Any, Union, get_args, get_origin
 
 from pydantic import BaseModel
 
-from pgwatch.config.schema import Section, Settings
+from pgwatch.config.schema import Settings
+from pgwatch.config.section import Section
 from pgwatch.yamlfile import Path
 
 

@@ -9,7 +9,8 @@ from typing import Any
 
 from pgwatch.config.document import Tree
 from pgwatch.config.fields import ListenAddress
-from pgwatch.config.schema import HttpProbeSettings, Section, Settings, TargetSettings
+from pgwatch.config.schema import HttpProbeSettings, Settings, TargetSettings
+from pgwatch.config.section import Section
 from pgwatch.config.state import default_state_path
 from pgwatch.config.targets import dsn_of
 from pgwatch.config.text import Text

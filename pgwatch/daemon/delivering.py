@@ -47,8 +47,7 @@ class Delivering:
 
         Inside it nothing is taken from the outbox: the old channels would give up what is for new ones.
         """
-        before = (self._routing.receivers, self._routing.root.receiver, self._dead_letters_to)
-        if (routing.receivers, routing.root.receiver, dead_letters_to) == before:
+        if _channels(routing, dead_letters_to) == _channels(self._routing, self._dead_letters_to):
             yield
             return
         self._resumed.clear()
@@ -93,3 +92,9 @@ class Delivering:
             dead_letters=letters,
             on_outcome=self._on_outcome,
         )
+
+
+def _channels(routing: Routing, dead_letters_to: str) -> tuple[object, ...]:
+    """Return what the channels are built from."""
+    receivers = (routing.receivers, routing.hidden, routing.root.receiver)
+    return (*receivers, routing.templates, dead_letters_to)

@@ -28,12 +28,14 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     for name in (
         "secrets/main-password",
         "secrets/api-key",
+        "secrets/gotify",
         "my-alerts/a.yml",
         "alertmanager.yml",
         "deploy.md",
     ):
         (tmp_path / name).write_text("x")
     monkeypatch.setenv("API_TOKEN", "token")
+    monkeypatch.setenv("NTFY_URL", "ntfys://topic")
     return tmp_path
 
 
