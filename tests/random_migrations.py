@@ -1,5 +1,7 @@
 """Random sequences of DDL over a few names, so that many statements fail, and of every kind."""
 
+# ruff: noqa: E501 - a statement is read in one line
+
 import random
 from collections.abc import Callable
 

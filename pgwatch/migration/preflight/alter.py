@@ -152,7 +152,7 @@ def _add_column(stage: Stage, table: Relation, command: Node) -> None:
 
 
 def _needs_value(stage: Stage, table: Relation, column: Column) -> None:
-    if column.default.upper() in ("", "NULL") and not column.identity and not column.generated:
+    if column.default.upper() in ("", "NULL") and not column.identity and not column.generated:  # noqa: SIM102 - two questions
         if has_rows(stage, table):
             if table.emptied:
                 stage.note(f"whether {table.name} has rows by then is not known")
@@ -330,7 +330,7 @@ def _validate_rows(stage: Stage, table: Relation, found: Constraint) -> None:
                 return
             names = tuple(c.live for n in found.referenced if (c := target.numbered(n)))
             asked = replace(asked, references=(*target.live, names))
-            message = f'insert or update on table "{table.name}" violates foreign key constraint "{found.name}"'
+            message = f'insert or update on table "{table.name}" violates foreign key constraint "{found.name}"'  # noqa: E501 - the server's words
     except (CannotTellError, UnparsableError) as error:
         stage.note(str(error))
         return

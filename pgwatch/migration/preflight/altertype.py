@@ -28,7 +28,7 @@ from pgwatch.migration.preflight.typenames import resolve
 
 
 def prepare(stage: Stage, table: Relation, command: Node) -> None:
-    """What the server looks at before it begins with any part of the ALTER TABLE."""
+    """Look at what the server does before it begins with any part of the ALTER TABLE."""
     definition = getattr(command, "def").column_def
     using = definition.raw_default if definition.HasField("raw_default") else None
     if using is not None:

@@ -132,9 +132,8 @@ def _assignable(stage: Stage, source: str, target: str) -> bool:
     if source.endswith("[]") and target.endswith("[]"):
         return _assignable(stage, source[:-2], target[:-2])
     found = stage.facts.types.get(target)
-    if found is not None and found.category in _TEXTS:
-        return True  # any type's text can be stored (CoercionPathType COERCION_PATH_COERCEVIAIO)
-    return False
+    # Any type's text can be stored (CoercionPathType COERCION_PATH_COERCEVIAIO).
+    return found is not None and found.category in _TEXTS
 
 
 def plain(stage: Stage, text: str) -> str:

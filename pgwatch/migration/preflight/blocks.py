@@ -1,5 +1,6 @@
-"""DO blocks: their statements are run on the scene, their conditions and loops with values of the server. Pure."""
+"""DO blocks: statements run on the scene, conditions and loops with the server's values. Pure."""
 
+import contextlib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
@@ -61,10 +62,8 @@ class _Block:
     def run(self) -> None:
         for number, datum in enumerate(self._tree.get("datums", [])):
             self._declare(number, datum)
-        try:
+        with contextlib.suppress(_ReturnError):
             self._statement(self._tree.get("action", {}))
-        except _ReturnError:
-            pass
 
     def _declare(self, number: int, datum: _Tree) -> None:
         kind, facts = next(iter(datum.items()))

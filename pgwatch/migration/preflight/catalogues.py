@@ -315,13 +315,13 @@ _CATALOGUES = {
     ),
     ("pg_catalog", "pg_attribute"): _Catalogue(
         _typed(
-            "attrelid oid, attname, attnum int2, attnotnull bool, attisdropped bool, atthasdef bool, attidentity"
+            "attrelid oid, attname, attnum int2, attnotnull bool, attisdropped bool, atthasdef bool, attidentity"  # noqa: E501 - the server's words
         ),
         _pg_attribute,
     ),
     ("pg_catalog", "pg_constraint"): _Catalogue(
         _typed(
-            'conname, conrelid oid, contype "char", convalidated bool, confrelid oid, connamespace oid, conindid oid'
+            'conname, conrelid oid, contype "char", convalidated bool, confrelid oid, connamespace oid, conindid oid'  # noqa: E501 - the server's words
         ),
         _pg_constraint,
     ),

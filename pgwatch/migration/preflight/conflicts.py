@@ -46,9 +46,9 @@ def check_arbiter(stage: Stage, table: Relation, clause: Node) -> None:
         assert index is not None
         fits = sorted(n for n in index.columns if n) == sorted(set(numbers))
         full = not index.predicate or infer.HasField("where_clause")
-        if index.unique and index.immediate and index.valid and fits and full:
-            if index.columns.count(0) == expressions:
-                return
+        fits = fits and full and index.columns.count(0) == expressions
+        if index.unique and index.immediate and index.valid and fits:
+            return
     raise stage.fail(
         "42P10", "there is no unique or exclusion constraint matching the ON CONFLICT specification"
     )
@@ -140,7 +140,7 @@ def _check_query(stage: Stage, table: Relation, columns: Sequence[Column], node:
         for item in select.from_clause
         if item.WhichOneof("node") == "range_var"
     ]
-    if len(sources) == 1 and sources[0] is not None and not select.HasField("where_clause"):
+    if len(sources) == 1 and sources[0] is not None and not select.HasField("where_clause"):  # noqa: SIM102 - two questions
         if has_rows(stage, sources[0]):
             raise _no_value(stage, table, lacking[0])
 

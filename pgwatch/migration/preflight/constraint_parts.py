@@ -57,7 +57,7 @@ def is_alike(there: Constraint, node: Node, table: Relation) -> bool:
     return not wanted or tuple(one.name for one in named if one) == wanted
 
 
-def look_at_rows(
+def look_at_rows(  # noqa: PLR0917 - what is asked
     stage: Stage,
     table: Relation,
     rule: RowRule,

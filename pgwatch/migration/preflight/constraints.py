@@ -72,7 +72,7 @@ def _check(stage: Stage, table: Relation, node: Node, *, column: str, fresh: boo
             )
 
 
-def _key(stage: Stage, table: Relation, node: Node, *, column: str, fresh: bool) -> None:
+def _key(stage: Stage, table: Relation, node: Node, *, column: str, fresh: bool) -> None:  # noqa: PLR0912 - one for each case of the server
     primary = node.contype == pb.CONSTR_PRIMARY
     scene = stage.scene
     if table.kind == "f":
@@ -271,7 +271,7 @@ def _exclusion(stage: Stage, table: Relation, node: Node, *, fresh: bool) -> Non
     )
 
 
-def _exclusion_rows(
+def _exclusion_rows(  # noqa: PLR0917 - what is asked
     stage: Stage,
     table: Relation,
     node: Node,

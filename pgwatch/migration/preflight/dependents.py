@@ -8,7 +8,7 @@ from pgwatch.migration.preflight.stage import Stage
 from pgwatch.migration.preflight.standin import user_type
 
 
-def drop_relation(
+def drop_relation(  # noqa: PLR0912 - one for each case of the server
     stage: Stage, relation: Relation, *, cascade: bool, also: Iterable[int] = ()
 ) -> None:
     """Drop a relation; fails where something outside `also` depends on it, unless it cascades."""
@@ -24,7 +24,7 @@ def drop_relation(
     for part in parts:
         if not part.bound and not cascade and part.oid not in going:
             raise _blocked(stage, relation, f"table {part.name}")
-    for name in _users(stage, ("relation", relation.oid), going, relation):
+    for name in _users(stage, ("relation", relation.oid), going):
         if not cascade:
             raise _blocked(stage, relation, name)
     _remove_users(stage, ("relation", relation.oid), going)
@@ -43,7 +43,7 @@ def drop_relation(
             one.owned_by and one.owned_by[0] == relation.oid
         ):
             if one.kind == "S" and not cascade:
-                names = _users(stage, ("relation", one.oid), going, one)
+                names = _users(stage, ("relation", one.oid), going)
                 if names:
                     raise _blocked(stage, relation, names[0])
             if one.kind == "S":
@@ -74,33 +74,36 @@ def _touches(refs: Iterable[Ref], target: tuple[str, int], number: int) -> bool:
     return any(ref[:2] == target and (not number or ref[2] == number) for ref in refs)
 
 
-def _users(
-    stage: Stage,
-    target: tuple[str, int],
-    going: set[int],
-    relation: Relation | None = None,
-    number: int = 0,
-) -> list[str]:
+def _users(stage: Stage, target: tuple[str, int], going: set[int], *, number: int = 0) -> list[str]:
     """Return what uses the target: views, defaults, constraints, triggers, policies and functions."""
     scene = stage.scene
-    found = []
-    for one in scene.relations.values():
-        if one.oid in going:
-            continue
-        if one.kind in "vm" and _touches(one.uses, target, number):
-            found.append(f"{one.words} {one.name}")
-        for column in one.columns:
-            if _touches(column.uses, target, number):
-                found.append(f"default value for column {column.name} of table {one.name}")
-    for function in scene.functions.values():
-        if _touches(function.uses, target, number):
-            found.append(f"function {function.name}")
-    for constraint in scene.constraints.values():
-        if constraint.table not in going and _touches(constraint.uses, target, number):
-            found.append(f"constraint {constraint.name}")
-    for policy in (*scene.policies.values(), *scene.rules.values()):
-        if policy.table not in going and _touches(policy.uses, target, number):
-            found.append(f"policy {policy.name}")
+    others = [one for one in scene.relations.values() if one.oid not in going]
+    found = [
+        f"{one.words} {one.name}"
+        for one in others
+        if one.kind in "vm" and _touches(one.uses, target, number)
+    ]
+    found += [
+        f"default value for column {column.name} of table {one.name}"
+        for one in others
+        for column in one.columns
+        if _touches(column.uses, target, number)
+    ]
+    found += [
+        f"function {one.name}"
+        for one in scene.functions.values()
+        if _touches(one.uses, target, number)
+    ]
+    found += [
+        f"constraint {one.name}"
+        for one in scene.constraints.values()
+        if one.table not in going and _touches(one.uses, target, number)
+    ]
+    found += [
+        f"policy {one.name}"
+        for one in (*scene.policies.values(), *scene.rules.values())
+        if one.table not in going and _touches(one.uses, target, number)
+    ]
     if target[0] == "function":
         found += [
             f"trigger {t.name} on table {scene.relations[t.table].name}"
@@ -154,7 +157,7 @@ def drop_column(stage: Stage, table: Relation, number: int, *, cascade: bool) ->
     column = table.numbered(number)
     assert column is not None
     target = ("relation", table.oid)
-    blockers = [name for name in _users(stage, target, {table.oid}, number=number)]
+    blockers = list(_users(stage, target, {table.oid}, number=number))
     blockers += [
         f"constraint {c.name} on table {scene.relations[c.table].name}"
         for c in scene.constraints.values()

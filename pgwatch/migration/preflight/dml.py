@@ -100,7 +100,7 @@ def _into(stage: Stage, node: Node, query: Node) -> None:
 
 def _changes_inside(stage: Stage, holder: Node, body: Body) -> None:
     """WITH … AS (INSERT …) is analysed by itself, and gives its RETURNING."""
-    kind, node = opened(holder)
+    _kind, node = opened(holder)
     if not node.HasField("with_clause"):
         return
     for item in node.with_clause.ctes:
@@ -275,10 +275,7 @@ def _insert_query(
     if found is None:
         return
     targets = _check_count(stage, len(found), columns, named=named)
-    if body.runs and not node.HasField("on_conflict_clause"):
-        later = (targets, query)
-    else:
-        later = None
+    later = (targets, query) if body.runs and not node.HasField("on_conflict_clause") else None
     for number, (column, (_, type_)) in enumerate(zip(targets, found, strict=True)):
         _settable(stage, column, node)
         if number in literals:
@@ -311,7 +308,7 @@ def _assignments(
         target = item.res_target
         column = _column(stage, table, target.name)
         kind = target.val.WhichOneof("node")
-        if kind == "set_to_default" or kind == "multi_assign_ref" or target.indirection:
+        if kind in {"set_to_default", "multi_assign_ref"} or target.indirection:
             continue
         if column.generated or column.identity == "a":
             raise stage.fail("428C9", f'column "{column.name}" can only be updated to DEFAULT')

@@ -233,7 +233,7 @@ def _drop_part(stage: Stage, names: tuple[str, ...], node: Node) -> None:
     if words == "trigger" and scene.triggers[table.oid, name].inherited:
         raise stage.fail(
             "2BP01",
-            f"cannot drop trigger {name} on table {table.name} because trigger {name} on its parent requires it",
+            f"cannot drop trigger {name} on table {table.name} because trigger {name} on its parent requires it",  # noqa: E501 - the server's words
         )
     del parts[table.oid, name]
     if words == "trigger":

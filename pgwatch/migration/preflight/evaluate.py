@@ -120,17 +120,16 @@ def prepared(stage: Stage, holder: Node, variables: Variables) -> str:
         for message in walk(holder)
         if isinstance(message, pb.A_Const) and message.WhichOneof("val") == "sval"
     ]
-    for known in variables.values():
-        if known.sql.startswith("'"):
-            constants.append(known.sql[1:].split("'")[0])
+    constants += [
+        one.sql[1:].split("'")[0] for one in variables.values() if one.sql.startswith("'")
+    ]
     parts = [part for one in constants for part in one.split(".")]
     _replace(stage, holder, variables, [*constants, *parts])
     kind, _ = opened(holder)
     if kind == "select_stmt":
         text = query_text(holder)
     else:
-        text = StandIn(stage).expressions([holder], [])
-        return text
+        return StandIn(stage).expressions([holder], [])
     return StandIn(stage).query(holder) or text
 
 

@@ -1,6 +1,6 @@
 """What the extensions of PostgreSQL's own contrib bring, for migrations that create them. Pure.
 
-As `\\dx+` tells it on 15 to 18. What is not here may bring anything: then nothing is said to be missing.
+As psql's `dx+` tells it on 15 to 18. What is not here may bring anything: then nothing is said to be missing.
 """
 
 import re

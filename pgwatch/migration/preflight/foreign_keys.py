@@ -90,7 +90,7 @@ def _key_index(stage: Stage, target: Relation, keys: tuple[int, ...]) -> int:
     )
 
 
-def _check_types(
+def _check_types(  # noqa: PLR0917 - what is asked
     stage: Stage,
     table: Relation,
     columns: list[Column],
@@ -127,7 +127,7 @@ def comparable(stage: Stage, one: str, other: str) -> bool:
     return stage.facts.casts.get((first, second), ("", ""))[0] == "i"
 
 
-def _foreign_rows(
+def _foreign_rows(  # noqa: PLR0917 - what is asked
     stage: Stage,
     table: Relation,
     numbers: tuple[int, ...],
@@ -162,7 +162,7 @@ def _foreign_rows(
     stage.breaks_later(asked, table, message)
 
 
-def _changed_rows(
+def _changed_rows(  # noqa: PLR0917 - what is asked
     stage: Stage,
     table: Relation,
     columns: list[Column | None],

@@ -312,7 +312,7 @@ def set_owner(stage: Stage, node: Node) -> None:
     stage.role(node.newowner)
 
 
-def _object(stage: Stage, kind: int, node: Node, relation: Node | None = None) -> None:
+def _object(stage: Stage, kind: int, node: Node, relation: Node | None = None) -> None:  # noqa: PLR0912 - one for each case of the server
     """Fail where what a COMMENT or OWNER names is not there."""
     if relation is not None and kind in RELATIONS:
         stage.relation(relation)

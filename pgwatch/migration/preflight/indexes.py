@@ -196,6 +196,7 @@ def _operator_class(stage: Stage, element: Node, type_: str, method: str) -> Non
 
 
 def indexable(stage: Stage, type_: str, method: str) -> bool:
+    """Return whether a method has a default operator class for a type."""
     base = type_.split("(", maxsplit=1)[0]
     found, _ = user_type(stage, base)
     while found is not None and found.kind == "d":
@@ -226,7 +227,7 @@ def indexable(stage: Stage, type_: str, method: str) -> bool:
 def _check_partition_key(
     stage: Stage, node: Node, table: Relation, numbers: tuple[int, ...]
 ) -> None:
-    """A unique index of a partitioned table must have its whole key (DefineIndex)."""
+    """Fail where a unique index of a partitioned table lacks a part of its key (DefineIndex)."""
     if table.kind == "p" and node.unique:
         check_partition_key(stage, table, numbers, "UNIQUE")
 

@@ -104,7 +104,7 @@ def _relation(one: _Facts) -> Relation:
     )
 
 
-def _column(
+def _column(  # noqa: PLR0917 - what is asked
     name: str,
     number: int,
     type_: str,

@@ -193,7 +193,7 @@ def _equal(stage: Stage, one: tuple[str, ...], other: tuple[str, ...], types: li
     return _ask(stage, f"{_row(one, types, stage)} = {_row(other, types, stage)}")
 
 
-def _check_pair(
+def _check_pair(  # noqa: PLR0917 - what is asked
     stage: Stage, table: Relation, bound: Bound, sibling: Relation, other: Bound, types: list[str]
 ) -> None:
     if bound.default or other.default:

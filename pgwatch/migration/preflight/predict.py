@@ -188,10 +188,7 @@ class _Walk:
         """Take one statement; returns whether it works, as far as can be told."""
         if not parsed.nodes:
             return self._unread(parsed)
-        for kind, node in parsed.nodes:
-            if not self._node(parsed, kind, node):
-                return False
-        return True
+        return all(self._node(parsed, kind, node) for kind, node in parsed.nodes)
 
     def _unread(self, parsed: _Parsed) -> bool:
         if parsed.statement.opaque:
@@ -244,7 +241,7 @@ class _Walk:
         return True
 
     def _check_syntax(self, stage: Stage, parsed: _Parsed, kind: str) -> None:
-        """The server's grammar may be older than ours; it takes no lock for a utility statement."""
+        """Fail where the server's grammar, older or newer than ours, does not know the statement."""
         if kind in ("select_stmt", "insert_stmt", "update_stmt", "delete_stmt", "merge_stmt"):
             return
         if len(parsed.nodes) > 1:

@@ -44,7 +44,7 @@ def check_updated(stage: Stage, before: Relation, after: Relation, node: Node) -
             _ask(stage, after, where, f"{quoted(column.name)} IS NOT NULL", "23502", message)
 
 
-def _ask(
+def _ask(  # noqa: PLR0917 - what is asked
     stage: Stage, table: Relation, where: str, expression: str, sqlstate: str, message: str
 ) -> None:
     assert table.live is not None

@@ -263,7 +263,7 @@ class StandIn:
             return
         if len(parts) == 2 and parts[0] == self._function and parts[1] in self._parameters:
             self._null(item, self._parameters[parts[1]])
-        elif len(parts) == 1 and parts[0] in self._parameters:
+        elif len(parts) == 1 and parts[0] in self._parameters:  # noqa: SIM102 - two questions
             if not any(one.column(parts[0]) for one in self._read):
                 self._null(item, self._parameters[parts[0]])
 

@@ -60,7 +60,7 @@ _NOTHING = frozenset(
 )
 
 
-def run(stage: Stage, kind: str, node: Node) -> None:
+def run(stage: Stage, kind: str, node: Node) -> None:  # noqa: PLR0912 - one for each case of the server
     """Apply one statement to the scene; raises StatementFailsError or CannotTellError."""
     handler = _HANDLERS.get(kind)
     if handler is not None:
@@ -179,7 +179,7 @@ def _prepared(stage: Stage, kind: str, node: Node) -> None:
         stage.scene.prepared = stage.scene.prepared - {name} if name else frozenset()
 
 
-def subject(kind: str, node: Node) -> tuple[str, str]:
+def subject(kind: str, node: Node) -> tuple[str, str]:  # noqa: PLR0911 - one for each kind
     """Return the kind and the name of what a statement is about, as far as it says."""
     for field in ("relation", "view", "sequence", "typevar", "table"):
         if field in node.DESCRIPTOR.fields_by_name and node.HasField(field):

@@ -225,7 +225,7 @@ def _partitioned(stage: Stage, table: Relation, node: Node) -> Relation:
 
 
 def _like_more(stage: Stage, table: Relation, node: Node) -> None:
-    """What INCLUDING CONSTRAINTS and INDEXES bring."""
+    """Add what INCLUDING CONSTRAINTS and INDEXES bring."""
     scene = stage.scene
     source = stage.relation(node.relation)
     assert source is not None
@@ -281,7 +281,7 @@ def _like_index(stage: Stage, table: Relation, source: Relation, numbers: dict[i
 
 
 def _from_parent(stage: Stage, table: Relation) -> None:
-    """A partition's indexes, constraints and triggers come from its parent."""
+    """Give a partition the indexes, constraints and triggers of its parent."""
     attach_parts(stage, stage.scene.relations[table.parents[0]], table)
 
 

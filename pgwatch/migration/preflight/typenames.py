@@ -22,9 +22,8 @@ def resolve(stage: Stage, node: Node) -> str:
         return _of_column(stage, node)
     text = type_text(node)
     _exists(stage, node, text)
-    if node.typmods:
-        if user_type(stage, text)[0] is None:
-            columns_of(stage, lambda: f"SELECT NULL::{text}")
+    if node.typmods and user_type(stage, text)[0] is None:
+        columns_of(stage, lambda: f"SELECT NULL::{text}")
     return text
 
 

@@ -90,7 +90,7 @@ def alter_enum(stage: Stage, node: Node) -> None:
 
 
 def _relabel(stage: Stage, made: Type, old: str, new: str) -> None:
-    """Stored expressions name a label by its number: what it is called makes no difference to them."""
+    """Keep up stored expressions: they name a label by its number, whatever it is called."""
     scene = stage.scene
     before, after = literal(old), literal(new)
     for table in list(scene.relations.values()):
@@ -258,7 +258,7 @@ def _domain_rows(stage: Stage, domain: Type, node: Node) -> None:
             stage.breaks(
                 asked,
                 table,
-                f'column "{column.name}" of table "{table.name}" contains values that violate the new constraint',
+                f'column "{column.name}" of table "{table.name}" contains values that violate the new constraint',  # noqa: E501 - the server's words
             )
 
 

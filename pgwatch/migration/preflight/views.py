@@ -70,9 +70,8 @@ def _check_names(stage: Stage, columns: Columns) -> None:
 
 def _check_types(stage: Stage, columns: Columns) -> None:
     for name, type_ in columns:
-        if type_ in ("record", "void") and not stage.scene.blurred:
-            if type_ == "void":
-                raise stage.fail("42P16", f'column "{name}" has pseudo-type {type_}')
+        if type_ in ("record", "void") and not stage.scene.blurred and type_ == "void":
+            raise stage.fail("42P16", f'column "{name}" has pseudo-type {type_}')
 
 
 def _as_columns(columns: Columns) -> tuple[Column, ...]:

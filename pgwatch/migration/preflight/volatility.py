@@ -40,7 +40,7 @@ def _fixed(stage: Stage, holder: Node, relation: Relation) -> bool:
     return True
 
 
-def _fixed_call(stage: Stage, node: Node, relation: Relation) -> bool:
+def _fixed_call(stage: Stage, node: Node, relation: Relation) -> bool:  # noqa: PLR0911 - one for each kind
     schema, name = qualified(node.funcname)
     own = stage.scene.functions_named(schema, name)
     if own and name not in stage.facts.functions:
