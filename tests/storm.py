@@ -98,7 +98,7 @@ class Storm:
         self._heard = heard
         self._chance = chance
         self._ending = threading.Event()
-        self._thread = threading.Thread(target=self._run)
+        self._thread = threading.Thread(target=self._run, daemon=True)
 
     def __enter__(self) -> Self:
         self._thread.start()
@@ -110,7 +110,8 @@ class Storm:
     def end(self) -> None:
         """Let no new incident come, and all that are there go once they were heard of."""
         self._ending.set()
-        self._thread.join()
+        self._thread.join(60)
+        assert not self._thread.is_alive(), "incidents that nobody tells of; see the daemon's log"
 
     def _run(self) -> None:
         going: dict[str, float] = {}  # when an open incident goes, of those that may

@@ -52,7 +52,7 @@ def judge(
         _few_repeats(verdict, receiver, accepted, starts)
     calm = next(iter(heard.values()))
     _count_delays(verdict, calm, by_name, starts)
-    _timers(verdict, saved, by_name)
+    _timers(verdict, saved, by_name, starts)
     return verdict
 
 
@@ -133,31 +133,32 @@ def _count_delays(
                 verdict.delays.append(request.at - max(began, incidents[name].inserted))
 
 
-def _timers(verdict: Verdict, saved: Iterable[Saved], incidents: Mapping[str, Incident]) -> None:
-    """`for` is over when it is over, and no crash takes back what of it was over."""
+def _timers(
+    verdict: Verdict,
+    saved: Iterable[Saved],
+    incidents: Mapping[str, Incident],
+    starts: Sequence[float],
+) -> None:
+    """`for` is over when it is over; no crash takes back what of it was over, and down time is none of it."""
     progress: dict[str, float] = {}
     ended: set[str] = set()
-    for state in saved:
+    for start, state in zip(starts, saved, strict=True):
         for name, alert in state.alerts.items():
-            if incidents[name].kind != "held":
+            if incidents[name].kind != "held" or name in ended:
                 continue
-            began = datetime.fromisoformat(alert["active_at"])
-            if alert["fired_at"] is None:
-                seen = alert["no_data_since"]
-                until = datetime.fromisoformat(seen) if seen else state.evaluated_at
-                assert until is not None
-                waited = (until - began).total_seconds()
-                if waited < progress.get(name, 0.0) - 0.005:
-                    verdict.fail(
-                        f"{name}: {progress[name]:.3f} s of its `for` were over, and after a kill"
-                        f" {waited:.3f} s (alert {alert}, evaluated at {state.evaluated_at})"
-                    )
-                progress[name] = waited
-            elif name not in ended:
+            before, began = progress.get(name, 0.0), datetime.fromisoformat(alert["active_at"])
+            fired = datetime.fromisoformat(alert["fired_at"]) if alert["fired_at"] else None
+            seen = alert["no_data_since"]
+            until = fired or (datetime.fromisoformat(seen) if seen else state.evaluated_at)
+            assert until is not None
+            progress[name] = waited = (until - began).total_seconds()
+            up = max(0.0, until.timestamp() - start)
+            if not before - 0.005 <= waited <= before + up + 0.005:
+                verdict.fail(
+                    f"{name}: {before:.3f} s of its `for` were over, and {waited:.3f} s after a life"
+                    f" of {up:.3f} s (alert {alert}, evaluated at {state.evaluated_at})"
+                )
+            if fired:
                 ended.add(name)
-                fired = datetime.fromisoformat(alert["fired_at"])
-                waited = (fired - began).total_seconds()
                 if not HOLD <= waited < HOLD + _LATE:
                     verdict.fail(f"{name}: fired after {waited:.3f} s, its `for` is {HOLD} s")
-                if fired.timestamp() - incidents[name].inserting < HOLD:
-                    verdict.fail(f"{name}: fired {HOLD} s before it could have")

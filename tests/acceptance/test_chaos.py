@@ -143,7 +143,8 @@ def test_kill_loop(tmp_path: Path, database: str, capsys: pytest.CaptureFixture[
         session.execute(TABLE)
     with Nursery() as nursery, receivers(random.Random(chance.random())) as everyone:
         urls = {name: one.url for name, one in everyone.items()}
-        daemon = ForkedDaemon(nursery, tmp_path, **write_configuration(tmp_path, database, urls))
+        settings = write_configuration(tmp_path, database, urls)
+        daemon = ForkedDaemon(nursery, tmp_path, **settings)
         killer = Killer(daemon, everyone, chance)
         calm = everyone["calm"]
 
@@ -153,6 +154,8 @@ def test_kill_loop(tmp_path: Path, database: str, capsys: pytest.CaptureFixture[
         starts, saved, began = [], [], time.monotonic()
         with Storm(database, was_heard, random.Random(chance.random())) as storm:
             for _ in range(KILLS):
+                # With and without what earlier lives have seen: both must not mislead the next.
+                daemon.configure(**settings, keep_history=chance.random() < 0.5)
                 starts.append(time.time())
                 daemon.start(ready=False)
                 killer.strike()
