@@ -12,6 +12,10 @@ relation AS MATERIALIZED (
     FROM pg_catalog.pg_class AS class
     JOIN space ON space.oid = class.relnamespace
     WHERE class.relname IN (SELECT name FROM asked) AND class.relkind IN ('r', 'p', 'v', 'm', 'f', 'S')
+),
+operator_class AS MATERIALIZED ( -- one object, as a join would read them all for each index
+    SELECT pg_catalog.jsonb_object_agg(oid, pg_catalog.jsonb_build_array(opcname, opcdefault)) AS by_oid
+    FROM pg_catalog.pg_opclass
 )
 SELECT
     'relation' AS kind,
@@ -131,11 +135,8 @@ SELECT
         'valid', index.indisvalid AND index.indisready AND index.indislive,
         'table_schema', owner_space.nspname,
         'operator_classes', (
-            SELECT pg_catalog.jsonb_agg(
-                pg_catalog.jsonb_build_array(opclass.opcname, opclass.opcdefault) ORDER BY one.number
-            )
-            FROM unnest(index.indclass) WITH ORDINALITY AS one (oid, number)
-            JOIN pg_catalog.pg_opclass AS opclass ON opclass.oid = one.oid
+            SELECT pg_catalog.jsonb_agg(operator_class.by_oid -> one.oid::text ORDER BY one.number)
+            FROM unnest(index.indclass) WITH ORDINALITY AS one (oid, number), operator_class
         ),
         'comment', pg_catalog.obj_description(class.oid, 'pg_class')
     )

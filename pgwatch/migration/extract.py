@@ -50,17 +50,22 @@ def column_names(node: Node) -> frozenset[str]:
 
 
 def _references(node: Node) -> Iterator[tuple[str, ...]]:
-    for message in walk(node):
+    for message in walk(node, leaves=_WITHOUT_COLUMNS):
         if isinstance(message, pb.ColumnRef):
             yield tuple(f.string.sval for f in message.fields if f.HasField("string"))
 
 
-def walk(node: Node) -> Iterator[Node]:
-    """Return `node` and every message below it."""
+_WITHOUT_COLUMNS = (pb.ColumnRef, pb.A_Const, pb.TypeName, pb.String)  # below which there is none
+
+
+def walk(node: Node, *, leaves: tuple[type, ...] = ()) -> Iterator[Node]:
+    """Return `node` and every message below it, but nothing below `leaves`."""
     stack = [node]
     while stack:
         message = stack.pop()
         yield message
+        if isinstance(message, leaves):
+            continue
         for field, value in message.ListFields():
             if field.message_type is not None:
                 stack.extend([value] if hasattr(value, "ListFields") else value)

@@ -33,7 +33,8 @@ def read_migrations(paths: Iterable[Path]) -> Declarations:
     problems = []
     for path in paths:
         try:
-            statements += [(migration_name(path), one) for one in read_statements(path)]
+            name = migration_name(path)
+            statements += [(name, one) for one in read_statements(path)]
         except OSError as error:
             problems.append(InputProblem(file=str(path), message=error.strerror or str(error)))
     if problems:
