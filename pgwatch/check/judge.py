@@ -204,12 +204,12 @@ def _feeding(rule: AlertingRule, seen: Seen, producers: Producers) -> _Fed:
     doubts: list[str] = []
     cures: list[str] = []
     empty, doubted = set[str](), set[str]()
-    historic = producers.window is not None and asks_history(rule, producers.historic)
+    looks_twice = producers.looks_twice(rule)
     for metric in metric_names(rule):
         feeding = [run for name in producers.of_metric(metric) for run in seen.runs.get(name, ())]
         unsure = [doubt for run in feeding if (doubt := _doubt(run))]
         unsure += [seen.broken[metric]] if metric in seen.broken else []
-        if historic:
+        if looks_twice:
             unsure += _unseen_before(producers.of_metric(metric), seen)
         if unsure:
             doubted.add(metric)

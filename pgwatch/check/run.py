@@ -20,11 +20,13 @@ from pgwatch.check.verdict import (
     whole,
     worst,
 )
+from pgwatch.check.window import fit
 from pgwatch.collect.outcome import Answered, QueryRun, TimedOut, Unreachable
 from pgwatch.collect.poll import Polled, poll_once
 from pgwatch.collect.probing import run_probe
 from pgwatch.collect.report import UP
 from pgwatch.probes.probe import Probe
+from pgwatch.promql.ast import needs_history
 from pgwatch.promql.engine import Engine
 from pgwatch.promql.errors import PromqlError
 from pgwatch.queries.query import Query
@@ -242,13 +244,13 @@ def _judge(
     before = _taken(store, earlier.runs if earlier else ())
     if earlier:
         # At the time of the newest answer: what a rule records then is not newer than what it reads.
-        _record(plan, store, engine, _newest(earlier))
+        _record(plan, store, engine, _newest(earlier), earlier)
     by_source = _taken(store, runs)
     seen = Seen(
         runs=by_source,
         engine=engine,
         now=now,
-        broken=_record(plan, store, engine, now),
+        broken=_record(plan, store, engine, now, earlier),
         surroundings=plan.surroundings,
         earlier=before,
         begun=earlier.begun if earlier else None,
@@ -289,18 +291,24 @@ def _is_of_probes(spec: CheckSpec, producers: Producers, probes: Collection[str]
     return bool(sources) and sources <= frozenset(probes)
 
 
-def _record(plan: CheckPlan, store: Store, engine: Engine, now: datetime) -> dict[str, str]:
-    """Evaluate the recording rules that one observation is enough for, in order.
+def _record(
+    plan: CheckPlan, store: Store, engine: Engine, now: datetime, earlier: _Earlier | None
+) -> dict[str, str]:
+    """Evaluate the recording rules that this run sees enough for, in order; rates are over the window.
 
     Returns the metrics that are not complete because a rule failed, and why.
     """
+    span = now - earlier.begun if earlier else timedelta(0)
     broken: dict[str, str] = {}
     for group in plan.groups:
         for rule in group.rules:
             if not isinstance(rule, RecordingRule) or rule.name in plan.producers.historic:
                 continue
             try:
-                store.append(record(rule, engine, round(now.timestamp() * 1000)).collected)
+                fitted = rule
+                if plan.window is not None and needs_history(rule.expr):
+                    fitted = replace(rule, expr=fit(rule.expr, window=plan.window, span=span).expr)
+                store.append(record(fitted, engine, round(now.timestamp() * 1000)).collected)
             except PromqlError as error:
                 broken[rule.name] = f"recording rule {rule.name} failed: {error}"
             for name in metric_names(rule):

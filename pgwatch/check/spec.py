@@ -93,6 +93,7 @@ class Producers:
         self._missing = dict(missing or {})
         self._mistakes: dict[str, tuple[str, ...]] = {}  # of recorded metrics
         self.historic = historic_metrics(groups, window)
+        self._over_window = historic_metrics(groups) - self.historic  # empty without a window
         for group in groups:  # all before any: one may read what a later one records
             for rule in group.rules:
                 if isinstance(rule, RecordingRule):
@@ -115,6 +116,10 @@ class Producers:
     def lacks(self, rule: Rule) -> str:
         """Return why what a run observes is not enough to tell `rule`, "" if it is."""
         return lacks_history(rule, self.historic, self.window)
+
+    def looks_twice(self, rule: Rule) -> bool:
+        """Return whether `rule` is told from both ends of the window, itself or by what it reads recorded."""
+        return self.window is not None and asks_history(rule, self.historic | self._over_window)
 
     def why_absent(self, metric: str) -> str:
         """Return why nothing that was run brings `metric`."""

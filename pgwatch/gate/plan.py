@@ -6,7 +6,7 @@ from pgwatch.baseline.file import read as read_baseline
 from pgwatch.check.liveness import LIVENESS
 from pgwatch.check.news import news_of
 from pgwatch.check.run import CheckPlan, Subject
-from pgwatch.check.spec import CheckSpec, Producers, asks_history
+from pgwatch.check.spec import CheckSpec, Producers
 from pgwatch.config.choose import Inputs
 from pgwatch.errors import InputError, Problem
 from pgwatch.gate.choose import choose, nothing_left
@@ -84,7 +84,7 @@ def _twice(specs: Sequence[CheckSpec], producers: Producers) -> frozenset[str]:
     over = [
         producers.of(rule)
         for rule in rules
-        if asks_history(rule, producers.historic) and not producers.lacks(rule)
+        if producers.looks_twice(rule) and not producers.lacks(rule)
     ]
     return frozenset[str]().union(*over)
 

@@ -74,9 +74,17 @@ def test_a_window_judges_what_needs_history(database: str, own_rules: Path) -> N
     }
     [found] = ran.check("Rate")["findings"]
     assert 100 < found["value"] < 1000  # 500 rows a second, had it the processor for itself
+    [recorded] = ran.check("Recorded")["findings"]
+    assert recorded["value"] == pytest.approx(found["value"])
     assert ran.check("Rate")["reason"] == "judged over 2s instead of 5m"
     assert ran.check("Quiet")["reason"] == "needs 1h of history, and --window is 2s"
     assert ran.seconds > 2
+
+
+@pytest.mark.usefixtures("inserting")
+def test_what_a_recorded_rate_reads_is_asked_twice(database: str, own_rules: Path) -> None:
+    words = ["--config", "pgwatch.yml", "--window", "1s", "--only", "Recorded"]
+    assert gate(database, *words, cwd=own_rules).verdicts == {"Recorded": "warn"}
 
 
 def test_a_window_longer_than_the_run_is_a_mistake(database: str, tmp_path: Path) -> None:

@@ -40,7 +40,8 @@ def run(value: float | None, at: datetime, outcome: Outcome = ANSWERED) -> Query
 
 
 def told(expr: str, earlier: Sequence[QueryRun], later: QueryRun) -> CheckResult:
-    rules = f"groups: [{{name: g, rules: [{{alert: A, expr: '{expr}'}}]}}]"
+    recorded = "{record: m:rate, expr: 'rate(m[5m])'}"
+    rules = f"groups: [{{name: g, rules: [{recorded}, {{alert: A, expr: '{expr}'}}]}}]"
     groups = tuple(parse_rules(rules, file="f"))
     (spec,) = check_specs(groups, phases=list(Phase), window=WINDOW)
     store = Store()
@@ -80,11 +81,12 @@ def test_verdict_over_the_window(
     assert (result.verdict, result.reason) == (verdict, reason)
 
 
-def test_what_was_not_seen_at_the_beginning_is_unknown() -> None:
-    blocked = told("rate(m[5m]) > 5", [run(None, FIRST, BLOCKED)], run(200, LAST))
+@pytest.mark.parametrize("expr", ["rate(m[5m]) > 5", "m:rate > 5"])
+def test_what_was_not_seen_at_the_beginning_is_unknown(expr: str) -> None:
+    blocked = told(expr, [run(None, FIRST, BLOCKED)], run(200, LAST))
     assert blocked.verdict is Verdict.UNKNOWN
     assert "at the beginning of the window, core/a met a lock held by pid 7" in blocked.reason
-    absent = told("rate(m[5m]) > 5", [], run(200, LAST))
+    absent = told(expr, [], run(200, LAST))
     assert absent.verdict is Verdict.UNKNOWN
     assert "at the beginning of the window, core/a was not asked" in absent.reason
     # What asks for no history does not care.
