@@ -14,7 +14,7 @@ import pytest
 from pgwatch.demo.server import LocalServer
 from pgwatch.rules.rule import Phase
 from tests.conftest import create_database, drop_database
-from tests.gate import environment, gate, pgwatch
+from tests.gate import environment, gate, own_process, pgwatch
 from tests.watching import silent_server, sql
 
 NOWHERE = "postgresql://u:zebra@127.0.0.1:1/app"  # nothing listens on port 1
@@ -377,11 +377,11 @@ def test_an_encoding_without_our_marks_does_not_end_the_run(database: str, tmp_p
     env = {"PYTHONIOENCODING": "ascii"}
     sql(database, 'CREATE TABLE "größe" (i int CHECK (i > 0) NOT NULL)')
     sql(database, 'ALTER TABLE "größe" ADD CONSTRAINT c CHECK (i > 1) NOT VALID')
-    ran = pgwatch("check", "--once", database, cwd=tmp_path, env=env)
+    ran = own_process("check", "--once", database, cwd=tmp_path, env=env)
     assert ran.status == 1
     assert "\\u2717 PostgresConstraintNotValidated" in ran.out
-    found = gate(database, cwd=tmp_path, env=env).check(NOT_VALIDATED)["findings"]
-    assert found[0]["object"] == "public.größe.c"
+    json = own_process("check", "--once", "--format", "json", database, cwd=tmp_path, env=env)
+    assert json.check(NOT_VALIDATED)["findings"][0]["object"] == "public.größe.c"
 
 
 def test_on_a_terminal_there_is_colour_and_progress(damaged: str, tmp_path: Path) -> None:
