@@ -43,6 +43,7 @@ class Item:
     is_new: bool  # not told before
     notes: tuple[str, ...]  # sentences: who looks after it, why it was quiet, the value at recovery
     evidence: str  # rows from the database as they were when it fired, as lines; often empty
+    page: str  # where a person acknowledges or silences it; empty if there is no such page
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,7 +68,7 @@ def compose(notification: Notification, *, max_items: int) -> Message:
         severity=worst_severity(firing or alerts),
         resolved=not firing,
         remark=_remark(notification),
-        items=tuple(_item(alert, notification.time) for alert in alerts[:max_items]),
+        items=tuple(_item(alert, notification) for alert in alerts[:max_items]),
         omitted=max(0, len(alerts) - max_items) + notification.truncated,
         link=notification.external_url,
     )
@@ -115,7 +116,7 @@ def _occasion(notification: Notification) -> str:
         return f"The deploy of {extra.get('deploy_by', '')}{said} is over, and this fires."
     if reason is Reason.DEAD_LETTER:
         origin, error = extra.get(DEAD_LETTER_OF, ""), extra.get(DEAD_LETTER_ERROR, "")
-        return f"{origin} could not be told this, and it is given up: {error}"
+        return f"{origin} could not be told this: {error}"
     if reason in (Reason.NEW_ALERTS, Reason.SOME_RESOLVED):
         news = [alert.news for alert in notification.alerts]
         counts = [f"{news.count(kind)} {name}" for name, kind in _COUNTED if kind in news]
@@ -123,10 +124,18 @@ def _occasion(notification: Notification) -> str:
     return _OCCASIONS.get(reason, "")
 
 
-def _item(alert: NotifiedAlert, now: datetime) -> Item:
+def page_of(alert: NotifiedAlert, notification: Notification) -> str:
+    """Return the address of pgwatch's page of an alert that fires; empty if there is none."""
+    made_up = notification.reason in (Reason.TEST, Reason.HEARTBEAT)
+    if alert.ends_at is not None or made_up or not notification.external_url:
+        return ""
+    return f"{notification.external_url}/alert/{alert.labels.fingerprint()}"
+
+
+def _item(alert: NotifiedAlert, notification: Notification) -> Item:
     annotations = alert.annotations
     name = alert.labels.label("alertname") or "alert"
-    lasted = (alert.ends_at or now) - alert.starts_at
+    lasted = (alert.ends_at or notification.time) - alert.starts_at
     return Item(
         resolved=alert.ends_at is not None,
         headline=shortened(" ".join(annotations.get("summary", "").split()) or name, 250),
@@ -146,4 +155,5 @@ def _item(alert: NotifiedAlert, now: datetime) -> Item:
         is_new=alert.news is News.NEW,
         notes=notes(alert),
         evidence=evidence_text(alert.evidence, _TEXT_LIMIT) if alert.evidence else "",
+        page=page_of(alert, notification),
     )

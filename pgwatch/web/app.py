@@ -14,6 +14,7 @@ from pgwatch.errors import PgwatchError
 from pgwatch.export.openmetrics import wants_openmetrics
 from pgwatch.export.prometheus import Page
 from pgwatch.web.access import not_local
+from pgwatch.web.alert_forms import alert_page_routes
 from pgwatch.web.alertmanager_api import alertmanager_routes
 from pgwatch.web.api_adhoc import AdHoc
 from pgwatch.web.graph import graph
@@ -116,6 +117,7 @@ def create_app(providers: Providers) -> Starlette:
             Route("/-/ready", ready),
             Route("/-/reload", reload, methods=["POST", "PUT"]),
             Route("/graph", asked),
+            Mount("/alert", routes=alert_page_routes(lambda: providers.office())),  # noqa: PLW0108
             Mount("/api/v2", routes=alertmanager_routes(lambda: providers.office())),  # noqa: PLW0108
             Mount("/api/pgwatch/v1", routes=own_routes(lambda: providers.office())),  # noqa: PLW0108
             Mount(

@@ -73,10 +73,11 @@ def _alerts(view: StatusView) -> str:
     shown = in_order(view.alerts)[:MAX_ALERTS]
     left_out = len(view.alerts) - len(shown)
     more = f'<p class="quiet">and {left_out} more</p>' if left_out else ""
-    return "".join(_alert(alert, view.now) for alert in shown) + more
+    return "".join(alert_card(alert, view.now, with_link=True) for alert in shown) + more
 
 
-def _alert(alert: AlertView, now: datetime) -> str:
+def alert_card(alert: AlertView, now: datetime, *, with_link: bool = False) -> str:
+    """Return `alert` as a card; `with_link` to its own page, seen from the status page."""
     level = _SEVERITY_LEVELS.get(alert.severity, Level.UNKNOWN)
     pending = " pending" if alert.state is AlertState.PENDING else ""
     # Its text is written for the time when it fires, such as "has not been refreshed for a day".
@@ -97,6 +98,11 @@ def _alert(alert: AlertView, now: datetime) -> str:
         if alert.evidence
         else ""
     )
+    own_page = ""
+    if with_link and alert.identity and not pending:
+        words = "acknowledge or silence" if not alert.owner else "silence"
+        address = f"alert/{alert.identity.fingerprint()}"
+        own_page = f'<p class="small"><a href="{address}">{words}</a></p>'
     labels = "".join(
         f"<code>{escape(name)}={escape(value)}</code>" for name, value in alert.labels.items()
     )
@@ -108,7 +114,7 @@ def _alert(alert: AlertView, now: datetime) -> str:
         + (f"<p>{lead}{escape(alert.summary)}</p>" if alert.summary else "")
         + (f'<p class="quiet small">{escape(alert.description)}</p>' if alert.description else "")
         + (f"<pre>{escape(alert.fix)}</pre>" if alert.fix else "")
-        + f'{evidence}<div class="labels">{labels}</div></article>'
+        + f'{evidence}<div class="labels">{labels}</div>{own_page}</article>'
     )
 
 

@@ -10,6 +10,7 @@ from pgwatch.collect.outcome import Answered, Denied, OutcomeKind, QueryRun
 from pgwatch.notify.interventions import Acknowledgement
 from pgwatch.notify.notes import evidence_text
 from pgwatch.notify.silence import Silence
+from pgwatch.samples.labels import Labels
 
 _EVIDENCE_LIMIT = 2000  # characters
 
@@ -106,6 +107,7 @@ class AlertView:
     owner: str = ""  # who looks after it
     owner_comment: str = ""
     evidence: str = ""  # rows from the database, as lines
+    identity: Labels | None = None  # all of its labels; None: it has no page of its own
 
 
 def alert_view(
@@ -131,6 +133,7 @@ def alert_view(
         owner=acknowledged.owner if acknowledged else "",
         owner_comment=acknowledged.comment if acknowledged else "",
         evidence=evidence_text(alert.evidence, _EVIDENCE_LIMIT) if alert.evidence else "",
+        identity=alert.labels,
     )
 
 

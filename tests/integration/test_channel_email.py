@@ -54,6 +54,7 @@ def test_letter_reads_well_and_threads() -> None:
         "  cure:",
         "      SELECT pg_terminate_backend(4712);",
         "  runbook: https://runbooks.example/blocked?a=1&b=2",
+        "  acknowledge or silence: http://pgwatch.example/alert/992587f83959bfb4",
         "",
         "-- ",
         "pgwatch http://pgwatch.example",
@@ -62,6 +63,8 @@ def test_letter_reads_well_and_threads() -> None:
     html = first.get_body(("html",))
     assert html is not None
     assert "blocked for &lt;42 s&gt; &amp; waits" in html.get_content()
+    assert 'href="http://pgwatch.example/alert/992587f83959bfb4"' in html.get_content()
+    assert "/alert/" not in plain(second), "there is nothing to acknowledge any more"
 
 
 def test_starttls_and_login(tls: ssl.SSLContext, certificate: tuple[Path, Path]) -> None:

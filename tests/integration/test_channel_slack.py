@@ -45,7 +45,8 @@ def test_message_says_what_where_since_value_and_cure(receiver: HttpReceiver) ->
         "since <!date^1785553212^{date_short_pretty} {time_secs}|2026-08-01 03:00:12 UTC>"
         " (2m30s) · value *42*",
         "pid `4711` · target `roofing`",
-        "<https://runbooks.example/blocked?a=1&b=2|Runbook>",
+        "<http://pgwatch.example/alert/992587f83959bfb4|Acknowledge or silence>"
+        " · <https://runbooks.example/blocked?a=1&b=2|Runbook>",
     ]
     assert cure["text"]["text"] == "*Cure*\n```SELECT pg_terminate_backend(4712);```"
 

@@ -104,6 +104,8 @@ def _embed(item: Item) -> dict[str, Any]:
         lines.append(f"```\n{item.fix.replace('```', chr(39) * 3)}\n```")
     if item.evidence and item.is_new:
         lines.append(f"```\n{item.evidence.replace('```', chr(39) * 3)}\n```")
+    if item.page:
+        lines.append(f"[Acknowledge or silence](<{item.page}>)")
     if item.runbook_url.startswith(("http://", "https://")):
         lines.append(f"[Runbook](<{item.runbook_url}>)")
     text = "\n".join(lines)

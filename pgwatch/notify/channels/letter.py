@@ -51,6 +51,8 @@ def _paragraph(item: Item) -> str:
         lines += ["  when it fired:", *(f"      {line}" for line in item.evidence.splitlines())]
     if item.runbook_url:
         lines.append(f"  runbook: {item.runbook_url}")
+    if item.page:
+        lines.append(f"  acknowledge or silence: {item.page}")
     return "\n".join(lines)
 
 
@@ -88,12 +90,13 @@ def _card(item: Item) -> str:
         caption = "<div style='color:#777;font-size:14px;margin-top:6px'>when it fired</div>"
         fix += f"{caption}<pre style='{_CODE}'>{escape(item.evidence)}</pre>"
     notes = "".join(f"<p style='margin:2px 0'>{escape(note)}</p>" for note in item.notes)
+    links = (_anchor(item.page, "Acknowledge or silence"), _anchor(item.runbook_url, "Runbook"))
     return (
         "<div style='margin:0 0 18px;border-bottom:1px solid #e4e6ea;padding-bottom:12px'>"
         f"<p style='margin:0 0 4px;font-weight:600;color:{colour}'>{mark}{escape(item.headline)}</p>"
         + (f"<p style='margin:0 0 6px'>{description}</p>" if description else "")
         + f"<table style='border-collapse:collapse;font-size:14px'>{rows}</table>{notes}{fix}"
-        f"{_anchor(item.runbook_url, 'Runbook')}</div>"
+        f"{' · '.join(filter(None, links))}</div>"
     )
 
 

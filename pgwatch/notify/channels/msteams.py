@@ -99,6 +99,8 @@ def _item(item: Item) -> list[dict[str, Any]]:
         blocks.append(_block(_escaped(item.fix), fontType="Monospace"))
     if item.evidence and item.is_new:
         blocks.append(_block(_escaped(item.evidence), fontType="Monospace", size="Small"))
+    if item.page:
+        blocks.append(_block(f"[Acknowledge or silence]({item.page})"))
     if item.runbook_url.startswith(("http://", "https://")):
         blocks.append(_block(f"[Runbook]({item.runbook_url})"))
     return blocks

@@ -66,8 +66,10 @@ def _words(item: Item) -> str:
         lines.append(f"_no data since {_time(item.no_data_since)}: this may have changed_")
     lines += [f"_{escape(note, 300)}_" for note in item.notes]
     lines += _labels(item)
+    links = [_link(item.page, "Acknowledge or silence")] if item.page else []
     if item.runbook_url.startswith(("http://", "https://")) and len(item.runbook_url) < 300:
-        lines.append(_link(item.runbook_url, "Runbook"))
+        links.append(_link(item.runbook_url, "Runbook"))
+    lines += [" · ".join(links)] if links else []
     return "\n".join(lines)
 
 

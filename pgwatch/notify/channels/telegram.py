@@ -101,6 +101,8 @@ def _item(item: Item, *, with_more: bool) -> str:
         lines.append(f"<pre>{escape(item.fix)}</pre>")
     if item.evidence and item.is_new:
         lines.append(f"<pre>{escape(item.evidence)}</pre>")
+    if item.page:
+        lines.append(f'<a href="{escape(item.page)}">Acknowledge or silence</a>')
     if item.runbook_url.startswith(("http://", "https://")):
         lines.append(f'<a href="{escape(item.runbook_url)}">Runbook</a>')
     return "\n".join(lines)
