@@ -10,11 +10,13 @@ import urllib.request
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
+from itertools import groupby
 from pathlib import Path
 from typing import Any
 
 import yaml
 
+from pgwatch.config.alertmanager import parse_alertmanager
 from pgwatch.config.route_tests import load_route_tests
 from pgwatch.notify.notification import NotifiedAlert
 from pgwatch.notify.route import Routing
@@ -100,6 +102,27 @@ def _inhibition(rule: dict[str, Any] | None, number: int) -> dict[str, Any] | No
     return {**rule, **sides}
 
 
+def on_branches(tests: Sequence[RouteTest], hook: str) -> list[RouteTest]:
+    """Return `tests`, each on its branch of the configuration that a server plays."""
+    text = configuration([test.routing for test in tests], hook)
+    routing = parse_alertmanager(text, Path("alertmanager.yml"))
+    return [
+        replace(test, routing=routing, steps=tuple(_branched(step, number) for step in test.steps))
+        for number, test in enumerate(tests)
+    ]
+
+
+def _branched(step: Step, number: int) -> Step:
+    own = Matcher(BRANCH, MatchType.EQUAL, str(number))
+    alerts = tuple(
+        replace(one, labels=one.labels.merged({BRANCH: str(number)})) for one in step.alerts
+    )
+    one = step.silence
+    if one is not None:
+        one = replace(one, name=f"{number}/{one.name}", matchers=(*one.matchers, own))
+    return replace(step, alerts=alerts, silence=one)
+
+
 # The script
 
 
@@ -120,9 +143,18 @@ def play(
         key=lambda item: item[0],
     )
     ids: dict[tuple[int, str], str] = {}
-    for at, number, step in script:
+    for at, steps in groupby(script, key=lambda item: item[0]):
         _wait_until(start + at)
-        _act(server, step, number, start, ids, hook)
+        alerts = []
+        for _, number, step in steps:
+            _act(server, step, number, start, ids, hook)
+            posts = [_posted(one, number, start) for one in step.alerts]
+            if {str(one["labels"]) for one in posts} & {str(one["labels"]) for one in alerts}:
+                post_alerts(server.url, alerts)  # of two posts of one alert the later comes later
+                alerts = []
+            alerts += posts
+        if alerts:
+            post_alerts(server.url, alerts)
     _wait_until(start + max(test.end for test in tests))
     heard: list[list[Heard]] = [[] for _ in tests]
     for request in list(hook.requests):
@@ -168,8 +200,6 @@ def _act(
     if step.reload is not None:
         server.config.write_text(configuration([step.reload], hook.url), encoding="utf-8")
         call(server.url, "POST", "/-/reload")
-    if step.alerts:
-        post_alerts(server.url, [_posted(one, number, start) for one in step.alerts])
     if step.silence is not None:
         one = step.silence
         body = {
@@ -235,6 +265,7 @@ def _heard(request: Request, start: datetime) -> Heard:
         at=datetime.fromtimestamp(request.at, UTC) - start,
         receiver=receiver,
         channel=f"webhook[{index}]",
+        group_key=request.json["groupKey"],
         alerts=tuple(_alert(one) for one in request.json["alerts"]),
     )
 

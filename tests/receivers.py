@@ -38,6 +38,10 @@ class Request:
     answer: Answer  # it gets, if it waits for it
 
 
+class _Server(ThreadingHTTPServer):
+    request_queue_size = 1000  # who is refused for want of place tries again only after a second
+
+
 class HttpReceiver:
     """Answers each request with the next of `answers`, and with `then` when they are used up.
 
@@ -61,7 +65,7 @@ class HttpReceiver:
             def log_message(self, *args: object) -> None:
                 pass
 
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self._server = _Server(("127.0.0.1", 0), Handler)
         self._server.daemon_threads = True
         self._thread = threading.Thread(target=self._server.serve_forever, args=(0.05,))
 

@@ -9,6 +9,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Final
 
 from pgwatch.alerts.posted import received
+from pgwatch.notify.flap import DEFAULT_LIMITS, FlapLimits
 from pgwatch.notify.interventions import Interventions
 from pgwatch.notify.notification import Notification, NotifiedAlert
 from pgwatch.notify.playback import Playback
@@ -102,20 +103,21 @@ class Heard:
     at: timedelta
     receiver: str
     channel: str
+    group_key: str
     alerts: tuple[NotifiedAlert, ...]
 
 
 def failures(test: RouteTest) -> tuple[str, ...]:
-    """Return what is not as `test` expects it, for people; raises SilenceError for one that cannot be."""
+    """Return what is not as `test` expects it, for people; raises ValueError for a step that cannot be."""
     found = [text for one in test.routes for text in _route_failures(test.routing, one)]
     if test.expected is not None:
-        found += message_failures(test, [_heard(one, test.start) for one in play(test)])
+        found += message_failures(test, [heard(one, test.start) for one in play(test)])
     return tuple(found)
 
 
-def play(test: RouteTest) -> list[Notification]:
-    """Return all that is told until the test's end, in order; raises SilenceError."""
-    playback, now = Playback(test.routing), test.start
+def play(test: RouteTest, *, limits: FlapLimits = DEFAULT_LIMITS) -> list[Notification]:
+    """Return all that is told until the test's end, in order; raises ValueError."""
+    playback, now = Playback(test.routing, limits=limits), test.start
     ids: dict[str, str] = {}
     told: list[Notification] = []
     for step in test.steps:
@@ -141,14 +143,14 @@ def play(test: RouteTest) -> list[Notification]:
     return told + playback.run_until(test.start + test.end, now)
 
 
-def message_failures(test: RouteTest, heard: Iterable[Heard]) -> Iterator[str]:
-    """Return what `heard` lacks of the messages that `test` expects, and what it has beyond them."""
+def message_failures(test: RouteTest, messages: Iterable[Heard]) -> Iterator[str]:
+    """Return what `messages` lack of the messages that `test` expects, and what they have beyond them."""
     left = [
         (channel.name, one)
         for one in test.expected or ()
         for channel in test.routing.receivers[one.receiver].channels
     ]
-    for message in sorted(heard, key=lambda one: one.at):
+    for message in sorted(messages, key=lambda one: one.at):
         match = next(
             (
                 pair
@@ -189,9 +191,14 @@ def _said(
     return known
 
 
-def _heard(told: Notification, start: datetime) -> Heard:
+def heard(told: Notification, start: datetime) -> Heard:
+    """Return `told` as its receiver hears it, if it is delivered at once."""
     return Heard(
-        at=told.time - start, receiver=told.receiver, channel=told.channel, alerts=told.alerts
+        at=told.time - start,
+        receiver=told.receiver,
+        channel=told.channel,
+        group_key=told.group_key,
+        alerts=told.alerts,
     )
 
 
