@@ -202,3 +202,41 @@ def test_role_that_sees_no_rows_gets_unverifiable(database: str, tmp_path: Path)
     with psycopg.connect(database, autocommit=True) as connection:
         connection.execute("DROP OWNED BY preflight_weak")
         connection.execute("DROP ROLE preflight_weak")
+
+
+def test_healthy_bodies_fail_nothing(database: str, tmp_path: Path) -> None:
+    """The grammar's library knows no user's types; loops over rows may only count; views may be replaced."""
+    file = tmp_path / "healthy.sql"
+    file.write_text(
+        """CREATE TYPE stage AS ENUM ('lead', 'done');
+        CREATE TYPE pair AS (a int, b stage);
+        CREATE TABLE jobs (id int PRIMARY KEY, stage stage, at int);
+        INSERT INTO jobs VALUES (1, 'lead', 1);
+        UPDATE jobs SET at = 2;
+        CREATE OR REPLACE FUNCTION watch() RETURNS trigger LANGUAGE plpgsql AS $$
+        DECLARE was stage; at_ int; whole pair; these stage[];
+        BEGIN
+            SELECT stage, at INTO was, at_ FROM jobs WHERE id = OLD.id;
+            whole.a := 1;
+            RETURN NEW;
+        END $$;
+        CREATE OR REPLACE FUNCTION of(p stage, OUT one stage, OUT two int) LANGUAGE plpgsql AS
+        'BEGIN SELECT stage, at INTO one, two FROM jobs WHERE stage = p; END';
+        CREATE OR REPLACE TRIGGER watch BEFORE DELETE ON jobs FOR EACH ROW EXECUTE FUNCTION watch();
+        CREATE OR REPLACE VIEW summary AS SELECT table_name, constraint_type, is_deferrable, count(*)
+        FROM information_schema.table_constraints GROUP BY 1, 2, 3;
+        DO $$
+        DECLARE one record; counted int := 0; was stage; at_ int;
+        BEGIN
+            SELECT stage, at INTO was, at_ FROM jobs LIMIT 1;
+            FOR one IN SELECT id FROM jobs LOOP
+                counted := counted + 1;
+            END LOOP;
+            RAISE NOTICE '% jobs', counted;
+        END $$;
+        """
+    )
+    assert exact(database, [file]) == 0
+    again = tmp_path / "again.sql"
+    again.write_text(file.read_text().partition("UPDATE jobs SET at = 2;")[2])
+    assert exact(database, [again]) == 0

@@ -126,15 +126,19 @@ def _type_length(parts: Sequence[Token]) -> int:
     return len(parts)
 
 
-def with_plain_types(text: str, composite: Callable[[str], bool]) -> str:
+def with_plain_types(
+    text: str, composite: Callable[[str], bool], *, keeps: Callable[[str], bool] = lambda _: False
+) -> str:
     """Return the body with each declared type as `record` or `text`, on the same lines.
+
+    Types that `keeps` says are left as they are.
 
     The parser knows no catalogue: it takes fields of a `%ROWTYPE` for unknown variables, and an enum in
     a list of INTO for a record.
     """
     parts, copied = [], 0
     for one in declarations(text):
-        if not one.type:
+        if not one.type or keeps(one.type):
             continue
         plain = "record" if composite(one.type) else "text"
         if one.type.rstrip().endswith("]"):

@@ -1,7 +1,7 @@
 """DO blocks: statements run on the scene, conditions and loops with the server's values. Pure."""
 
 import contextlib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -10,6 +10,7 @@ from pgwatch.migration.preflight import dml
 from pgwatch.migration.preflight.conditions import SQLSTATES
 from pgwatch.migration.preflight.evaluate import Variable, rows, value
 from pgwatch.migration.preflight.load import normal
+from pgwatch.migration.preflight.plain import plain_block
 from pgwatch.migration.preflight.stage import CannotTellError, Stage, StatementFailsError, literal
 from pgwatch.migration.preflight.standin import NotYetKnownError
 
@@ -39,7 +40,11 @@ def run_block(stage: Stage, node: Node) -> None:
     if language != "plpgsql":
         raise CannotTellError(f"a block in {language} is not read")
     try:
-        trees = parse_plpgsql(stage.sql)
+        plain = plain_block(stage, node)
+    except UnparsableError:
+        plain = stage.sql
+    try:
+        trees = parse_plpgsql(plain)
     except UnparsableError as error:
         if "cannot be read" in str(error):
             raise CannotTellError(str(error)) from None
@@ -217,13 +222,30 @@ class _Block:
         self._all(node.get("else_body", []))
 
     def _do_fors(self, node: _Tree) -> None:
-        found = rows(self._stage, _query(node["query"]), self._variables)
+        text, body = _query(node["query"]), node.get("body", [])
+        try:
+            found = rows(self._stage, text, self._variables)
+        except CannotTellError:
+            self._sql(text)
+            if not _only_counts(body):
+                raise
+            self._forget(body)
+            return
         record = node.get("var", {}).get("PLpgSQL_rec", {}).get("refname", "").lower()
         names = [
             one["name"].lower()
             for one in node.get("var", {}).get("PLpgSQL_row", {}).get("fields", [])
         ]
         self._turns(node, [self._row(record, names, row) for row in found])
+
+    def _forget(self, trees: Iterable[_Tree]) -> None:
+        """Take the values of what the statements assign for unknown."""
+        for kind, node in _below(trees):
+            if kind == "PLpgSQL_stmt_assign":
+                name = _query(node["expr"]).partition(":=")[0].partition("=")[0].strip().lower()
+                old = self._variables.get(name)
+                if old is not None:
+                    self._variables[name] = replace(old, sql="")
 
     def _row(
         self, record: str, names: Sequence[str], row: Mapping[str, Variable]
@@ -345,6 +367,27 @@ class _Block:
 
     def _do_return(self, _: _Tree) -> None:
         raise _ReturnError
+
+
+def _below(trees: Iterable[_Tree]) -> Iterator[tuple[str, _Tree]]:
+    """Return all statements, also those in branches."""
+    for tree in trees:
+        for kind, node in tree.items():
+            if kind.startswith("PLpgSQL_stmt_"):
+                yield kind, node
+            if isinstance(node, dict):
+                yield from _below(one for one in node.values() if isinstance(one, dict))
+                lists = [one for one in node.values() if isinstance(one, list)]
+                yield from _below(one for many in lists for one in many if isinstance(one, dict))
+
+
+def _only_counts(trees: Iterable[_Tree]) -> bool:
+    """Return whether statements change nothing but variables, and raise no error of their own."""
+    return all(
+        kind in ("PLpgSQL_stmt_assign", "PLpgSQL_stmt_if")
+        or (kind == "PLpgSQL_stmt_raise" and node.get("elog_level", _ERROR) < _ERROR)
+        for kind, node in _below(trees)
+    )
 
 
 def _typed(text: str, type_: str) -> str:

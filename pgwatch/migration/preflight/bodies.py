@@ -2,9 +2,10 @@
 
 import re
 
-from pgwatch.migration.parse import UnparsableError, opened, parse_plpgsql, parse_statements
+from pgwatch.migration.parse import Node, UnparsableError, opened, parse_plpgsql, parse_statements
 from pgwatch.migration.preflight.asking import Columns, assignable
 from pgwatch.migration.preflight.dml import Body, analyse, is_dml
+from pgwatch.migration.preflight.plain import plain_function
 from pgwatch.migration.preflight.scene import Function
 from pgwatch.migration.preflight.stage import Stage
 from pgwatch.migration.preflight.typenames import resolve
@@ -18,10 +19,14 @@ _NOT_SYNTAX = ("cannot be read", "VARIADIC parameter must be an array")
 _NO_TYPES = frozenset({"alias", "cursor", "refcursor", "record", "no", "scroll"})
 
 
-def check_plpgsql(stage: Stage, sql: str, body: str) -> None:
+def check_plpgsql(stage: Stage, node: Node, body: str) -> None:
     """Fail where a body in PL/pgSQL has a syntax error, or a variable of a type that is not there."""
     try:
-        parse_plpgsql(sql)
+        plain = plain_function(stage, node)
+    except UnparsableError:
+        plain = stage.sql
+    try:
+        parse_plpgsql(plain)
     except UnparsableError as error:
         # The library knows no types but the system's, and takes others for no arrays.
         if not any(words in str(error) for words in _NOT_SYNTAX):

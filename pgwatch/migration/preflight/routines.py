@@ -182,7 +182,7 @@ def _check_text(stage: Stage, node: Node, function: Function) -> None:
     if stage.scene.settings.get("check_function_bodies", "on") in ("off", "false"):
         return
     if function.language == "plpgsql":
-        check_plpgsql(stage, stage.sql, function.shape)
+        check_plpgsql(stage, node, function.shape)
     elif function.language == "sql" and not node.HasField("sql_body"):
         check_body(stage, function)
 

@@ -12,6 +12,15 @@ from pgwatch.migration.preflight.scene import Column, Relation
 from pgwatch.migration.preflight.stage import CannotTellError, Stage
 from pgwatch.migration.preflight.standin import StandIn
 
+# The system's own domains, and what the server calls them when it describes a query.
+_DESCRIBED = {
+    "information_schema.cardinal_number": "int4",
+    "information_schema.character_data": "varchar",
+    "information_schema.sql_identifier": "name",
+    "information_schema.time_stamp": "timestamptz(2)",
+    "information_schema.yes_or_no": "varchar(3)",
+}
+
 
 def create_view(stage: Stage, node: Node) -> None:
     """CREATE [OR REPLACE] VIEW."""
@@ -94,7 +103,7 @@ def check_replaced(stage: Stage, existing: Relation, columns: Columns) -> None:
     for old, (name, type_) in zip(existing.columns, columns, strict=False):
         if old.name != name:
             raise stage.fail("42P16", f'cannot change name of view column "{old.name}" to "{name}"')
-        if UNKNOWN not in (old.type, type_) and old.type != type_:
+        if UNKNOWN not in (old.type, type_) and _DESCRIBED.get(old.type, old.type) != type_:
             raise stage.fail(
                 "42P16",
                 f'cannot change data type of view column "{name}" from {old.type} to {type_}',
