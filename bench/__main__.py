@@ -2,10 +2,11 @@
 
 import sys
 
-from bench import gate, migrations, profile, promql, scrape
+from bench import gate, latency, migrations, profile, promql, scrape
 
 _PARTS = {
     "gate": gate.measure,
+    "latency": latency.measure,
     "migrations": migrations.measure,
     "scrape": scrape.measure,
 }  # with a server
