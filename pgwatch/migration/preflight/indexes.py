@@ -11,7 +11,7 @@ from pgwatch.migration.preflight.liverows import has_rows, live_text, question
 from pgwatch.migration.preflight.names import free_relation
 from pgwatch.migration.preflight.row_question import RowRule
 from pgwatch.migration.preflight.scene import Index, Relation
-from pgwatch.migration.preflight.stage import CannotTellError, Stage
+from pgwatch.migration.preflight.stage import CannotTellError, Stage, StatementFailsError
 from pgwatch.migration.preflight.standin import NotYetKnownError, user_type
 from pgwatch.migration.preflight.volatility import is_immutable
 
@@ -250,19 +250,29 @@ def _check_rows(stage: Stage, node: Node, table: Relation, index: Index, name: s
         asked = question(stage, table, RowRule.UNIQUE, index.columns, sqlstate="23505")
         assert asked is not None
         keys = [_key(stage, item.index_elem, table) for item in node.index_params]
-        where = node.HasField("where_clause")
+        rows = [asked.expression] if asked.expression else []  # those that are left
+        if node.HasField("where_clause"):
+            rows.append(live_text(stage, node.where_clause, table))
+        spelled = asked.keys or 0 in index.columns or len(asked.columns) < len(keys)
         asked = replace(
             asked,
-            keys=tuple(keys) if 0 in index.columns or len(asked.columns) < len(keys) else (),
-            expression=live_text(stage, node.where_clause, table) if where else "",
+            keys=tuple(keys) if spelled else (),
+            expression=" AND ".join(f"({one})" for one in rows),
             nulls_not_distinct=node.nulls_not_distinct,
         )
     except (CannotTellError, NotYetKnownError) as error:
         if has_rows(stage, table):
             stage.note(str(error))
         return
-    if table.kind != "m" or table.populated:
+    if table.kind == "m" and not table.populated:
+        return
+    try:
         stage.breaks(asked, table, f'could not create unique index "{name}"')
+    except StatementFailsError as error:
+        if node.concurrent:  # a build that fails leaves its index behind
+            _put(stage, table, name, replace(index, valid=False))
+            error.leaves = stage.scene
+        raise
 
 
 def _key(stage: Stage, element: Node, table: Relation) -> str:

@@ -226,6 +226,7 @@ class _Walk:
                 run(stage, kind, node)
         except StatementFailsError as error:
             self._fails(parsed, error, kind, node)
+            self._scene = error.leaves or self._scene
             return False
         except CannotTellError as error:
             stage.note(str(error))

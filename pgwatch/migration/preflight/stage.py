@@ -29,6 +29,7 @@ class StatementFailsError(PgwatchError):
         self.harmless = harmless
         self.examples = examples
         self.rows = rows  # rows are in the way
+        self.leaves: Scene | None = None  # what is there afterwards, if not what was before
 
 
 class CannotTellError(PgwatchError):
