@@ -145,13 +145,13 @@ def play(
     ids: dict[tuple[int, str], str] = {}
     for at, steps in groupby(script, key=lambda item: item[0]):
         _wait_until(start + at)
-        alerts = []
+        alerts: list[dict[str, Any]] = []
         for _, number, step in steps:
             _act(server, step, number, start, ids, hook)
             posts = [_posted(one, number, start) for one in step.alerts]
             if {str(one["labels"]) for one in posts} & {str(one["labels"]) for one in alerts}:
                 post_alerts(server.url, alerts)  # of two posts of one alert the later comes later
-                alerts = []
+                alerts: list[dict[str, Any]] = []
             alerts += posts
         if alerts:
             post_alerts(server.url, alerts)

@@ -12,6 +12,7 @@ from pgwatch import yamlfile
 from pgwatch.config.alertmanager_errors import explain
 from pgwatch.config.alertmanager_file import (
     AlertmanagerFile,
+    Globals,
     InhibitRuleConfig,
     NamedIntervals,
     RouteConfig,
@@ -93,6 +94,7 @@ class _Reader:
             self._others.append([key for key in sorted(found) if receiver.pop(key)])
 
     def read(self, file: AlertmanagerFile, folder: FilePath, more: More) -> Routing:
+        self._check_globals(file.globals)
         builder = ReceiverBuilder(file.globals, folder, self._problem, self._warn)
         receivers: dict[str, Receiver] = {}
         for index, config in enumerate(file.receivers):
@@ -126,6 +128,11 @@ class _Reader:
             templates=templates,
             warnings=tuple(self._warnings),
         )
+
+    def _check_globals(self, section: Globals) -> None:
+        for key in type(section).model_fields:
+            if getattr(section, key, None) and getattr(section, f"{key}_file", None):
+                self._problem(("global", key), f"expected either {key} or {key}_file, not both")
 
     def _check_root(self, config: RouteConfig) -> None:
         if not config.receiver:

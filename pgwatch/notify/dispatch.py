@@ -97,7 +97,9 @@ def advance(
         silencer=silencer,
         acknowledgements=acknowledgements,
     )
-    awake = (g for g in groups.values() if not _route_of(routing.root, g).schedule.is_quiet(now))
+    awake = (
+        g for g in groups.values() if not _route_of(routing.root, g, now).schedule.is_quiet(now)
+    )
     report = report_deploys(
         ended, awake if ended else (), routing, muting=muting, log=state.log, now=now
     )
@@ -145,7 +147,9 @@ def restore(
     join(groups, routing.root, firing, Flaps(DEFAULT_LIMITS, dict(state.flaps)), now)
     groups = {i: group for i, group in groups.items() if group.members}
     if reloaded:
-        groups = {i: _begun_anew(g, _route_of(routing.root, g), now) for i, g in groups.items()}
+        groups = {
+            i: _begun_anew(g, _route_of(routing.root, g, now), now) for i, g in groups.items()
+        }
     return _decisions(state, replace(state, groups=groups), {}, ())
 
 
@@ -175,7 +179,7 @@ def _flush(
     enqueue: list[Decision] = []
     for group_id in sorted(due, key=lambda i: (groups[i].next_flush, i)):
         group = calmed(groups[group_id], now)
-        route = _route_of(routing.root, group)
+        route = _route_of(routing.root, group, now)
         left = {i: member for i, member in group.members.items() if member.ends_at is None}
         if route.schedule.is_quiet(now):
             quiet: Mapping[str, Quiet] = _quiet_hours(group, now)
@@ -223,11 +227,18 @@ def _differs(group: Group, before: Group | None) -> bool:
     )
 
 
-def _route_of(root: Route, group: Group) -> Route:
-    for route in walk(root):
-        if (route.receiver, route.key) == (group.id.receiver, group.route_key):
-            return route
-    raise KeyError(f"group {group.id} has no route; restore() was not called after the reload")
+def _route_of(root: Route, group: Group, now: datetime) -> Route:
+    """Return the route of `group`; of several alike (office hours, and the rest), one not quiet `now`."""
+    alike = [
+        route
+        for route in walk(root)
+        if (route.receiver, route.key) == (group.id.receiver, group.route_key)
+    ]
+    if not alike:
+        raise KeyError(f"group {group.id} has no route; restore() was not called after the reload")
+    fit = [one for one in alike if one.group_by_all or one.group_by.issuperset(group.labels)]
+    awake = [one for one in fit if not one.schedule.is_quiet(now)]
+    return (awake or fit or alike)[0]
 
 
 def _bring_forward(groups: Groups, root: Route, holding: frozenset[str], now: datetime) -> None:
@@ -237,7 +248,7 @@ def _bring_forward(groups: Groups, root: Route, holding: frozenset[str], now: da
     """
     for group in list(groups.values()):
         if any(_is_over(quiet, holding) for quiet in group.quiet.values()):
-            soon = now + _route_of(root, group).group_wait
+            soon = now + _route_of(root, group, now).group_wait
             if soon < group.next_flush:
                 groups[group.id] = replace(group, next_flush=soon)
 
