@@ -89,19 +89,20 @@ class Alerting:
             surroundings=surroundings,
             health=self.health,
         )
-        self._duties = OwnDuties(
-            duties,
-            routing,
-            state=state,
-            late=partial(self.late, intervals=UNREADY_AFTER),
-            on_enqueued=on_enqueued,
-        )
         told = Told(
             routing=routing,
             external_labels=surroundings.external_labels,
             limits=duties.flapping,
         )
         self.deciding = Deciding(told, state=state, on_enqueued=on_enqueued)
+        self._duties = OwnDuties(
+            duties,
+            routing,
+            state=state,
+            late=partial(self.late, intervals=UNREADY_AFTER),
+            alerts=self.deciding.everything,
+            on_enqueued=on_enqueued,
+        )
         self.deciding.restore(self._rules, now, started=previous is None)
         if previous is not None:
             self._end_series(previous, now)
@@ -140,6 +141,8 @@ class Alerting:
         if self._witness is not None:
             self._witness.add_to(outcome, at)
         self.deciding.decide(at, outcome)
+        if outcome.changes:
+            self._duties.hasten()
         self._count_alerts(at)
         key, elapsed = group_key(group), timedelta(seconds=time.perf_counter() - begun)
         counted = {"rules": len(group.rules), "failures": outcome.failures}

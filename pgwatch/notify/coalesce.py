@@ -22,6 +22,7 @@ _STRONGEST_FIRST: Final = (
     Reason.UNMUTED,
     Reason.SOME_RESOLVED,
     Reason.ALL_RESOLVED,
+    Reason.ACKNOWLEDGED,
     Reason.REPEAT,
 )
 
@@ -36,6 +37,8 @@ def supersede(older: Notification, newer: Notification) -> Notification:
     unheard = {alert.labels for alert in older.alerts if alert.news in (News.NEW, News.MISSED)}
     alerts = (_as_heard(a, unheard) for a in newer.alerts)
     merged = replace(newer, alerts=in_order((*alerts, *ended)))
+    if newer.reason is Reason.SNAPSHOT:
+        return merged
     never_told = older.reason is Reason.FIRST or NEVER_TOLD in older.extra
     extra = {WAITING_SINCE: older.time.isoformat(), **older.extra}
     if never_told:

@@ -5,7 +5,7 @@ from typing import Final
 
 from pgwatch.notify.flush import notification_id
 from pgwatch.notify.group import LogKey
-from pgwatch.notify.notification import Notification, Reason
+from pgwatch.notify.notification import UNRECORDED, Notification, Reason
 from pgwatch.notify.receiver import Receiver
 from pgwatch.notify.route import Routing
 from pgwatch.samples.labels import Labels
@@ -13,7 +13,7 @@ from pgwatch.samples.labels import Labels
 DEAD_LETTER_OF: Final = "dead_letter_of"  # in `extra`: `<receiver>/<channel>`
 DEAD_LETTER_ERROR: Final = "dead_letter_error"  # in `extra`: what it answered last
 
-_NEVER: Final = frozenset({Reason.DEAD_LETTER, Reason.HEARTBEAT})
+_NEVER: Final = UNRECORDED | {Reason.DEAD_LETTER}
 # A dead letter of a dead letter could go on for ever; a heartbeat that is missing tells by itself.
 
 

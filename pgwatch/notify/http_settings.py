@@ -1,7 +1,7 @@
 """How a receiver is spoken to over HTTP and TLS: Alertmanager's `http_config` and `tls_config`."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from pathlib import Path
 
@@ -60,3 +60,9 @@ class HttpSettings:
     follow_redirects: bool = True
     tls: TlsSettings = field(default_factory=TlsSettings)
     timeout: timedelta = timedelta(0)  # of the receiver; 0: the channel's own
+
+
+def authorized(http: HttpSettings, key: Secret, kind: str) -> HttpSettings:
+    """Return `http` with the key that a service has of its own, which wins over any other."""
+    plain = replace(http, username="", password=None, oauth2=None)
+    return replace(plain, authorization=key, authorization_type=kind)

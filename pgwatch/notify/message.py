@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
 
+from pgwatch.notify.acknowledged import ACKNOWLEDGED_BY, ACKNOWLEDGED_COMMENT
 from pgwatch.notify.coalesce import NEVER_TOLD, waiting_since
 from pgwatch.notify.deadletter import DEAD_LETTER_ERROR, DEAD_LETTER_OF
 from pgwatch.notify.notes import clock_time, evidence_text, notes
@@ -88,6 +89,8 @@ def shortened(text: str, limit: int) -> str:
 
 def _title(notification: Notification, firing: int) -> str:
     status = f"[FIRING:{firing}]" if firing else "[RESOLVED]"
+    if notification.alerts and all(one.news is News.TAKEN for one in notification.alerts):
+        status = "[ACKNOWLEDGED]"
     names = {alert.labels.label("alertname") for alert in notification.alerts}
     targets = {alert.labels.label("target") for alert in notification.alerts} - {""}
     what = names.pop() if len(names) == 1 else f"{len(names)} kinds of alerts"
@@ -114,6 +117,10 @@ def _occasion(notification: Notification) -> str:
     if reason is Reason.DEPLOY_OVER:
         said = f" ({extra['deploy']})" if extra.get("deploy") else ""
         return f"The deploy of {extra.get('deploy_by', '')}{said} is over, and this fires."
+    if reason is Reason.ACKNOWLEDGED:
+        comment = extra.get(ACKNOWLEDGED_COMMENT, "")
+        owner = extra.get(ACKNOWLEDGED_BY, "")
+        return f"{owner} looks after it" + (f": {comment}" if comment else ".")
     if reason is Reason.DEAD_LETTER:
         origin, error = extra.get(DEAD_LETTER_OF, ""), extra.get(DEAD_LETTER_ERROR, "")
         return f"{origin} could not be told this: {error}"

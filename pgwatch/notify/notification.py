@@ -4,6 +4,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
+from typing import Final
 
 from pgwatch.alerts.evidence import Evidence
 from pgwatch.samples.labels import Labels
@@ -19,9 +20,15 @@ class Reason(StrEnum):
     REPEAT = "repeat interval elapsed"
     UNMUTED = "still firing after a mute"  # told before it, and not since
     DEPLOY_OVER = "deploy mute over"  # what stayed broken, of all groups of a receiver
+    ACKNOWLEDGED = "acknowledged"  # somebody looks after alerts that were told
     DEAD_LETTER = "dead letter"  # another receiver could not be told this
     HEARTBEAT = "heartbeat"  # nothing is wrong, and the whole path works
+    SNAPSHOT = "snapshot"  # all alerts as they are, for a real Alertmanager
     TEST = "test"  # `pgwatch notify test`, and the scheduled self-test
+
+
+# Told so often that nothing is kept of what arrived, and nobody hears of what did not.
+UNRECORDED: Final = frozenset({Reason.HEARTBEAT, Reason.SNAPSHOT})
 
 
 class News(StrEnum):
@@ -29,6 +36,7 @@ class News(StrEnum):
 
     NEW = "new"  # not told before
     STILL = "still"  # told before, and fires on
+    TAKEN = "taken"  # told before, and somebody has just said that they look after it
     RESOLVED = "resolved"
     MISSED = "missed"  # it fired and ended before anything could be told of it
 

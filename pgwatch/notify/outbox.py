@@ -71,8 +71,10 @@ class Queue(Protocol):
     def delivered(self, queued: Queued, receipt: str, now: datetime, memory: str = "") -> None:
         """Record that the receiver accepted it, and what the channel wants to know at the next message."""
 
-    def postponed(self, queued: Queued, error: str, until: datetime) -> None:
-        """Record that an attempt failed, and when the next may be made."""
+    def postponed(
+        self, queued: Queued, error: str, until: datetime, letters: Sequence[Notification] = ()
+    ) -> None:
+        """Record that an attempt failed, when the next may be made, and enqueue what others are told."""
 
     def dead(
         self, queued: Queued, error: str, now: datetime, letters: Sequence[Notification] = ()
@@ -93,6 +95,7 @@ class _Line:
     channel: Channel
     busy: bool = False
     failures: int = 0  # in a row
+    told_broken: bool = False  # others were told that a person must mend it
     ready_at: datetime = _LONG_AGO
 
 
@@ -244,6 +247,7 @@ class Outbox:
             logger.info("channel works again", extra=_fields(queued))
         with self._lock:
             line.failures = 0
+            line.told_broken = False
             line.ready_at = now + line.channel.min_interval
         self._on_outcome(queued, "delivered")
 
@@ -256,7 +260,9 @@ class Outbox:
             return
         pause = error.retry_after or _backoff(line.failures)
         aside = not error.unavailable and queued.attempts + 1 >= _ASIDE_AFTER
-        self._queue.postponed(queued, str(error), now + (_ASIDE_FOR if aside else pause))
+        letters = self._letters_about_broken(queued, line, error, now)
+        until = now + (_ASIDE_FOR if aside else pause)
+        self._queue.postponed(queued, str(error), until, letters)
         if not line.failures:
             logger.warning("notification not delivered", extra=_fields(queued, error=str(error)))
         with self._lock:
@@ -264,8 +270,20 @@ class Outbox:
             line.ready_at = now + pause
         self._on_outcome(queued, "retried")
 
+    def _letters_about_broken(
+        self, queued: Queued, line: _Line, error: DeliveryError, now: datetime
+    ) -> Sequence[Notification]:
+        """Return what to tell others of a channel that a person must mend, once until it works again."""
+        if not error.broken or line.told_broken:
+            return ()
+        line.told_broken = True
+        self._awake.set()  # there may be something new
+        reason = f"{error} (it is tried again every 15 minutes)"
+        return self._dead_letters(queued.notification, reason, now)
+
     def _end(self, queued: Queued, error: str, now: datetime) -> None:
-        self._queue.dead(queued, error, now, self._dead_letters(queued.notification, error, now))
+        letters = self._dead_letters(queued.notification, f"{error} (it is given up)", now)
+        self._queue.dead(queued, error, now, letters)
         self._awake.set()  # there may be something new
         logger.error("notification given up", extra=_fields(queued, error=error))
         self._on_outcome(queued, "dead")

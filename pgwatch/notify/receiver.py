@@ -144,16 +144,21 @@ def secrets_of(receivers: Iterable[Receiver]) -> frozenset[str]:
                 text = secret.reveal()
             except PgwatchError:
                 continue  # the channel says so when it is used
-            path = _path(text)
-            found |= {text, path} if len(path) >= 8 else {text}
+            found |= {text, *secret_parts(text)}
     return frozenset(found)
 
 
-def _path(text: str) -> str:
+def secret_parts(address: str) -> set[str]:
+    """Return what of an address may be secret alone: its path, long parts of that, its password."""
     try:
-        return urlsplit(text).path.strip("/") if "://" in text else ""
+        parts = urlsplit(address) if "://" in address else None
     except ValueError:
-        return ""
+        return set()
+    if parts is None:
+        return set()
+    path = parts.path.strip("/")
+    long = {part for part in path.split("/") if len(part) >= 10}
+    return long | ({path} if len(path) >= 8 else set()) | ({parts.password or ""} - {""})
 
 
 def _secrets(value: Any) -> Iterator[Secret]:

@@ -10,7 +10,7 @@ from sqlalchemy import Connection, Row, bindparam, func, select
 
 from pgwatch.notify.coalesce import supersede
 from pgwatch.notify.flush import Decision
-from pgwatch.notify.notification import Notification, Reason
+from pgwatch.notify.notification import UNRECORDED, Notification
 from pgwatch.notify.outbox import ChannelId, Queued
 from pgwatch.state import conversations
 from pgwatch.state.codec import decode_notification, digest, encode_notification
@@ -103,9 +103,9 @@ def take(
 def delivered(
     connection: Connection, queued: Queued, receipt: str, now: datetime, memory: str
 ) -> None:
-    """Record that the receiver accepted it; of heartbeats nothing is kept."""
+    """Record that the receiver accepted it; of heartbeats and the like nothing is kept."""
     conversations.remember(connection, _digest(queued.notification), memory, now)
-    if queued.notification.reason is Reason.HEARTBEAT:
+    if queued.notification.reason in UNRECORDED:
         connection.execute(outbox.delete().where(outbox.c.id == queued.id))
         return
     _end(connection, queued.id, OutboxState.DELIVERED, now, receipt=receipt)

@@ -21,7 +21,7 @@ from pgwatch.alerts.posted import PostedAlert
 from pgwatch.notify.dispatch import Decisions, DispatchState
 from pgwatch.notify.flush import Decision
 from pgwatch.notify.interventions import Acknowledgement, Interventions
-from pgwatch.notify.notification import Notification, Reason
+from pgwatch.notify.notification import UNRECORDED, Notification
 from pgwatch.notify.outbox import ChannelId, Queued
 from pgwatch.notify.silence import Silence, forgotten
 from pgwatch.samples.labels import Labels
@@ -261,13 +261,17 @@ class State:
         """Record that the receiver accepted it, and what the channel wants to know at the next message."""
         with self.transaction() as changes:
             outbox_rows.delivered(changes._connection, queued, receipt, now, memory)
-            if queued.notification.reason is not Reason.HEARTBEAT:  # or there would be little else
+            if queued.notification.reason not in UNRECORDED:  # or there would be little else
                 changes.record(outcome(queued, "notification_delivered", now, answer=receipt))
 
-    def postponed(self, queued: Queued, error: str, until: datetime) -> None:
-        """Record that an attempt failed, and when the next may be made."""
-        with self._begin() as connection:
-            outbox_rows.postponed(connection, queued, error, until)
+    def postponed(
+        self, queued: Queued, error: str, until: datetime, letters: Sequence[Notification] = ()
+    ) -> None:
+        """Record that an attempt failed, when the next may be made, and enqueue what others are told."""
+        with self.transaction() as changes:
+            outbox_rows.postponed(changes._connection, queued, error, until)
+            for letter in letters:
+                changes.enqueue(letter)
 
     def dead(
         self, queued: Queued, error: str, now: datetime, letters: Sequence[Notification] = ()

@@ -172,7 +172,7 @@ def test_dead_letter_says_who_was_not_told_what_and_why() -> None:
         DEAD_LETTER_ERROR: "the receiver answered 400",
     }
     assert compose(letter, max_items=1).remark == (
-        "team/log[0] could not be told this, and it is given up: the receiver answered 400"
+        "team/log[0] could not be told this: the receiver answered 400"
     )
     assert letter.time == NOW, "it has its own day to arrive"
 

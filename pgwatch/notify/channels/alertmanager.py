@@ -3,11 +3,12 @@
 Source: Alertmanager `api/v2/openapi.yaml`, Prometheus `notifier/` and `rules/manager.go`.
 """
 
+import logging
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any, ClassVar, Final
 
-from pgwatch.notify.channels.base import Receipt
+from pgwatch.notify.channels.base import DeliveryError, Receipt
 from pgwatch.notify.channels.posting import PostingChannel
 from pgwatch.notify.channels.webhook import rfc3339
 from pgwatch.notify.channels.words import Words
@@ -15,6 +16,8 @@ from pgwatch.notify.notification import Notification, NotifiedAlert
 from pgwatch.notify.services import AlertmanagerSettings
 from pgwatch.notify.template import Templates
 from pgwatch.secret import Secret
+
+logger = logging.getLogger(__name__)
 
 LEASE: Final = timedelta(minutes=4)  # as Prometheus: four times the pause between two messages
 _BATCH: Final = 256  # alerts in one request, as Prometheus
@@ -24,6 +27,7 @@ class AlertmanagerChannel(PostingChannel):
     """Posts all alerts as they are now."""
 
     kind: ClassVar[str] = "alertmanager"
+    tells_owner_briefly = False
 
     def __init__(self, settings: AlertmanagerSettings, templates: Templates) -> None:
         super().__init__(settings.http, templates)
@@ -33,9 +37,17 @@ class AlertmanagerChannel(PostingChannel):
         url = Secret(value=self._settings.url.reveal().rstrip("/") + "/api/v2/alerts")
         # Not from the time of the decision: a message that comes late must not end what fires.
         until = datetime.now(UTC) + LEASE
+        refused = ""
         for batch in payloads(notification, until):
-            self._sender.post(url, batch, key=notification.id)
-        return Receipt()
+            try:
+                self._sender.post(url, batch, key=notification.id)
+            except DeliveryError as error:
+                if not error.unreadable:
+                    raise
+                refused = str(error)  # it has stored the others of the batch
+        if refused:
+            logger.warning("Alertmanager refuses some alerts", extra={"because": refused})
+        return Receipt(answer=refused)
 
 
 def payloads(notification: Notification, until: datetime) -> Iterator[list[dict[str, Any]]]:

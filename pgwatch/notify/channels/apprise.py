@@ -6,6 +6,7 @@ import logging
 from datetime import timedelta
 from typing import Any, ClassVar, Final
 
+from pgwatch.notify.acknowledged import brief
 from pgwatch.notify.channels.base import DeliveryError, Receipt
 from pgwatch.notify.channels.letter import text
 from pgwatch.notify.message import compose
@@ -33,7 +34,7 @@ class AppriseChannel:
 
     def deliver(self, notification: Notification, memory: str = "") -> Receipt:  # noqa: ARG002
         """Notify all addresses; raises DeliveryError unless every one of them took it."""
-        message = compose(notification, max_items=_MAX_ITEMS)
+        message = compose(brief(notification), max_items=_MAX_ITEMS)
         library = _library()
         kinds = library.NotifyType
         kind = kinds.SUCCESS if message.resolved else kinds.FAILURE

@@ -8,6 +8,7 @@ from email.utils import format_datetime, getaddresses
 from typing import ClassVar, Final
 
 from pgwatch.errors import PgwatchError
+from pgwatch.notify.acknowledged import brief
 from pgwatch.notify.channels.base import DeliveryError, Receipt
 from pgwatch.notify.channels.letter import html, text
 from pgwatch.notify.channels.pagerduty import incident_key
@@ -15,7 +16,7 @@ from pgwatch.notify.channels.posting import in_plain_words_if_needed
 from pgwatch.notify.channels.smtp import send
 from pgwatch.notify.channels.words import Words
 from pgwatch.notify.message import compose
-from pgwatch.notify.notification import Notification
+from pgwatch.notify.notification import Notification, Reason
 from pgwatch.notify.receiver import EmailSettings
 from pgwatch.notify.template import Templates
 from pgwatch.rules.template import TemplateError
@@ -38,7 +39,9 @@ class EmailChannel:
 
     def deliver(self, notification: Notification, memory: str = "") -> Receipt:
         """Send the message; the answer is the recipients that the server refused, if it took some."""
-        return in_plain_words_if_needed(self._send, self._templates, notification, memory)
+        plain = notification.reason is Reason.ACKNOWLEDGED
+        said = brief(notification)
+        return in_plain_words_if_needed(self._send, self._templates, said, memory, plain=plain)
 
     def close(self) -> None:
         """Nothing is kept open."""

@@ -7,7 +7,7 @@ import ssl
 from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from typing import Any, Final
-from urllib.parse import quote, urlsplit
+from urllib.parse import quote
 
 import requests
 from requests.adapters import HTTPAdapter
@@ -20,6 +20,7 @@ from pgwatch.notify.channels.oauth2 import TokenSource
 from pgwatch.notify.channels.proxy import is_exempt, proxy_of_environment
 from pgwatch.notify.channels.tls import tls_context
 from pgwatch.notify.http_settings import HttpSettings, OAuth2Settings, ProxySettings, TlsSettings
+from pgwatch.notify.receiver import secret_parts
 from pgwatch.secret import Secret, redact
 
 _TIMEOUT: Final = timedelta(seconds=10)
@@ -64,8 +65,8 @@ class HttpSender:
         secrets = list(hide)  # that stand in the payload, and an answer may quote
         try:
             address = _revealed(url, secrets)
-            path = urlsplit(address).path.strip("/")
-            secrets += [path] if len(path) >= 8 else []  # what a receiver may quote in its answer
+            if isinstance(url, Secret):
+                secrets += secret_parts(address)  # what a receiver may quote in its answer
             response = self._session.request(
                 method,
                 address,

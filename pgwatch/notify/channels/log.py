@@ -5,7 +5,7 @@ from datetime import timedelta
 from typing import ClassVar
 
 from pgwatch.notify.channels.base import Receipt
-from pgwatch.notify.notification import Notification
+from pgwatch.notify.notification import News, Notification, Reason
 
 logger = logging.getLogger(__name__)
 
@@ -17,8 +17,11 @@ class LogChannel:
     min_interval = timedelta(0)
 
     def deliver(self, notification: Notification, memory: str = "") -> Receipt:  # noqa: ARG002
-        """Write the lines: warnings for what fires, information for what has ended."""
+        """Write the lines: warnings for what fires, information for what has ended or found an owner."""
+        owned = notification.reason is Reason.ACKNOWLEDGED
         for alert in notification.alerts:
+            if owned and alert.news is not News.TAKEN:
+                continue
             ended = alert.ends_at is not None
             facts = {
                 "alert": alert.labels.label("alertname"),
@@ -31,6 +34,9 @@ class LogChannel:
                     if key in alert.annotations
                 },
             }
+            if owned:
+                logger.info("alert acknowledged", extra=facts | {"by": alert.owner})
+                continue
             level = logging.INFO if ended else logging.WARNING
             logger.log(level, "alert resolved" if ended else "alert firing", extra=facts)
         return Receipt()

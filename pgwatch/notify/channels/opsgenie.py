@@ -3,17 +3,24 @@
 Source: https://docs.opsgenie.com/docs/alert-api
 """
 
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from typing import Any, ClassVar, Final
 from urllib.parse import urljoin
 
+from pgwatch.notify.acknowledged import (
+    ACKNOWLEDGED_BY,
+    ACKNOWLEDGED_COMMENT,
+    is_looked_after,
+)
 from pgwatch.notify.channels.base import DeliveryError, Receipt, shown
+from pgwatch.notify.channels.fit import fitting
 from pgwatch.notify.channels.letter import text
 from pgwatch.notify.channels.pagerduty import incident_key
 from pgwatch.notify.channels.posting import PostingChannel
 from pgwatch.notify.channels.words import Words
+from pgwatch.notify.http_settings import authorized
 from pgwatch.notify.message import compose, shortened
-from pgwatch.notify.notification import Notification
+from pgwatch.notify.notification import Notification, Reason
 from pgwatch.notify.services import OpsGenieSettings
 from pgwatch.notify.template import Templates
 
@@ -30,9 +37,10 @@ class OpsGenieChannel(PostingChannel):
     """Creates and closes alerts under the alias that Alertmanager gives them."""
 
     kind: ClassVar[str] = "opsgenie"
+    tells_owner_briefly = False
 
     def __init__(self, settings: OpsGenieSettings, templates: Templates) -> None:
-        http = replace(settings.http, authorization=settings.api_key, authorization_type="GenieKey")
+        http = authorized(settings.http, settings.api_key, "GenieKey")
         super().__init__(http, templates)
         self._settings = settings
 
@@ -46,12 +54,24 @@ class OpsGenieChannel(PostingChannel):
                 f"{base}/{alias}/close{by_alias}", close, key=notification.id
             )
             return Receipt(answer=shown(answer))
+        owned = is_looked_after(notification)
+        if notification.reason is Reason.ACKNOWLEDGED:
+            answer = self._acknowledge(f"{base}/{alias}", by_alias, notification) if owned else ""
+            return Receipt(answer=shown(answer))
         alert = payload(notification, self._settings, words)
         answer = self._sender.post(base, {"alias": alias, **alert}, key=notification.id)
         if self._settings.update_alerts:
             for what in ("message", "description"):
                 self._update(f"{base}/{alias}/{what}{by_alias}", {what: alert[what]})
         return Receipt(answer=shown(answer))
+
+    def _acknowledge(self, alert: str, by_alias: str, notification: Notification) -> str:
+        said = {
+            "user": shortened(notification.extra.get(ACKNOWLEDGED_BY, ""), _SOURCE),
+            "note": shortened(notification.extra.get(ACKNOWLEDGED_COMMENT, ""), _NOTE),
+        }
+        known = {name: text for name, text in said.items() if text}
+        return self._sender.post(f"{alert}/acknowledge{by_alias}", known, key=notification.id)
 
     def _update(self, url: str, change: dict[str, str]) -> None:
         try:
@@ -64,8 +84,12 @@ class OpsGenieChannel(PostingChannel):
 
 def payload(notification: Notification, settings: OpsGenieSettings, words: Words) -> dict[str, Any]:
     """Return the alert without its alias."""
-    message = compose(notification, max_items=_MAX_ITEMS)
-    body = text(message, notification.group_key)
+    message = compose(notification, max_items=0)
+
+    def build(most: int) -> str:
+        return text(compose(notification, max_items=most), notification.group_key)
+
+    body = str(fitting(build, _DESCRIPTION, _MAX_ITEMS))  # bytes of JSON are more than characters
     details = {**dict(notification.group_labels), **words.all(settings.details)}
     responders = [words.all(asdict(one)) for one in settings.responders]
     alert = {

@@ -5,16 +5,18 @@ Source: https://developer.pagerduty.com/docs/send-alert-event
 
 import hashlib
 import json
+from collections.abc import Iterator
 from dataclasses import asdict
 from typing import Any, ClassVar, Final
 
+from pgwatch.notify.acknowledged import is_looked_after
 from pgwatch.notify.channels.base import Receipt
 from pgwatch.notify.channels.fit import fitting
 from pgwatch.notify.channels.letter import text
 from pgwatch.notify.channels.posting import PostingChannel
 from pgwatch.notify.channels.words import Words
 from pgwatch.notify.message import compose, shortened
-from pgwatch.notify.notification import Notification
+from pgwatch.notify.notification import Notification, Reason
 from pgwatch.notify.services import PagerDutySettings
 from pgwatch.notify.template import Templates
 
@@ -25,9 +27,10 @@ _SEVERITIES: Final = frozenset({"critical", "error", "warning", "info"})
 
 
 class PagerDutyChannel(PostingChannel):
-    """Triggers and resolves."""
+    """Triggers, acknowledges and resolves."""
 
     kind: ClassVar[str] = "pagerduty"
+    tells_owner_briefly = False
 
     def __init__(self, settings: PagerDutySettings, templates: Templates) -> None:
         super().__init__(settings.http, templates)
@@ -35,14 +38,26 @@ class PagerDutyChannel(PostingChannel):
 
     def _send(self, notification: Notification, memory: str, words: Words) -> Receipt:  # noqa: ARG002
         key = self._settings.routing_key.reveal()
-        event = payload(notification, self._settings, words, words.address(key))
-        answer = self._sender.post(self._settings.url, event, key=notification.id, hide=[key])
+        answer = ""
+        for event in events(notification, self._settings, words, words.address(key)):
+            answer = self._sender.post(self._settings.url, event, key=notification.id, hide=[key])
         return Receipt(answer=_said(answer))
 
 
 def incident_key(group_key: str) -> str:
     """Return the key of a group's incident, as Alertmanager computes it (`notify.Key.Hash`)."""
     return hashlib.sha256(group_key.encode()).hexdigest()
+
+
+def events(
+    notification: Notification, settings: PagerDutySettings, words: Words, routing_key: str
+) -> Iterator[dict[str, Any]]:
+    """Return what is posted: the incident counts as acknowledged once somebody looks after all that fires."""
+    if notification.reason is not Reason.ACKNOWLEDGED:
+        yield payload(notification, settings, words, routing_key)
+    if is_looked_after(notification):
+        key = incident_key(notification.group_key)
+        yield {"routing_key": routing_key, "event_action": "acknowledge", "dedup_key": key}
 
 
 def payload(

@@ -5,11 +5,12 @@ from collections.abc import Callable
 from datetime import timedelta
 from typing import ClassVar
 
+from pgwatch.notify.acknowledged import brief
 from pgwatch.notify.channels.base import DeliveryError, Receipt, shown
 from pgwatch.notify.channels.http import HttpSender
 from pgwatch.notify.channels.words import Words
 from pgwatch.notify.http_settings import HttpSettings
-from pgwatch.notify.notification import Notification
+from pgwatch.notify.notification import Notification, Reason
 from pgwatch.notify.template import Templates
 from pgwatch.rules.template import TemplateError
 
@@ -22,6 +23,7 @@ class PostingChannel:
     """Owns the connection, the templates and the second attempt; a channel owns `_send`."""
 
     kind: ClassVar[str]
+    tells_owner_briefly: ClassVar[bool] = True  # by a message of its own, not by the whole group
     min_interval = timedelta(0)
 
     def __init__(self, http: HttpSettings, templates: Templates) -> None:
@@ -30,7 +32,12 @@ class PostingChannel:
 
     def deliver(self, notification: Notification, memory: str = "") -> Receipt:
         """Deliver, in plain words if those of the configuration fail; raises DeliveryError."""
-        return in_plain_words_if_needed(self._send, self._templates, notification, memory)
+        send, templates = self._send, self._templates
+        if notification.reason is Reason.ACKNOWLEDGED and self.tells_owner_briefly:
+            return in_plain_words_if_needed(
+                send, templates, brief(notification), memory, plain=True
+            )
+        return in_plain_words_if_needed(send, templates, notification, memory)
 
     def close(self) -> None:
         """Close the connection that is kept open."""
@@ -42,14 +49,19 @@ class PostingChannel:
 
 
 def in_plain_words_if_needed(
-    send: Send, templates: Templates, notification: Notification, memory: str
+    send: Send,
+    templates: Templates,
+    notification: Notification,
+    memory: str,
+    *,
+    plain: bool = False,
 ) -> Receipt:
     """Return the receipt of `send`, called a second time with plain words if the first message is no good.
 
-    What the receiver still cannot read is given up. Raises DeliveryError.
+    `plain`: with them from the start. What the receiver still cannot read is given up. Raises DeliveryError.
     """
     try:
-        return send(notification, memory, Words(templates, notification, plain=False))
+        return send(notification, memory, Words(templates, notification, plain=plain))
     except TemplateError as error:
         trouble = f"a template fails: {shown(str(error))}"
     except DeliveryError as error:

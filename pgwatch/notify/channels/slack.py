@@ -4,16 +4,16 @@ Source: https://docs.slack.dev/messaging/sending-messages-using-incoming-webhook
 """
 
 import json
-from dataclasses import replace
 from datetime import timedelta
 from typing import Any, ClassVar, Final
 from urllib.parse import urljoin
 
 from pgwatch.notify.channels.base import DeliveryError, Receipt, shown
-from pgwatch.notify.channels.posting import PostingChannel
+from pgwatch.notify.channels.posting import PostingChannel, in_plain_words_if_needed
 from pgwatch.notify.channels.slack_message import message_of
 from pgwatch.notify.channels.slack_story import is_loud, owners_of, story
 from pgwatch.notify.channels.words import Words
+from pgwatch.notify.http_settings import authorized
 from pgwatch.notify.notification import Notification, Reason
 from pgwatch.notify.receiver import SlackSettings
 from pgwatch.notify.template import Templates
@@ -47,9 +47,15 @@ class SlackChannel(PostingChannel):
     def __init__(self, settings: SlackSettings, templates: Templates) -> None:
         http = settings.http
         if settings.token is not None:
-            http = replace(http, authorization=settings.token, authorization_type="Bearer")
+            http = authorized(http, settings.token, "Bearer")
         super().__init__(http, templates)
         self._settings = settings
+
+    def deliver(self, notification: Notification, memory: str = "") -> Receipt:
+        """Deliver; a living message shows the whole group also when its thread tells who looks after it."""
+        if self._settings.token is None or not memory:
+            return super().deliver(notification, memory)
+        return in_plain_words_if_needed(self._send, self._templates, notification, memory)
 
     def _send(self, notification: Notification, memory: str, words: Words) -> Receipt:
         message = message_of(notification, self._settings, words)

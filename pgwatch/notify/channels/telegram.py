@@ -43,7 +43,9 @@ class TelegramChannel(PostingChannel):
             known = {"message_id": int(memory), "allow_sending_without_reply": True}
             message["reply_parameters"] = known
         try:
-            answer = self._sender.post(url, message, key=notification.id, hide=[token])
+            answer = self._sender.post(
+                url, message, key=notification.id, hide=[token, token.partition(":")[2]]
+            )
         except DeliveryError as error:
             raise _understood(error) from None
         first = memory or _message_id(answer)

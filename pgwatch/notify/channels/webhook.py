@@ -19,6 +19,7 @@ class WebhookChannel(PostingChannel):
     """Posts to any address."""
 
     kind: ClassVar[str] = "webhook"
+    tells_owner_briefly = False
 
     def __init__(self, settings: WebhookSettings, templates: Templates) -> None:
         super().__init__(settings.http, templates)
