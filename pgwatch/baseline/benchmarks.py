@@ -46,12 +46,12 @@ def short(name: str) -> str:
 def _changes(one: Timed, before: Timing | None, limits: Limits) -> Iterator[Change]:
     if isinstance(one, NotTimed):
         if one.too_slow:
-            yield _change(one.name, "over limit", one.reason, Severity.CRITICAL)
+            yield _change(one.name, "over_limit", one.reason, Severity.CRITICAL)
         return
     if one.p95_seconds > one.limit_seconds:
         yield _change(
             one.name,
-            "over limit",
+            "over_limit",
             f"95 % of {one.runs} runs took up to {duration(one.p95_seconds)},"
             f" {duration(one.limit_seconds)} is the limit",
             Severity.CRITICAL,
@@ -76,7 +76,7 @@ def _changes(one: Timed, before: Timing | None, limits: Limits) -> Iterator[Chan
     if one.plan and before.plan and one.plan != before.plan:
         yield _change(
             one.name,
-            "another plan",
+            "another_plan",
             f"another plan: {_planned(before.plan, one.plan)}",
             Severity.INFO,
         )

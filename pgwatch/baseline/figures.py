@@ -73,7 +73,7 @@ def _fewer(before: Extent, now: Extent) -> Change | None:
     return Change(
         summary=f"{before.path} has {has}, {about}{before.rows:,.0f} before",
         severity=Severity.CRITICAL if grave else Severity.WARNING,
-        labels={"object": before.path, "problem": "fewer rows"},
+        labels={"object": before.path, "problem": "fewer_rows"},
         value=now.rows,
         object=before.path,
     )

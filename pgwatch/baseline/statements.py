@@ -101,7 +101,7 @@ def compare_performance(
         less = Change(
             summary=f"{told}; {limits.improvement:.0%} less is asked for",
             severity=Severity.WARNING,
-            labels={"problem": "not improved"},
+            labels={"problem": "not_improved"},
             value=-saved,
         )
         return Compared(changes=(less,))

@@ -79,7 +79,7 @@ def _unknown(pattern: str, names: Iterable[str]) -> str:
     return f"no check is called {pattern!r}{hint} (pgwatch check --list shows them)"
 
 
-def nothing_left(inputs: Inputs, options: GateOptions) -> str:
+def nothing_left(groups: Sequence[RuleGroup], inputs: Inputs, options: GateOptions) -> str:
     """Return why no check is left, and which options would bring some."""
     phases, only, skip = options.phases, options.only, options.skip
     named = [name for name, given in (("--only", only), ("--skip", skip)) if given]
@@ -93,4 +93,16 @@ def nothing_left(inputs: Inputs, options: GateOptions) -> str:
         by_option.setdefault(spec.needs, []).append(spec.name)
     for option, names in by_option.items():
         message += f"; {option} brings {', '.join(names)}"
+    if elsewhere := _phases_named(groups, options):
+        message += f"; what --only names is of phase {', '.join(elsewhere)}"
     return f"{message} (pgwatch check --list shows what there is)"
+
+
+def _phases_named(groups: Sequence[RuleGroup], options: GateOptions) -> list[Phase]:
+    """Return the phases, of all, in which --only finds something; none without --only."""
+    if not options.only:
+        return []
+    of_rules = check_specs(groups, phases=list(Phase), only=options.only, skip=options.skip)
+    extra = chosen(EXTRA_SPECS, list(Phase), options.only, options.skip)
+    found = {spec.phase for spec in of_rules} | {spec.phase for spec in extra}
+    return [phase for phase in Phase if phase in found and phase not in options.phases]

@@ -38,7 +38,9 @@ def check_plan(inputs: Inputs, options: GateOptions) -> CheckPlan:
     producers = producers_of(catalog, groups, http, window=options.window)
     found = choose(groups, inputs, options)
     if not found.specs and not found.extra:
-        raise InputError([Problem(file="command line", message=nothing_left(inputs, options))])
+        raise InputError(
+            [Problem(file="command line", message=nothing_left(groups, inputs, options))]
+        )
     names = tuple(spec.name for spec in found.extra)
     _refuse_idle_probe(options, names)
     baseline = read_baseline(options.baseline) if options.baseline else None

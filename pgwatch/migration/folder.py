@@ -28,7 +28,8 @@ def find_migrations(patterns: Sequence[str], *, named_in: str) -> tuple[Path, ..
         messages = [unreadable(folder, PermissionError()) for folder in _locked(pattern)]
         if not files and not messages:
             messages = [f"no migration file matches {pattern!r}"]
-        problems += [Problem(file=named_in, path="migrations", message=one) for one in messages]
+        path = "--migrations" if named_in == "command line" else "migrations"
+        problems += [Problem(file=named_in, path=path, message=one) for one in messages]
         found.update(dict.fromkeys(files))
     if problems:
         raise InputError(problems)

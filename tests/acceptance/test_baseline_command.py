@@ -109,7 +109,7 @@ def test_loss_that_no_migration_announces_blocks(database: str, folder: Path) ->
     (emptied,) = ran.check("baseline_rows")["findings"]
     assert emptied["summary"] == "public.house has no rows, 2,000 before"
     (planned,) = ran.check("benchmarks")["findings"]
-    assert planned["labels"]["problem"] == "another plan"
+    assert planned["labels"]["problem"] == "another_plan"
 
     (folder / "migration.sql").write_text("DROP INDEX house_price;\nDELETE FROM house;\n")
     ran = check(folder, "--migrations", "migration.sql")

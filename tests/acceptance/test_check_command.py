@@ -145,7 +145,12 @@ def test_names_that_no_check_has_are_all_told(tmp_path: Path) -> None:
         ),
         (
             ["--phase", "types", "--only", "PostgresDown"],
-            "--only leaves no check of phase types (",
+            "--only leaves no check of phase types; what --only names is of phase post (",
+        ),
+        (
+            ["--only", "backup"],
+            "--only leaves no check of the phases structure, types, constraints, post;"
+            " what --only names is of phase pre (",
         ),
     ],
 )

@@ -22,13 +22,13 @@ def timing(
 
 JUDGED = [
     pytest.param(timing(), None, [], id="within its limit"),
-    pytest.param(timing(p95=0.3), None, [("over limit", Severity.CRITICAL, True)], id="over"),
-    pytest.param(timing(p95=0.3), timing(), [("over limit", Severity.CRITICAL, True)], id="over now"),
-    pytest.param(timing(p95=0.3), timing(p95=0.25), [("over limit", Severity.CRITICAL, False)], id="then"),
+    pytest.param(timing(p95=0.3), None, [("over_limit", Severity.CRITICAL, True)], id="over"),
+    pytest.param(timing(p95=0.3), timing(), [("over_limit", Severity.CRITICAL, True)], id="over now"),
+    pytest.param(timing(p95=0.3), timing(p95=0.25), [("over_limit", Severity.CRITICAL, False)], id="then"),
     pytest.param(timing(p50=0.16), timing(), [("slower", Severity.WARNING, True)], id="slower"),
     pytest.param(timing(p50=0.149), timing(), [], id="1.49 times"),
     pytest.param(timing(p50=0.006), timing(p50=0.002), [], id="4 ms more"),
-    pytest.param(timing(plan=("Index Scan",)), timing(), [("another plan", Severity.INFO, True)], id="plan"),
+    pytest.param(timing(plan=("Index Scan",)), timing(), [("another_plan", Severity.INFO, True)], id="plan"),
     pytest.param(timing(plan=()), timing(), [], id="plan not known"),
 ]  # fmt: skip
 

@@ -143,6 +143,6 @@ def test_migrations_that_nobody_sees_are_not_none(folder: Path) -> None:
         with unprivileged(), pytest.raises(InputError) as caught:
             find_migrations([str(pattern)], named_in="command line")
         assert str(caught.value) == (
-            f"command line: migrations: the folder {locked} may not be read: permission denied"
+            f"command line: --migrations: the folder {locked} may not be read: permission denied"
         )
     assert len(find_migrations([str(folder / "migrations")], named_in="command line")) == 2
