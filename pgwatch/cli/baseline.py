@@ -37,6 +37,11 @@ def configure(parser: CommandParser) -> None:
     save = commands.add_parser(
         "save", help="read the targets and what the gate finds now, and write it to a file"
     )
+    save.description = (
+        "Reads each watched database (objects, sizes, rows, settings, statements, health, benchmarks) and"
+        " what the gate finds now, and writes it to FILE. Exit status: 0 written, 2 usage or FILE exists, 3 a"
+        " database could not be read and nothing was written."
+    )
     save.add_argument("file", type=Path, metavar="FILE", help="such as before.json")
     add_target_options(save)
     _add_migrations(save)
@@ -44,7 +49,8 @@ def configure(parser: CommandParser) -> None:
     _add_timeout(save)
     save.set_defaults(act=_save)
     show = commands.add_parser("show", help="what a file holds; all of it with --json")
-    show.add_argument("file", type=Path, metavar="FILE")
+    show.description = "Prints what a baseline holds, and what could not be read when it was saved."
+    show.add_argument("file", type=Path, metavar="FILE", help="what `pgwatch baseline save` wrote")
     show.set_defaults(act=_show)
     _configure_compare(commands.add_parser("compare", help="what is worse, changed or gone since"))
 
@@ -59,6 +65,7 @@ def _configure_compare(compare: argparse.ArgumentParser) -> None:
     compare.add_argument(
         "new",
         nargs="*",
+        default=[],  # or argparse counts it among the arguments that are required
         metavar="NEW",
         help="a file that was saved after; without one, or with connection strings: the live targets",
     )
@@ -71,14 +78,15 @@ def _configure_compare(compare: argparse.ArgumentParser) -> None:
         help="a target of the configuration file; may be repeated",
     )
     _add_migrations(compare)
-    compare.add_argument(
+    _add_timeout(compare)
+    verdict = compare.add_argument_group("verdict")
+    verdict.add_argument(
         "--fail-on",
         choices=("warn", "fail"),
         default="fail",
         help="the mildest verdict that ends with status 1 (default: fail)",
     )
-    add_report_options(compare)
-    _add_timeout(compare)
+    add_report_options(compare.add_argument_group("report"))
     compare.set_defaults(act=_compare)
 
 

@@ -40,17 +40,18 @@ def configure(parser: argparse.ArgumentParser) -> None:
         " 2 usage or configuration, 3 nobody could look."
     )
     add_target_options(parser)
-    parser.add_argument(
+    group = parser.add_argument_group("what is checked")
+    group.add_argument(
         "--migrations",
         action="append",
         default=[],
         metavar="GLOB",
         help="the migrations that are deployed, in their order (repeatable; instead of the key `migrations`)",
     )
-    parser.add_argument(
+    group.add_argument(
         "--runbook", type=Path, metavar="FILE", help="also look for what this Markdown names"
     )
-    parser.add_argument(
+    group.add_argument(
         "--baseline", type=Path, metavar="FILE", help="compare with what was saved before"
     )
     parser.add_argument(

@@ -13,6 +13,7 @@ def add_target_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "dsn",
         nargs="*",
+        default=[],  # or argparse counts it among the arguments that are required
         metavar="DSN",
         help="a connection string (postgresql://…, key=value …, service=…); without one: $PGWATCH_DSN,"
         " else the targets of the configuration file, else libpq's PG* variables",

@@ -22,6 +22,7 @@ _KEY_PASSWORD = re.compile(
     re.IGNORECASE | re.DOTALL,
 )
 
+_COMMON = "common options"
 _OPTION = re.compile(r"--?[a-z][a-z-]*")
 _CHOICE = re.compile(r"invalid choice: '(.*)' \(choose", re.DOTALL)
 _WORD = re.compile(r"[a-z-]+")
@@ -56,6 +57,11 @@ class CommandParser(argparse.ArgumentParser):
             self.set_defaults(module=module)
         return super().parse_known_args(args, namespace)
 
+    def format_help(self) -> str:
+        """Return the help, with what every command takes at its end."""
+        self._action_groups.sort(key=lambda group: group.title == _COMMON)
+        return super().format_help()
+
     def parse_args(  # type: ignore[override]  # as above
         self, args: Sequence[str] | None = None, namespace: argparse.Namespace | None = None
     ) -> argparse.Namespace:
@@ -81,7 +87,7 @@ class CommandParser(argparse.ArgumentParser):
 
 def add_common_options(parser: argparse.ArgumentParser) -> None:
     """Add what every command takes; an option that is not given leaves no attribute (see `defaults`)."""
-    group = parser.add_argument_group("common options")
+    group = parser.add_argument_group(_COMMON)
     absent = argparse.SUPPRESS  # a default here would overwrite what stood before the command
     group.add_argument(
         "--config",
