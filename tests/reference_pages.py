@@ -14,6 +14,7 @@ from unittest import mock
 
 from prometheus_client.parser import text_string_to_metric_families
 
+from pgwatch.check.extra import EXTRA_SPECS
 from pgwatch.cli.main import main
 from pgwatch.collect.report import UP
 from pgwatch.daemon.alert_counts import ALERT_COUNTS
@@ -182,15 +183,29 @@ def _section(title: str, rows: Iterable[str]) -> str:
     return f"\n## {title}\n\n{head}" + "\n".join(rows) + "\n"
 
 
-PAGES = {"commands.md": commands, "metrics.md": metrics}
+# The checks
+
+
+def checks() -> str:
+    """Return the table of the checks that no rule makes."""
+    rows = [
+        f"| `{one.name}` | `{one.phase}` | `{one.severity}` | {f'`{one.needs}`' if one.needs else ''} |"
+        for one in EXTRA_SPECS
+    ]
+    head = "\n| check | phase | severity | with |\n| --- | --- | --- | --- |\n"
+    return head + "\n".join(rows) + "\n\n"
+
+
+PAGES = {"commands.md": commands, "metrics.md": metrics, "report.md": checks}
 
 
 def write() -> None:
     """Write the generated part of each page anew."""
     for page, render in PAGES.items():
         path = FOLDER / page
-        text = path.read_text("utf-8")
-        path.write_text(text.replace(written(page), render()), "utf-8")
+        before, _, rest = path.read_text("utf-8").partition("<!-- generated -->\n")
+        after = rest[rest.index("<!-- end -->") :]
+        path.write_text(f"{before}<!-- generated -->\n{render()}{after}", "utf-8")
 
 
 if __name__ == "__main__":

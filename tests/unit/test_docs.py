@@ -12,7 +12,7 @@ import pytest
 import yaml
 from starlette.routing import BaseRoute, Mount
 
-from pgwatch.cli.main import _parser
+from pgwatch.cli.main import COMMANDS, _parser
 from pgwatch.cli.options import defaults
 from pgwatch.config.alertmanager import load_alertmanager
 from pgwatch.config.choose import Inputs
@@ -95,6 +95,13 @@ def test_every_page_can_be_reached_from_the_index() -> None:
 def test_commands_exist_with_their_options(one: Block) -> None:
     for arguments in commands(one):
         _parser().parse_args(arguments, defaults())  # ends the process where it cannot
+
+
+def test_every_command_is_told_with_its_exit_status() -> None:
+    table = (DOCS / "reference" / "commands.md").read_text("utf-8").partition("\n## ")[0]
+    told = [tuple(words) for words in re.findall(r"^\| `pgwatch (\w+)(.*?)`", table, re.MULTILINE)]
+    assert {name for name, _ in told} == set(COMMANDS)
+    assert len(told) == len(set(told))
 
 
 def test_commands_of_the_unit_exist() -> None:
