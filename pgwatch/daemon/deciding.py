@@ -15,6 +15,7 @@ from pgwatch.notify.dispatch import Decisions, DispatchState, advance, next_look
 from pgwatch.notify.flap import DEFAULT_LIMITS, FlapLimits
 from pgwatch.notify.group import Group, GroupId
 from pgwatch.notify.interventions import Interventions
+from pgwatch.notify.notification import Notification
 from pgwatch.notify.route import Routing
 from pgwatch.rules.rule import Rule
 from pgwatch.samples.labels import Labels
@@ -22,8 +23,6 @@ from pgwatch.state.history import Event
 from pgwatch.state.store import State, Transaction
 
 logger = logging.getLogger(__name__)
-
-Also = Callable[[Transaction], None]
 
 # What stands in the history; the rest is only of interest while it lasts.
 _TOLD = {ChangeKind.FIRED: "alert_firing", ChangeKind.RESOLVED: "alert_resolved"}
@@ -61,6 +60,11 @@ class Deciding:
         """The groups that there are."""
         return self._dispatch.groups
 
+    @property
+    def dispatch(self) -> DispatchState:
+        """The groups, and what was told of them."""
+        return self._dispatch
+
     def everything(self, now: datetime) -> Iterator[Alert]:
         """Return all alerts with the labels that routes see, also posted ones and those that are over."""
         for of_rule in self._outward(self.alerts).values():
@@ -84,12 +88,12 @@ class Deciding:
         interventions: Interventions | None = None,
         posted: Iterable[PostedAlert] = (),
         happened: Iterable[Event] = (),
-        also: Also = lambda changes: None,  # noqa: ARG005
+        tell: Sequence[Notification] = (),
     ) -> None:
         """Save what is new at `at`, and all that follows from it; raises StateError, and nothing has changed.
 
-        `interventions` are all that hold from now on. `happened` goes into the history, and `also` into the
-        same transaction.
+        `interventions` are all that hold from now on. `happened` goes into the history, and `tell` into the
+        outbox beside what is decided.
         """
         outcome = outcome or Outcome()
         said = interventions or self.interventions
@@ -115,11 +119,14 @@ class Deciding:
             changes.save_decisions(decisions)
             for event in (*happened, *_events(outcome.changes), *self._posted_events(news, at)):
                 changes.record(event)
-            also(changes)
+            for notification in tell:
+                changes.enqueue(notification)
         self.alerts = {**self.alerts, **outcome.alerts}
         self.posted = known
         self.interventions = decisions.left_of(said)
         self._take(decisions)
+        if tell:
+            self._on_enqueued()
         for change in outcome.changes:
             _log_change(change)
 

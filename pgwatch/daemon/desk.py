@@ -8,6 +8,7 @@ from datetime import datetime
 from pgwatch.alerts.alert import AlertState
 from pgwatch.alerts.posted import PostedAlert
 from pgwatch.daemon.deciding import Deciding
+from pgwatch.notify.acknowledged import news_of, tell_owner
 from pgwatch.notify.interventions import Acknowledgement
 from pgwatch.notify.matcher import matches
 from pgwatch.notify.silence import Silence
@@ -41,7 +42,10 @@ class Desk:
     def acknowledge(
         self, matchers: Sequence[Matcher], owner: str, comment: str, until: datetime | None
     ) -> list[Labels]:
-        """Note that `owner` looks after the firing alerts that match; returns those alerts."""
+        """Note that `owner` looks after the firing alerts that match; returns those alerts.
+
+        Those who were told of them are told so, once.
+        """
         labels = [
             one.labels
             for one in self.deciding.everything(self.now)
@@ -52,10 +56,25 @@ class Desk:
             for one in dict.fromkeys(labels)
         ]
         if new:
-            said = self.deciding.interventions.with_acknowledgements(new)
+            self._catch_up()
+            before = self.deciding.interventions
+            said = before.with_acknowledgements(new)
             events = [acknowledgement_event(one) for one in new]
-            self.deciding.decide(self.now, interventions=said, happened=events)
+            tell = tell_owner(
+                news_of(new, before, self.now),
+                self.deciding.routing,
+                self.deciding.dispatch,
+                said,
+                self.now,
+            )
+            self.deciding.decide(self.now, interventions=said, happened=events, tell=tell)
         return [one.labels for one in new]
+
+    def _catch_up(self) -> None:
+        """Tell what is due, so that nothing else is decided together with what follows."""
+        due = self.deciding.next_look(self.now)
+        if due is not None and due <= self.now:
+            self.deciding.decide(self.now)
 
     def release(self, matchers: Sequence[Matcher]) -> list[Labels]:
         """Note that nobody looks after the alerts that match; returns those somebody did."""

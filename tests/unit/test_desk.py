@@ -11,10 +11,12 @@ from pgwatch.alerts.posted import PostedAlert, received
 from pgwatch.daemon.deciding import Deciding, Told
 from pgwatch.daemon.desk import Desk
 from pgwatch.notify.matcher import parse_matchers
-from pgwatch.notify.notification import Reason
+from pgwatch.notify.notification import News, Notification, Reason
+from pgwatch.notify.outbox import ChannelId
 from pgwatch.notify.route import Routing
 from pgwatch.notify.silence import SilenceError, SilenceState
 from pgwatch.samples.labels import Labels
+from pgwatch.state.outbox import OutboxState
 from pgwatch.state.store import State
 from tests.timeline import at, routing, silence
 
@@ -54,6 +56,18 @@ class House:
         known = {one.id for one in self.state.messages()}
         self.deciding.decide(at(seconds))
         return [one.reason for one in reversed(self.state.messages()) if one.id not in known]
+
+    def acknowledge(self, seconds: float, owner: str, comment: str = "") -> list[str]:
+        """Let `owner` look after P; returns the reasons of what is told."""
+        known = {one.id for one in self.state.messages()}
+        self.desk(seconds).acknowledge(MATCHERS, owner, comment, None)
+        return [one.reason for one in reversed(self.state.messages()) if one.id not in known]
+
+    def arrive(self, seconds: float) -> Notification:
+        """Deliver the oldest message; returns what it says."""
+        (told,) = self.state.take([ChannelId("log", "log[0]")], at(seconds))
+        self.state.delivered(told, "", at(seconds))
+        return told.notification
 
     @property
     def firing(self) -> list[str]:
@@ -203,6 +217,44 @@ class TestAcknowledgements:
         house.restart(70)
         assert not house.deciding.interventions.acknowledgements
         assert "alert_acknowledged" in house.kinds
+
+    def test_those_who_were_told_are_told_once_who_looks_after_it(self, house: House) -> None:
+        house.post(0)
+        house.pass_time(30)
+        house.arrive(31)
+        assert house.acknowledge(40, "ada", "on it") == [Reason.ACKNOWLEDGED]
+        (alert,) = house.arrive(41).alerts
+        assert (alert.owner, alert.owner_comment, alert.news) == ("ada", "on it", News.TAKEN)
+        assert house.acknowledge(50, "ada", "still on it") == [], "they know that it is hers"
+        assert house.acknowledge(60, "bob") == [Reason.ACKNOWLEDGED]
+        house.post(3900)
+        assert house.pass_time(4000) == [], "and it is not repeated"
+
+    def test_who_was_not_told_of_it_is_not_told_who_looks_after_it(self, house: House) -> None:
+        house.post(0)
+        assert house.acknowledge(10, "ada") == []
+        assert house.pass_time(30) == [Reason.FIRST]
+        house.arrive(31)
+        house.desk(40).put_silence(replace(silence("alertname=P", 40, 900), id=""))
+        assert house.acknowledge(50, "bob") == [], "it is silenced"
+
+    def test_what_is_due_is_told_before(self, house: House) -> None:
+        house.post(0)
+        house.acknowledge(30, "ada")
+        told = house.arrive(31)
+        assert told.reason is Reason.FIRST
+        assert [(one.owner, one.news) for one in told.alerts] == [("ada", News.NEW)]
+
+    def test_message_that_waits_takes_up_the_owner_and_loses_nothing(self, house: House) -> None:
+        house.post(0)
+        house.post(0, "Q")
+        house.pass_time(30)
+        house.post(60, "P", end=60)
+        house.post(61, "P")  # it ended and fires again before its group is looked at
+        house.acknowledge(70, "ada")
+        waiting = {one.group_key: one for one in house.state.messages([OutboxState.PENDING])}
+        assert sorted(waiting) == ['{}:{alertname="P"}', '{}:{alertname="Q"}']
+        assert {one.reason for one in waiting.values()} == {Reason.FIRST}
 
     def test_what_does_not_fire_cannot_be_acknowledged(self, house: House) -> None:
         assert house.desk(0).acknowledge(MATCHERS, "ada", "", None) == []
