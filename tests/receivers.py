@@ -59,6 +59,8 @@ class HttpReceiver:
             def do_POST(self) -> None:
                 receiver._answer(self)
 
+            do_PUT = do_POST  # noqa: N815
+
             def do_GET(self) -> None:
                 receiver._answer(self)
 
@@ -82,7 +84,7 @@ class HttpReceiver:
                     method=handler.command,
                     path=handler.path,
                     headers=dict(handler.headers),
-                    json=json.loads(body) if body else None,
+                    json=_json_of(body),
                     at=time.time(),
                     answer=answer,
                 )
@@ -123,6 +125,13 @@ class HttpReceiver:
         self._server.shutdown()
         self._server.server_close()
         self._thread.join()
+
+
+def _json_of(body: bytes) -> Any:
+    try:
+        return json.loads(body) if body else None
+    except ValueError:
+        return body.decode()  # a form
 
 
 class MailReceiver:

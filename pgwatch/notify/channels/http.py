@@ -12,6 +12,8 @@ from urllib.parse import quote
 import requests
 from requests.adapters import HTTPAdapter
 from requests.utils import DEFAULT_CA_BUNDLE_PATH
+from urllib3 import disable_warnings
+from urllib3.exceptions import InsecureRequestWarning
 
 from pgwatch import __version__
 from pgwatch.errors import PgwatchError
@@ -191,6 +193,8 @@ class _LazyAdapter(HTTPAdapter):
         """Send, through the adapter that has the context."""
         if self._adapter is None:
             context = tls_context(self._tls, DEFAULT_CA_BUNDLE_PATH)
+            if self._tls.insecure_skip_verify:  # the configuration has said so
+                disable_warnings(InsecureRequestWarning)
             self._adapter = _Adapter(context, self._tls.server_name)
         return self._adapter.send(*args, **kwargs)
 
