@@ -87,7 +87,7 @@ class _Run:
     def failures(self) -> Iterator[str]:
         """Run the test; each failure is a text for people."""
         for number, series in enumerate(self._test.series):
-            _fill(self._store, series, number, self._test.interval)
+            fill(self._store, series, number, self._test.interval)
         interval = self._file.evaluation_interval
         times = [check.eval_time for check in self._test.alerts]
         times += [check.eval_time for check in self._test.exprs]
@@ -179,7 +179,7 @@ class _Run:
         )
 
 
-def _fill(store: Store, series: InputSeries, number: int, interval: timedelta) -> None:
+def fill(store: Store, series: InputSeries, number: int, interval: timedelta) -> None:
     """Put a series into the store; a source of its own lets it miss a value without being stale."""
     source = Source("", f"series {number}")
     families = (Family(series.labels.label(METRIC_NAME), MetricType.UNTYPED, ""),)

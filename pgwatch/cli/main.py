@@ -32,6 +32,7 @@ COMMANDS = {
     "rules": "the rules in force; check, lint, explain, test and export them",
     "run": "the daemon: poll, export, evaluate, notify",
     "silence": "keep alerts quiet: for a while, each week, or for a deploy",
+    "simulate": "who would have been told what, by stored samples and edited rules and routes",
     "version": "print the version",
 }
 

@@ -12,14 +12,13 @@ from pgwatch import yamlfile
 from pgwatch.config.alertmanager_errors import explain
 from pgwatch.config.alertmanager_file import (
     AlertmanagerFile,
-    Globals,
     InhibitRuleConfig,
     NamedIntervals,
     RouteConfig,
 )
 from pgwatch.config.masked import masked
 from pgwatch.config.nearest import nearest
-from pgwatch.config.receiver_sections import OTHER_RECEIVERS
+from pgwatch.config.receiver_sections import OTHER_RECEIVERS, Globals
 from pgwatch.config.receivers import DELIVERED, ReceiverBuilder
 from pgwatch.config.template_files import check_texts, read_templates
 from pgwatch.errors import InputError, Problem
