@@ -59,8 +59,8 @@ class TestOAuth2:
             deliver(receiver.url, oauth2(tokens.url), times=3)
             sent = [request.headers["Authorization"] for request in receiver.requests]
             asked = [request.headers["Authorization"] for request in tokens.requests]
-        assert sent == ["Bearer short", "Bearer long", "Bearer long"]
             form = str(tokens.requests[0].json)
+        assert sent == ["Bearer short", "Bearer long", "Bearer long"]
         assert all(one.startswith("Basic ") for one in asked)
         assert form == "grant_type=client_credentials&audience=x&scope=a+b"
 
