@@ -1,6 +1,7 @@
 """What every channel must do, and what each does in its own way, with real receivers."""
 
 import json
+import math
 import re
 from collections.abc import Iterator
 from contextlib import ExitStack
@@ -10,10 +11,11 @@ from pathlib import Path
 
 import pytest
 
+from pgwatch.alerts.evidence import Evidence
 from pgwatch.notify.channels.base import Channel, DeliveryError, retry_after_of
 from pgwatch.notify.channels.build import build_channel
 from pgwatch.notify.http_settings import HttpSettings
-from pgwatch.notify.notification import Reason
+from pgwatch.notify.notification import News, Reason
 from pgwatch.notify.receiver import WebhookSettings
 from pgwatch.notify.trial import trial
 from pgwatch.secret import Secret
@@ -340,6 +342,7 @@ def test_webhook_is_alertmanagers_version_4() -> None:
                 "endsAt": "2026-08-01T03:02:42Z",
                 "generatorURL": "http://pgwatch/graph",
                 "fingerprint": over.labels.fingerprint(),
+                "pgwatch": {"news": "new", "value": "42"},
             }
         ],
         "groupLabels": {"alertname": "PostgresBlockedSession"},
@@ -351,3 +354,45 @@ def test_webhook_is_alertmanagers_version_4() -> None:
         "truncatedAlerts": 1,
         "notification_reason": "first notification",
     }
+
+
+def test_webhook_tells_what_version_4_has_no_place_for() -> None:
+    evidence = Evidence(query="q", at=NOW, columns=("pid",), rows=(("4711",),))
+    since = NOW - timedelta(hours=1)
+    known = replace(
+        alert(),
+        news=News.STILL,
+        value=math.inf,
+        no_data_since=since,
+        evidence=evidence,
+        owner="ann",
+        owner_comment="on it",
+        quiet_since=since,
+        quiet_because="silenced by bob",
+    )
+    over = replace(alert(ended=True, pid="1"), news=News.RESOLVED, value_at_recovery=0.0)
+    with HttpReceiver() as receiver:
+        channel = build_channel(WebhookSettings(url=Secret(value=receiver.url)))
+        channel.deliver(notification(known, over))
+        channel.close()
+        (request,) = receiver.requests
+    firing, resolved = (one["pgwatch"] for one in request.json["alerts"])
+    assert firing == {
+        "url": f"http://pgwatch.example/alert/{known.labels.fingerprint()}",
+        "news": "still",
+        "value": "+Inf",
+        "noDataSince": "2026-08-01T02:02:42Z",
+        "owner": "ann",
+        "ownerComment": "on it",
+        "quietSince": "2026-08-01T02:02:42Z",
+        "quietBecause": "silenced by bob",
+        "evidence": {
+            "query": "q",
+            "at": "2026-08-01T03:02:42Z",
+            "columns": ["pid"],
+            "rows": [["4711"]],
+            "omitted": 0,
+            "note": "",
+        },
+    }
+    assert resolved == {"news": "resolved", "value": "42", "valueAtRecovery": "0"}

@@ -3,12 +3,15 @@
 from datetime import UTC, datetime
 from typing import Any, ClassVar, Final
 
+from pgwatch.alerts.evidence import Evidence
 from pgwatch.notify.channels.base import Receipt, shown
 from pgwatch.notify.channels.posting import PostingChannel
 from pgwatch.notify.channels.words import Words
+from pgwatch.notify.message import page_of
 from pgwatch.notify.notification import Notification, NotifiedAlert
 from pgwatch.notify.receiver import WebhookSettings
 from pgwatch.notify.template import Templates, as_pattern, common
+from pgwatch.promql.format import api_number
 from pgwatch.secret import Secret
 
 NO_TIME: Final = "0001-01-01T00:00:00Z"  # Go's zero time: an alert that fires has no end
@@ -46,7 +49,7 @@ def payload(notification: Notification, max_alerts: int) -> dict[str, Any]:
     return {
         "receiver": as_pattern(notification.receiver),
         "status": notification.status,
-        "alerts": [_alert(alert) for alert in listed],
+        "alerts": [_alert(alert, notification) for alert in listed],
         "groupLabels": dict(notification.group_labels),
         "commonLabels": common([alert.labels for alert in alerts]),
         "commonAnnotations": common([alert.annotations for alert in alerts]),
@@ -58,7 +61,7 @@ def payload(notification: Notification, max_alerts: int) -> dict[str, Any]:
     }
 
 
-def _alert(alert: NotifiedAlert) -> dict[str, Any]:
+def _alert(alert: NotifiedAlert, notification: Notification) -> dict[str, Any]:
     return {
         "status": alert.status,
         "labels": dict(alert.labels),
@@ -67,7 +70,43 @@ def _alert(alert: NotifiedAlert) -> dict[str, Any]:
         "endsAt": NO_TIME if alert.ends_at is None else rfc3339(alert.ends_at),
         "generatorURL": alert.generator_url,
         "fingerprint": alert.labels.fingerprint(),
+        "pgwatch": _facts(alert, notification),
     }
+
+
+def _facts(alert: NotifiedAlert, notification: Notification) -> dict[str, Any]:
+    """Return what version 4 has no place for: only what there is; numbers as texts, for NaN and infinity."""
+    recovered, evidence = alert.value_at_recovery, alert.evidence
+    facts = {
+        "url": page_of(alert, notification),
+        "news": str(alert.news),
+        "value": api_number(alert.value),
+        "valueAtRecovery": None if recovered is None else api_number(recovered),
+        "noDataSince": _time(alert.no_data_since),
+        "owner": alert.owner,
+        "ownerComment": alert.owner_comment,
+        "quietSince": _time(alert.quiet_since),
+        "quietBecause": alert.quiet_because,
+        "endings": alert.flaps,
+        "heldUntil": _time(alert.held_until),
+        "evidence": _evidence(evidence) if evidence else None,
+    }
+    return {name: fact for name, fact in facts.items() if fact}
+
+
+def _evidence(evidence: Evidence) -> dict[str, Any]:
+    return {
+        "query": evidence.query,
+        "at": rfc3339(evidence.at),
+        "columns": evidence.columns,
+        "rows": evidence.rows,
+        "omitted": evidence.omitted,
+        "note": evidence.note,
+    }
+
+
+def _time(time: datetime | None) -> str | None:
+    return None if time is None else rfc3339(time)
 
 
 def rfc3339(time: datetime) -> str:
