@@ -5,9 +5,9 @@ import time
 from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from fnmatch import fnmatchcase
 from typing import Protocol
 
+from pgwatch.check.spec import is_named
 from pgwatch.check.verdict import CheckResult, Finding, Verdict
 from pgwatch.collect.poll import Polled
 from pgwatch.rules.accepted import Accepted, accepted_by
@@ -152,10 +152,4 @@ def chosen(
     specs: Iterable[ExtraSpec], phases: Collection[Phase], only: Sequence[str], skip: Sequence[str]
 ) -> tuple[ExtraSpec, ...]:
     """Return those of `specs` in `phases` that `only` and `skip` (names or patterns) leave."""
-    return tuple(
-        spec
-        for spec in specs
-        if spec.phase in phases
-        and (not only or any(fnmatchcase(spec.name, pattern) for pattern in only))
-        and not any(fnmatchcase(spec.name, pattern) for pattern in skip)
-    )
+    return tuple(spec for spec in specs if spec.phase in phases and is_named(spec.name, only, skip))

@@ -62,13 +62,13 @@ def check_specs(
         )
         for name, rules in by_name.items()
     )
-    return tuple(
-        spec
-        for spec in specs
-        if spec.phase in phases
-        and (not only or any(fnmatchcase(spec.name, pattern) for pattern in only))
-        and not any(fnmatchcase(spec.name, pattern) for pattern in skip)
-    )
+    return tuple(spec for spec in specs if spec.phase in phases and is_named(spec.name, only, skip))
+
+
+def is_named(name: str, only: Collection[str], skip: Collection[str]) -> bool:
+    """Return whether `only` and `skip` (names or patterns) leave the check `name`; no `only`: all."""
+    wanted = not only or any(fnmatchcase(name, pattern) for pattern in only)
+    return wanted and not any(fnmatchcase(name, pattern) for pattern in skip)
 
 
 class Producers:

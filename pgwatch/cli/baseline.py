@@ -18,7 +18,12 @@ from pgwatch.check.news import known_findings
 from pgwatch.check.run import run_check
 from pgwatch.check.verdict import EXIT_UNMEASURED, Report
 from pgwatch.cli.check_report import add_report_options, refuse_unwritable, status_of, write
-from pgwatch.cli.inputs import add_target_options, duration_option, read_inputs
+from pgwatch.cli.inputs import (
+    add_target_names,
+    add_target_options,
+    duration_option,
+    read_inputs,
+)
 from pgwatch.cli.options import CommandParser
 from pgwatch.cli.settings import settings_inputs
 from pgwatch.config.choose import Inputs
@@ -69,14 +74,7 @@ def _configure_compare(compare: argparse.ArgumentParser) -> None:
         metavar="NEW",
         help="a file that was saved after; without one, or with connection strings: the live targets",
     )
-    compare.add_argument(
-        "-t",
-        "--target",
-        action="append",
-        default=[],
-        metavar="TARGET",
-        help="a target of the configuration file; may be repeated",
-    )
+    add_target_names(compare)
     _add_migrations(compare)
     _add_timeout(compare)
     verdict = compare.add_argument_group("verdict")

@@ -18,6 +18,11 @@ def add_target_options(parser: argparse.ArgumentParser) -> None:
         help="a connection string (postgresql://…, key=value …, service=…); without one: $PGWATCH_DSN,"
         " else the targets of the configuration file, else libpq's PG* variables",
     )
+    add_target_names(parser)
+
+
+def add_target_names(parser: argparse.ArgumentParser) -> None:
+    """Add `-t TARGET`, as many as wanted."""
     parser.add_argument(
         "-t",
         "--target",

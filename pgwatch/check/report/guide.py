@@ -5,24 +5,13 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from pgwatch.check.guide import Guide, State, Step, StepNow
-from pgwatch.check.report.plain import VISIBLE, headline, one_line, said, whose
+from pgwatch.check.report.plain import MARKS, TITLES, VISIBLE, headline, one_line, said, whose
 from pgwatch.check.verdict import CheckResult, Verdict
 
 _TITLES = {
     Step.BACKUP: "Backup",
-    Step.PRE: "Before the migration",
     Step.APPLY: "Apply the migrations",
-    Step.STRUCTURE: "Structure",
-    Step.TYPES: "Data types",
-    Step.CONSTRAINTS: "Constraints and performance objects",
-    Step.POST: "After the migration",
-}
-_MARKS = {
-    Verdict.PASS: "✓",
-    Verdict.WARN: "!",
-    Verdict.FAIL: "✗",
-    Verdict.UNKNOWN: "?",
-    Verdict.SKIPPED: "–",
+    **{Step(str(phase)): title for phase, title in TITLES.items()},
 }
 _FINDINGS = 3  # of one step, on the screen; JSON has them all
 _WIDTH = 120
@@ -49,7 +38,7 @@ def _guide(guide: Guide) -> Iterator[str]:
     for number, one in enumerate(guide.steps, 1):
         yield ""
         arrow = "→" if one.state is State.NEXT else " "
-        mark = "·" if one.state is State.PAST else _MARKS[one.verdict]
+        mark = "·" if one.state is State.PAST else MARKS[one.verdict]
         yield f"{arrow} {number} {mark} {_TITLES[one.step]}: {_standing(one)}"
         for command in one.commands:
             yield f"        $ {command}"
@@ -79,7 +68,7 @@ def _checks(checks: Sequence[CheckResult]) -> Iterator[str]:
             yield f"        … (the command above shows all of {rest} checks)"
             return
         shown += 1
-        yield f"        {_MARKS[check.verdict]} {_cut(f'{check.name}: {headline(check)}')}"
+        yield f"        {MARKS[check.verdict]} {_cut(f'{check.name}: {headline(check)}')}"
         fix = check.findings[0].fix if check.findings else check.cure
         first, *more = fix.strip().translate(VISIBLE).splitlines() or [""]
         if first:

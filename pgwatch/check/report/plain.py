@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Sequence
 
 from pgwatch.check.verdict import CheckResult, Finding, Report, TargetReport, Verdict
+from pgwatch.rules.rule import Phase
 
 # Names, queries and messages come from the watched server: none of them may steer a terminal or a viewer.
 VISIBLE = {
@@ -19,6 +20,20 @@ WORDS = {
     Verdict.PASS: "passed",
     Verdict.SKIPPED: "skipped",
 }  # the gravest first
+MARKS = {
+    Verdict.PASS: "✓",
+    Verdict.WARN: "!",
+    Verdict.FAIL: "✗",
+    Verdict.UNKNOWN: "?",
+    Verdict.SKIPPED: "–",
+}
+TITLES = {
+    Phase.PRE: "Before the migration",
+    Phase.STRUCTURE: "Structure",
+    Phase.TYPES: "Data types",
+    Phase.CONSTRAINTS: "Constraints and performance objects",
+    Phase.POST: "After the migration",
+}
 
 
 def counted(report: Report) -> str:

@@ -4,17 +4,10 @@ import re
 import textwrap
 from collections.abc import Iterator, Sequence
 
-from pgwatch.check.report.plain import VISIBLE, WORDS, counted, said, whose
+from pgwatch.check.report.plain import MARKS, TITLES, VISIBLE, WORDS, counted, said, whose
 from pgwatch.check.verdict import CheckResult, Finding, Report, TargetReport, Verdict
 from pgwatch.rules.rule import Phase, Severity
 
-_MARKS = {
-    Verdict.PASS: "✓",
-    Verdict.WARN: "!",
-    Verdict.FAIL: "✗",
-    Verdict.UNKNOWN: "?",
-    Verdict.SKIPPED: "–",
-}
 # SGR codes of ECMA-48: the verdict is also said by mark and word, colour only helps the eye.
 _COLOURS = {
     Verdict.PASS: "32",
@@ -22,13 +15,6 @@ _COLOURS = {
     Verdict.FAIL: "1;31",
     Verdict.UNKNOWN: "35",
     Verdict.SKIPPED: "2",
-}
-_TITLES = {
-    Phase.PRE: "Before the migration",
-    Phase.STRUCTURE: "Structure",
-    Phase.TYPES: "Data types",
-    Phase.CONSTRAINTS: "Constraints and performance objects",
-    Phase.POST: "After the migration",
 }
 _ORDER = tuple(WORDS)
 _NO_RELATION = re.compile(r"relation (\S+) does not exist in database (.+)")
@@ -57,7 +43,7 @@ def _lines(report: Report, *, colour: bool, width: int) -> Iterator[str]:
             checks = [check for check in own if check.phase is phase]
             if checks:
                 yield ""
-                yield "  " + _bold(_TITLES[phase], colour=colour)
+                yield "  " + _bold(TITLES[phase], colour=colour)
                 yield from _checks(checks, colour=colour, width=width)
         yield ""
     if report.checks and all(check.verdict is Verdict.SKIPPED for check in report.checks):
@@ -70,7 +56,7 @@ def _checks(checks: Sequence[CheckResult], *, colour: bool, width: int) -> Itera
     for check in sorted(told, key=lambda c: (_ORDER.index(c.verdict), c.name)):
         yield from _check(check, colour=colour, width=width)
     for names, reason in _skipped(checks):
-        mark = f"    {_MARKS[Verdict.SKIPPED]} "
+        mark = f"    {MARKS[Verdict.SKIPPED]} "
         for line in _wrapped(f"{', '.join(names)}: {reason}", " " * 6, width):
             yield _paint(mark + line[6:], _COLOURS[Verdict.SKIPPED], on=colour)
             mark = " " * 6
@@ -106,7 +92,7 @@ def _check(check: CheckResult, *, colour: bool, width: int) -> Iterator[str]:
         count = len(check.findings)
         note = f"{count} finding{'s' if count > 1 else ''}" + (f"; {note}" if note else "")
         word = "for information: " if check.severity is Severity.INFO else word
-    head = f"    {_paint(_MARKS[verdict], _COLOURS[verdict], on=colour)} {check.name}"
+    head = f"    {_paint(MARKS[verdict], _COLOURS[verdict], on=colour)} {check.name}"
     if not note:
         yield head
         return
