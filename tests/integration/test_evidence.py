@@ -83,6 +83,7 @@ def evidence(outcome: Evaluated) -> Evidence:
 def test_shipped_evidence_runs_everywhere(any_database: str, name: str) -> None:
     query = CATALOG.evidence[name]
     with closing(psycopg.connect(any_database)) as connection:
+        connection.execute("CREATE EXTENSION pg_stat_statements")
         connection.execute(query.sql.encode()).fetchall()
 
 
@@ -113,6 +114,26 @@ def test_blocked_session_shows_who_is_in_its_way(database: str) -> None:
     assert cells["waits_with"] == "SELECT count(*) FROM held"
     assert cells["behind_query"] == "LOCK TABLE held"
     assert cells["behind_state"] == "idle in transaction"
+
+
+def test_slow_statement_shows_its_text(database: str) -> None:
+    with closing(psycopg.connect(database, autocommit=True)) as connection:
+        connection.execute("CREATE EXTENSION pg_stat_statements")
+        connection.execute("SELECT pg_sleep(0.2), 'slow one'")
+        row = connection.execute(
+            "SELECT queryid::text FROM pg_stat_statements WHERE query LIKE 'SELECT pg_sleep($1)%'"
+            " AND dbid = (SELECT oid FROM pg_database WHERE datname = current_database())"
+        ).fetchone()
+        assert row is not None
+        outcome = fired("statements/texts", queryid=row[0], datname=connection.info.dbname)
+        with witness(target_of(database)) as ask:
+            ask.add_to(outcome, NOW)
+    found = evidence(outcome)
+    ((*_, text),) = found.rows
+    assert text == "SELECT pg_sleep($1), $2"
+    cells = dict(zip(found.columns, found.rows[0], strict=True))
+    assert (cells["calls"], cells["queryid"]) == ("1", row[0])
+    assert float(cells["mean_seconds"]) >= 0.2
 
 
 def test_what_cannot_be_captured_says_why_and_is_quick(database: str) -> None:
