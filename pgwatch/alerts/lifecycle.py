@@ -14,6 +14,7 @@ from enum import StrEnum
 from pgwatch.alerts.alert import Alert, AlertState
 from pgwatch.rules.evaluate import Evaluation, Finding
 from pgwatch.rules.rule import AlertingRule
+from pgwatch.samples.labels import Labels
 from pgwatch.samples.sample import Source
 
 RESOLVED_RETENTION = timedelta(
@@ -69,7 +70,7 @@ def step(
     sources = frozenset[Source]() if evaluation is None else evaluation.sources
     after: list[Alert] = []
     changes: list[Change] = []
-    for labels in sorted({*alerts, *found}):
+    for labels in sorted({*alerts, *found}, key=Labels.pairs):
         before = alerts.get(labels)
         if finding := found.get(labels):
             alert = _found(rule, before, finding, now=now)

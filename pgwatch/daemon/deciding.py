@@ -117,8 +117,7 @@ class Deciding:
             changes.save_posted(news, forget=self.posted.keys() - known.keys())
             self._save_said(changes, said)
             changes.save_decisions(decisions)
-            for event in (*happened, *_events(outcome.changes), *self._posted_events(news, at)):
-                changes.record(event)
+            changes.record(*happened, *_events(outcome.changes), *self._posted_events(news, at))
             for notification in tell:
                 changes.enqueue(notification)
         self.alerts = {**self.alerts, **outcome.alerts}

@@ -105,7 +105,7 @@ class Transaction:
         """Add one message that no group decided, such as a test or a heartbeat."""
         outbox_rows.enqueue(self._connection, [Decision(notification=notification)])
 
-    def record(self, happened: Event) -> None:
+    def record(self, *happened: Event) -> None:
         """Add to the history."""
         history.add(self._connection, happened)
 
