@@ -144,6 +144,7 @@ class MailReceiver:
         tls: ssl.SSLContext | None = None,
         login: tuple[str, str] | None = None,
         refused: frozenset[str] = frozenset(),
+        not_offered: str = "",  # a way to log in
     ) -> None:
         self.reply = reply
         self.refused = refused
@@ -160,6 +161,7 @@ class MailReceiver:
             authenticator=self._authenticate if login else None,
             auth_required=login is not None and tls is not None,
             auth_require_tls=tls is not None,
+            auth_exclude_mechanism=[not_offered] if not_offered else (),
         )
 
     def _authenticate(

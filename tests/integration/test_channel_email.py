@@ -38,7 +38,9 @@ def test_letter_reads_well_and_threads() -> None:
     assert first["Subject"] == "[FIRING:1] PostgresBlockedSession on roofing"
     assert second["Subject"] == "[RESOLVED] PostgresBlockedSession on roofing"
     assert first["Message-ID"] == "<0123456789abcdef@pgwatch.invalid>"
-    assert first["References"] == second["References"]
+    assert first["References"] == second["References"] == first["In-Reply-To"]
+    # Alertmanager's: sixteen digits of the group key's sha256.
+    assert first["References"] == "<alert-fb14ec015017833d-@alertmanager>"
     assert first["Message-ID"] != second["Message-ID"]
     assert first["Date"].datetime == NOW
     assert plain(first).splitlines() == [
@@ -126,3 +128,63 @@ def test_headers_of_the_configuration_win_and_odd_labels_do_no_harm() -> None:
         first, second = receiver.mails
     assert (first["Subject"], first["X-Team"]) == ("Alarm", "dba")
     assert second["Bcc"] is None
+
+
+def test_texts_of_the_configuration_are_templates() -> None:
+    with MailReceiver() as receiver:
+        settings = email_settings(
+            receiver.port,
+            to="{{ .CommonLabels.target }}@example.org",
+            headers={"Subject": '{{ template "email.default.subject" . }}!'},
+            html="<b>{{ .CommonAnnotations.summary }}</b>",
+            text="",
+            thread_by_date=True,
+        )
+        build_channel(settings).deliver(notification())
+        (mail,) = receiver.mails
+        assert receiver.recipients == ["roofing@example.org"]
+    assert mail["Subject"] == "[FIRING:1] PostgresBlockedSession on roofing!"
+    assert mail["References"] == "<alert-fb14ec015017833d-2026-08-01@alertmanager>"
+    assert mail.get_body(("plain",)) is None
+    html = mail.get_body(("html",))
+    assert html is not None
+    assert "<b>Session 4711 has been blocked for &lt;42 s&gt; &amp; waits</b>" in html.get_content()
+
+
+def test_template_that_fails_is_replaced_and_an_address_is_not() -> None:
+    with MailReceiver() as receiver:
+        settings = email_settings(
+            receiver.port, html="{{ .Nope }}", headers={"Subject": "{{ .X }}"}
+        )
+        receipt = build_channel(settings).deliver(notification())
+        assert "in plain words, because a template fails" in receipt.answer
+        assert "pg_terminate_backend" in plain(receiver.mails[0])
+        with pytest.raises(DeliveryError, match="the template of its address") as caught:
+            build_channel(replace(settings, to="{{ .Nope }}")).deliver(notification())
+        assert caught.value.broken
+
+
+@pytest.mark.parametrize("mechanism", ["PLAIN", "LOGIN"])
+def test_logins(mechanism: str) -> None:
+    other = {"PLAIN": "LOGIN", "LOGIN": "PLAIN"}[mechanism]
+    with MailReceiver(login=("pgwatch", PASSWORD), not_offered=other) as receiver:
+        settings = email_settings(
+            receiver.port, username="pgwatch", password=Secret(value=PASSWORD)
+        )
+        build_channel(settings).deliver(notification())
+        assert len(receiver.mails) == 1
+        only_secret = replace(settings, password=None, secret=Secret(value="x"))
+        with pytest.raises(DeliveryError, match="offers no login that can be used"):
+            build_channel(only_secret).deliver(notification())
+
+
+def test_server_name_is_what_the_certificate_must_be_for(
+    tls: ssl.SSLContext, certificate: tuple[Path, Path]
+) -> None:
+    with MailReceiver(tls=tls) as receiver:
+        trusted = TlsSettings(ca_file=certificate[0], server_name="localhost")
+        settings = email_settings(receiver.port, require_tls=True, tls=trusted)
+        build_channel(settings).deliver(notification())
+        wrong = replace(settings, tls=replace(trusted, server_name="other.invalid"))
+        with pytest.raises(DeliveryError, match="cannot be used safely"):
+            build_channel(wrong).deliver(notification())

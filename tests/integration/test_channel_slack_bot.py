@@ -4,6 +4,7 @@ import json
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -133,7 +134,9 @@ def test_living_message_survives_a_restart(slack: HttpReceiver, tmp_path: Path) 
     now = datetime.now(UTC)
     for reason, ended in ((Reason.FIRST, False), (Reason.ALL_RESOLVED, True)):
         state = State.open(tmp_path / "state.db")
-        outbox = Outbox(state, {me: bot(slack)}, clock=lambda now=now: now)
+        outbox = Outbox(
+            state, {me: bot(slack)}, clock=partial(datetime.fromtimestamp, now.timestamp(), UTC)
+        )
         with state.transaction() as changes:
             told = notification(alert(ended=ended), reason=reason, channel=me.channel, time=NOW)
             changes.enqueue(told)
