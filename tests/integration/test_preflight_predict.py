@@ -18,7 +18,7 @@ FIXTURES = Path(__file__).parent.parent / "fixtures"
 FIVE = sorted((FIXTURES / "preflight").glob("[1-5]_*.sql"))
 BASE, ROWS = FIXTURES / "preflight" / "base.sql", FIXTURES / "preflight" / "rows.sql"
 PRISMA = sorted((FIXTURES / "migrations" / "prisma").rglob("*.sql"))
-# A function that the migration calls fails inside: what functions do is not predicted.
+# A function that the migration calls puts its statements together when it runs.
 CALLED = ("05_performance", 109)
 
 
@@ -240,3 +240,57 @@ def test_healthy_bodies_fail_nothing(database: str, tmp_path: Path) -> None:
     again = tmp_path / "again.sql"
     again.write_text(file.read_text().partition("UPDATE jobs SET at = 2;")[2])
     assert exact(database, [again]) == 0
+
+
+def test_triggers_and_functions_that_cannot_run_fail_what_calls_them(
+    database: str, tmp_path: Path
+) -> None:
+    base = tmp_path / "base.sql"
+    base.write_text(
+        """CREATE TYPE state AS ENUM ('open', 'done');
+        CREATE TABLE jobs (id int PRIMARY KEY, state state, title text);
+        CREATE TABLE none (id int PRIMARY KEY, title text);
+        INSERT INTO jobs VALUES (1, 'open', 'a'), (2, 'open', 'b');
+        """
+    )
+    assert applied(database, [base]) == {}
+    file = tmp_path / "triggers.sql"
+    file.write_text(
+        """CREATE FUNCTION bad() RETURNS trigger LANGUAGE plpgsql AS $$
+        BEGIN
+            IF TG_OP = 'DELETE' THEN
+                IF OLD.state = 'gone' THEN RETURN NULL; END IF;
+                RETURN OLD;
+            END IF;
+            NEW.search := lower(NEW.name);
+            RETURN NEW;
+        END $$;
+        CREATE TRIGGER bad BEFORE INSERT OR UPDATE OF title OR DELETE ON jobs
+            FOR EACH ROW EXECUTE FUNCTION bad();
+        CREATE TRIGGER bad BEFORE UPDATE ON none FOR EACH ROW EXECUTE FUNCTION bad();
+        DELETE FROM jobs WHERE id = 2;
+        UPDATE jobs SET title = 'c';
+        UPDATE jobs SET title = 'c' WHERE id = 1;
+        UPDATE jobs SET title = 'c' WHERE id = 5;
+        UPDATE jobs SET state = 'done';
+        UPDATE none SET title = 'c';
+        INSERT INTO jobs VALUES (3, 'open', 'c');
+        ALTER TABLE jobs DISABLE TRIGGER bad;
+        INSERT INTO jobs VALUES (3, 'open', 'c');
+        ALTER TABLE jobs ENABLE TRIGGER ALL;
+        ALTER TABLE jobs ADD COLUMN search text, ADD COLUMN name text;
+        INSERT INTO jobs VALUES (4, 'open', 'c');
+        CREATE FUNCTION inner_() RETURNS void LANGUAGE plpgsql AS 'BEGIN REFRESH MATERIALIZED VIEW gone; END';
+        CREATE FUNCTION outer_(p int) RETURNS int LANGUAGE plpgsql AS 'BEGIN PERFORM inner_(); RETURN p; END';
+        CREATE FUNCTION caught() RETURNS int LANGUAGE plpgsql AS
+        'BEGIN PERFORM inner_(); RETURN 1; EXCEPTION WHEN undefined_table THEN RETURN 2; END';
+        CREATE FUNCTION early(p int) RETURNS int LANGUAGE plpgsql AS
+        'BEGIN IF p > 1 THEN RETURN 1; END IF; PERFORM inner_(); RETURN 2; END';
+        SELECT outer_(1);
+        SELECT caught();
+        SELECT early(2);
+        SELECT outer_(id) FROM none;
+        DO 'BEGIN PERFORM outer_(2); END';
+        """
+    )
+    assert exact(database, [file]) == 6

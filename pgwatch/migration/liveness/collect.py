@@ -14,6 +14,7 @@ class Collector:
 
     def __init__(self, body: Body, scope: Scope, known: Known) -> None:
         self.pieces: list[Piece] = []
+        self.leaves: list[int] = []  # how many pieces stand before each RETURN and EXIT
         self._body = body
         self._datums = body.tree.get("datums", [])
         self._known = dict(known)

@@ -29,7 +29,7 @@ class Walk(Collector):
         start, known = self._scope, dict(self._known)
         self._walk_all()
         shapes = self._shapes
-        self.pieces, self._block, self._shapes = [], 0, {}
+        self.pieces, self.leaves, self._block, self._shapes = [], [], 0, {}
         self._returns, self._constants, self._known = False, True, known
         self._filled = {
             key: found[0]
@@ -226,6 +226,7 @@ class Walk(Collector):
     def exit(self, node: Tree) -> bool:
         """EXIT and CONTINUE."""
         sql = self._expression(node.get("cond"), node.get("lineno", 0))
+        self.leaves.append(len(self.pieces))
         return bool(sql) and evaluate(sql, self._known) is not True
 
     def return_(self, node: Tree) -> bool:
@@ -235,6 +236,7 @@ class Walk(Collector):
             return True
         self._returns = True
         self._expression(node.get("expr"), line)
+        self.leaves.append(len(self.pieces))
         return False
 
     # Statements

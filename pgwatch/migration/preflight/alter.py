@@ -339,10 +339,15 @@ def _validate_rows(stage: Stage, table: Relation, found: Constraint) -> None:
 
 
 def _trigger(stage: Stage, table: Relation, command: Node) -> None:
-    if (table.oid, command.name) not in stage.scene.triggers:
+    """ENABLE and DISABLE TRIGGER, without a name for all."""
+    triggers = stage.scene.triggers
+    if command.name and (table.oid, command.name) not in triggers:
         raise stage.fail(
             "42704", f'trigger "{command.name}" for table "{table.name}" does not exist'
         )
+    for key, one in list(triggers.items()):
+        if one.table == table.oid and command.name in ("", one.name):
+            triggers[key] = replace(one, enabled=command.subtype in _ENABLE)
 
 
 def _owner(stage: Stage, _: Relation, command: Node) -> None:
@@ -425,6 +430,12 @@ def _security(*, enabled: bool) -> Callable[[Stage, Relation, Node], None]:
     return handler
 
 
+_ENABLE = (
+    pb.AT_EnableTrig,
+    pb.AT_EnableAlwaysTrig,
+    pb.AT_EnableTrigAll,
+    pb.AT_EnableTrigUser,
+)
 _HANDLERS: dict[int, Callable[[Stage, Relation, Node], None]] = {
     pb.AT_AddColumn: _add_column,
     pb.AT_DropColumn: _drop_column,
@@ -437,7 +448,11 @@ _HANDLERS: dict[int, Callable[[Stage, Relation, Node], None]] = {
     pb.AT_AlterConstraint: _alter_constraint,
     pb.AT_ValidateConstraint: _validate,
     pb.AT_EnableTrig: _trigger,
+    pb.AT_EnableTrigAll: _trigger,
+    pb.AT_EnableTrigUser: _trigger,
     pb.AT_DisableTrig: _trigger,
+    pb.AT_DisableTrigAll: _trigger,
+    pb.AT_DisableTrigUser: _trigger,
     pb.AT_EnableAlwaysTrig: _trigger,
     pb.AT_EnableReplicaTrig: _trigger,
     pb.AT_ChangeOwner: _owner,

@@ -13,6 +13,7 @@ from pgwatch.migration.preflight.asking import (
 )
 from pgwatch.migration.preflight.columns import literal_as
 from pgwatch.migration.preflight.conflicts import check_arbiter, check_inserted
+from pgwatch.migration.preflight.fired import check_called, check_fired, touches_rows
 from pgwatch.migration.preflight.liverows import deleted, updated
 from pgwatch.migration.preflight.rewritten import check_selected, check_updated
 from pgwatch.migration.preflight.scene import Column, Relation
@@ -74,6 +75,7 @@ def _select(stage: Stage, node: Node, body: Body) -> Columns | None:
     found = columns_of(stage, lambda: stand_in.query(holder))
     if body.runs:
         unpopulated(stage, holder)
+        check_called(stage, holder.select_stmt, _in_body)
     if into and body.runs:
         _into(stage, node, holder)
     return found
@@ -166,7 +168,9 @@ def _insert(stage: Stage, node: Node, body: Body) -> Columns | None:
         check_arbiter(stage, table, node.on_conflict_clause)
         _on_conflict(stage, table, node, body)
     if body.runs:
+        _fired(stage, table, "INSERT", node, timing="before")
         check_inserted(stage, table, columns, rows, node)
+        _fired(stage, table, "INSERT", node, timing="after")
     filled = rows is not None
     given = {one.number for one in columns[: len(rows[0])]} if rows else set()
     keyed = not filled or bool(given & set(stage.scene.primary_key(table.oid)))
@@ -349,7 +353,10 @@ def _update(stage: Stage, node: Node, body: Body) -> Columns | None:
         if one in plain:
             _assigned(stage, column, one.val, types)
     if body.runs:
+        numbers = frozenset(_column(stage, table, one.name).number for one in assigned)
+        _fired(stage, table, "UPDATE", node, timing="before", columns=numbers)
         check_updated(stage, table, updated(stage, table, node), node)
+        _fired(stage, table, "UPDATE", node, timing="after", columns=numbers)
     _touched(stage, table, body, lambda one: updated(stage, one, node))
     return _returned(stage, query, node, body)
 
@@ -371,8 +378,35 @@ def _delete(stage: Stage, node: Node, body: Body) -> Columns | None:
     _changes_inside(stage, query, body)
     stand_in = body.stand_in(stage)
     columns_of(stage, lambda: stand_in.query(query))
+    if body.runs:
+        _fired(stage, table, "DELETE", node, timing="before")
+        _fired(stage, table, "DELETE", node, timing="after")
     _touched(stage, table, body, lambda one: deleted(stage, one, node))
     return _returned(stage, query, node, body)
+
+
+def _in_body(stage: Stage, kind: str, node: Node) -> None:
+    analyse(stage, kind, node, Body())
+
+
+def _fired(
+    stage: Stage,
+    table: Relation,
+    event: str,
+    node: Node,
+    *,
+    timing: str,
+    columns: frozenset[int] = frozenset(),
+) -> None:
+    check_fired(
+        stage,
+        table,
+        event,
+        timing=timing,
+        columns=columns,
+        touches=lambda: touches_rows(stage, table, node),
+        analyse=_in_body,
+    )
 
 
 def _as_select(node: Node, values: Sequence[Node]) -> Node:

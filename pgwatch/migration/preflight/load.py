@@ -176,6 +176,8 @@ def _trigger(one: _Facts) -> Trigger:
         function=one["function"],
         columns=frozenset(columns),
         shape=one["definition"],
+        definition=one["definition"],
+        enabled=one["enabled"],
         inherited=one["inherited"],
     )
 

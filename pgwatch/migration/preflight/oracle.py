@@ -61,6 +61,11 @@ class Oracle:
         """Whether a question waits for its answer."""
         return bool(self._wanted)
 
+    @property
+    def waiting(self) -> int:
+        """How many questions wait for their answers."""
+        return len(self._wanted)
+
     def shape(self, sql: str) -> Shape | None:
         """Return what the server says of `sql`, None if it was not asked yet."""
         if sql not in self._shapes:

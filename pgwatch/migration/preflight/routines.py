@@ -218,6 +218,7 @@ def create_trigger(stage: Stage, node: Node) -> None:
         name=node.trigname,
         function=function.oid,
         columns=frozenset(columns),
+        definition=stage.sql,
         shape=shape,
     )
     scene.triggers[key] = trigger

@@ -147,6 +147,8 @@ class Trigger:
     name: str
     function: int
     columns: frozenset[int] = frozenset()  # those of UPDATE OF and WHEN
+    definition: str = ""  # CREATE TRIGGER
+    enabled: bool = True
     shape: str = ""
     inherited: bool = False
 

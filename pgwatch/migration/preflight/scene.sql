@@ -161,6 +161,7 @@ SELECT 'trigger', pg_catalog.jsonb_build_object(
     'name', trigger.tgname,
     'function', trigger.tgfoid::int8,
     'inherited', trigger.tgparentid <> 0,
+    'enabled', trigger.tgenabled IN ('O', 'A'),
     'definition', pg_catalog.pg_get_triggerdef(trigger.oid),
     'uses', uses.refs
 )
