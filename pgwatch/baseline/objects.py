@@ -8,8 +8,6 @@ from pgwatch.baseline.compared import Change, Compared, count, unknown
 from pgwatch.baseline.model import Object, Untold
 from pgwatch.rules.rule import Severity
 
-Identity = tuple[str, str, str, str]
-
 _GOOD = {"validated": "yes", "valid": "yes", "populated": "yes", "enabled": "yes"}
 _MILD = frozenset({"version", "options"})  # facts whose change breaks nothing by itself
 _TABLES = ("table", "view", "materialized view")

@@ -1,13 +1,12 @@
 """From what a comparison found, in each database of a target, to the result of a check. Pure."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from datetime import datetime
 
 from pgwatch.baseline.compared import Change, Compared, State
-from pgwatch.check.extra import BY_NAME
+from pgwatch.check.extra import BY_NAME, without_accepted
 from pgwatch.check.verdict import CheckResult, Finding, Verdict, of_findings, worst
-from pgwatch.rules.accepted import Accepted, accepted_by
+from pgwatch.rules.accepted import Accepted
 from pgwatch.rules.rule import Severity
 
 
@@ -27,24 +26,17 @@ def result_of(
     whether there is a baseline at all: without one nothing is new or old.
     """
     several = len(found) > 1
-    findings: list[Finding] = []
-    waived = 0
-    for database, compared in found.items():
-        for change in compared.changes:
-            finding = _finding(change, database if several else "")
-            if not compared_with:
-                finding = replace(finding, new=None)
-            if accepted_by(accepted, name, finding.labels, now):
-                waived += 1
-            else:
-                findings.append(finding)
+    every = [
+        _finding(change, database if several else "", compared_with=compared_with)
+        for database, compared in found.items()
+        for change in compared.changes
+    ]
+    findings, waived = without_accepted(name, every, accepted, now)
     notes = [
         f"{database}: {one.reason}" if several else one.reason
         for database, one in found.items()
         if one.reason
     ]
-    if waived:
-        notes.append(f"{waived} accepted and not counted")
     return CheckResult(
         name=name,
         target=target,
@@ -52,14 +44,14 @@ def result_of(
         phase=BY_NAME[name].phase,
         severity=BY_NAME[name].severity,
         verdict=_verdict(findings, [one.state for one in found.values()]),
-        reason="; ".join(notes),
+        reason="; ".join((*notes, *waived)),
         cure="\n".join(dict.fromkeys(one.cure for one in found.values() if one.cure)),
         findings=findings,
         duration_seconds=elapsed,
     )
 
 
-def _finding(change: Change, database: str) -> Finding:
+def _finding(change: Change, database: str, *, compared_with: bool) -> Finding:
     return Finding(
         summary=f"{database}: {change.summary}" if database else change.summary,
         description=change.description,
@@ -67,7 +59,7 @@ def _finding(change: Change, database: str) -> Finding:
         labels={**change.labels, **({"datname": database} if database else {})},
         value=change.value,
         object=change.object,
-        new=change.new,
+        new=change.new if compared_with else None,
         severity=change.severity,
     )
 

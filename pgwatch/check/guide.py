@@ -1,6 +1,6 @@
 """The runbook of a deployment: each step with what is to be typed, and how it stands now. Pure."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
@@ -86,28 +86,32 @@ def guide_of(
     applied = applied and all(verdicts[step] is not Verdict.UNKNOWN or wrong for step in _VERIFYING)
     verdicts[Step.APPLY] = _applied(target, verdicts, declared=len(declared), applied=applied)
     notes = {Step.APPLY: _note(target, declared=len(declared), missing=missing, wrong=wrong)}
-    steps: list[StepNow] = []
+    steps = [
+        StepNow(
+            step=step,
+            state=state,
+            verdict=verdicts[step],
+            commands=tuple(commands.get(step, ())),
+            checks=tuple(gravest_first(by_step[step])),
+            note=notes.get(step, "") or ("" if by_step[step] else "nothing is checked here"),
+        )
+        for step, state in _states(verdicts, applied=applied)
+    ]
+    return Guide(target=target, steps=tuple(steps), exit_code=_exit_code(target, steps))
+
+
+def _states(verdicts: Mapping[Step, Verdict], *, applied: bool) -> Iterator[tuple[Step, State]]:
+    """Iterate over how each step stands: after the first that is not done, the others wait for it."""
     waiting = False
     for step in Step:
         done = verdicts[step] in (Verdict.PASS, Verdict.WARN, Verdict.SKIPPED)
         if applied and step in _BEFORE:
-            state = State.PAST
+            yield step, State.PAST
         elif waiting:
-            state = State.WAITING
+            yield step, State.WAITING
         else:
-            state = State.DONE if done else State.NEXT
+            yield step, State.DONE if done else State.NEXT
             waiting = not done
-        steps.append(
-            StepNow(
-                step=step,
-                state=state,
-                verdict=verdicts[step],
-                commands=tuple(commands.get(step, ())),
-                checks=tuple(gravest_first(by_step[step])),
-                note=notes.get(step, "") or ("" if by_step[step] else "nothing is checked here"),
-            )
-        )
-    return Guide(target=target, steps=tuple(steps), exit_code=_exit_code(target, steps))
 
 
 def _step_of(check: CheckResult) -> Step:

@@ -1,6 +1,6 @@
 """Settings and options → one run of the gate: the plan of `pgwatch check`."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from pgwatch.baseline.file import read as read_baseline
 from pgwatch.check.liveness import LIVENESS
@@ -12,6 +12,8 @@ from pgwatch.errors import InputError, Problem
 from pgwatch.gate.choose import choose, nothing_left
 from pgwatch.gate.extra import extra_checks
 from pgwatch.gate.options import GateOptions
+from pgwatch.queries.catalog import Catalog
+from pgwatch.targets.target import Target
 from pgwatch.units import format_duration
 from pgwatch.wiring import (
     accepted_findings,
@@ -46,24 +48,9 @@ def check_plan(inputs: Inputs, options: GateOptions) -> CheckPlan:
     baseline = read_baseline(options.baseline) if options.baseline else None
     extra = extra_checks(inputs, options, names, baseline)
     targets = [target.name for target in inputs.targets]
-    wanted = frozenset[str]().union(
-        *(
-            producers.of(rule)
-            for spec in found.specs
-            if not spec.needs_history
-            for rule in spec.rules
-        )
-    )
-    subjects = [
-        Subject(
-            target=target,
-            queries=[query for query in queries_of(target, catalog) if query.name in wanted],
-            probes=[probe for probe in host_probes(target) if probe.source.query in wanted],
-        )
-        for target in inputs.targets
-    ]
+    wanted = _wanted(found.specs, producers)
     return CheckPlan(
-        subjects=subjects,
+        subjects=[_subject(target, catalog, wanted) for target in inputs.targets],
         http_probes=[probe for probe in http if probe.source.query in wanted],
         specs=found.specs,
         groups=groups,
@@ -77,6 +64,22 @@ def check_plan(inputs: Inputs, options: GateOptions) -> CheckPlan:
         news=news_of(baseline.findings, baseline.judged, targets) if baseline else None,
         window=options.window,
         twice=_twice(found.specs, producers) if options.window else frozenset(),
+    )
+
+
+def _wanted(specs: Sequence[CheckSpec], producers: Producers) -> frozenset[str]:
+    """Return the queries and probes that feed a rule which one run can tell."""
+    feeding = [
+        producers.of(rule) for spec in specs if not spec.needs_history for rule in spec.rules
+    ]
+    return frozenset[str]().union(*feeding)
+
+
+def _subject(target: Target, catalog: Catalog, wanted: Collection[str]) -> Subject:
+    return Subject(
+        target=target,
+        queries=[query for query in queries_of(target, catalog) if query.name in wanted],
+        probes=[probe for probe in host_probes(target) if probe.source.query in wanted],
     )
 
 
