@@ -100,9 +100,9 @@ def join(groups: Groups, root: Route, alerts: Iterable[Alert], flaps: Flaps, now
 
 
 def calmed(group: Group, now: datetime) -> Group:
-    """Return `group` with what flapped and has been calm since ended."""
+    """Return `group` with what flapped and has been calm since ended, at its real last end."""
     over = {
-        i: replace(one, ends_at=one.ends_at or now, held_until=None)
+        i: replace(one, ends_at=one.held_since or now, held_until=None, held_since=None)
         for i, one in _held(group).items()
         if one.held_until and one.held_until <= now
     }
@@ -123,18 +123,18 @@ def _ended(
     at = alert.resolved_at or now if alert else now
     flap = flaps.ended(member_id, at)
     held_until = flap.held_until(flaps.limits)
-    if held_until is not None:
-        return replace(member, held_until=held_until, flaps=flaps.recent(member_id, now))
-    if alert is None:
+    if alert is not None:
+        member = replace(
+            member,
+            annotations=alert.annotations,
+            starts_at=alert.fired_at or alert.active_at,
+            value=alert.value,
+            value_at_recovery=alert.value_at_recovery,
+        )
+    if held_until is None:
         return replace(member, ends_at=at)
-    return replace(
-        member,
-        annotations=alert.annotations,
-        starts_at=alert.fired_at or alert.active_at,
-        value=alert.value,
-        value_at_recovery=alert.value_at_recovery,
-        ends_at=at,
-    )
+    recent = flaps.recent(member_id, now)
+    return replace(member, held_until=held_until, held_since=at, flaps=recent)
 
 
 def _corrected(member: NotifiedAlert, alert: Alert | None) -> NotifiedAlert:

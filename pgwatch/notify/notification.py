@@ -61,6 +61,7 @@ class NotifiedAlert:
     quiet_because: str = ""
     flaps: int = 0  # how often it ended lately, where that is often
     held_until: datetime | None = None  # it flaps: it does not fire now, and its end is told then
+    held_since: datetime | None = None  # when it really ended, while that is held
 
     @property
     def status(self) -> str:

@@ -195,6 +195,7 @@ def _notified(alert: NotifiedAlert) -> dict[str, Any]:
         "quiet_because": alert.quiet_because,
         "flaps": alert.flaps,
         "held_until": _text(alert.held_until),
+        "held_since": _text(alert.held_since),
     }
     # What most alerts do not have is left out: ten thousand of them may stand in one message.
     return body | {key: value for key, value in more.items() if value}
@@ -218,6 +219,7 @@ def _as_notified(body: dict[str, Any]) -> NotifiedAlert:
         quiet_because=body.get("quiet_because", ""),
         flaps=body.get("flaps", 0),
         held_until=_time(body.get("held_until")),
+        held_since=_time(body.get("held_since")),
     )
 
 

@@ -307,9 +307,23 @@ class TestFlaps:
         end = 8 * 600 + 300
         ((when, over),) = line.run(9 * 600, 9 * 600 + 3600)
         assert over.reason is Reason.ALL_RESOLVED
-        assert over.alerts[0].ends_at is not None
+        assert over.alerts[0].ends_at == at(end), "when it really ended"
         assert at(end + 15 * 60) <= at(when) <= at(end + 16 * 60), "after it was calm"
         assert over.alerts[0].flaps >= 5
+
+    def test_end_that_was_held_is_told_with_its_value(self) -> None:
+        line = self.line()
+        self.cycles(line, 5)
+        line.push(3000, alert(since=3000, value=9.0))
+        line.run(3000, 3100)
+        line.push(3200, replace(alert(since=3000, resolved=3200, value=9.0), value_at_recovery=0.5))
+        (group,) = line.state.groups.values()
+        (held,) = group.own.values()
+        assert held.held_since == at(3200)
+        ((_, over),) = line.run(3200, 9000)
+        (told,) = over.alerts
+        assert (told.starts_at, told.ends_at) == (at(3000), at(3200))
+        assert (told.value, told.value_at_recovery) == (9.0, 0.5)
 
     def test_message_of_what_flaps_says_so(self) -> None:
         line = self.line()
