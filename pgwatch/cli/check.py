@@ -44,6 +44,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     add_target_options(parser)
     _add_running(parser.add_argument_group("running"))
     _add_choosing(parser.add_argument_group("what is checked"))
+    _add_files(parser.add_argument_group("migrations, backups, runbook, baseline"))
     _add_judging(parser.add_argument_group("verdict"))
     add_report_options(parser.add_argument_group("report"))
 
@@ -84,42 +85,6 @@ def _add_choosing(group: argparse._ArgumentGroup) -> None:
         f" {', '.join(DEFAULT_PHASES)}; pre is what must hold before a migration, and only by name)",
     )
     group.add_argument(
-        "--migrations",
-        action="append",
-        default=[],
-        metavar="GLOB",
-        help="verify what these migrations declare: files, folders or patterns, in the order in which they"
-        " were applied (repeatable; instead of the key `migrations`)",
-    )
-    group.add_argument(
-        "--backup",
-        action="append",
-        default=[],
-        metavar="PATTERN",
-        help="with --phase pre: the newest backup of these names, or in this folder, must be recent and whole"
-        " (repeatable; instead of the key `backups`)",
-    )
-    group.add_argument(
-        "--probe-writes",
-        action="store_true",
-        help="also insert, update and delete one row of each table that the migrations touch, each rolled"
-        " back at once (sequences advance): finds what only a write shows",
-    )
-    group.add_argument(
-        "--baseline",
-        type=Path,
-        metavar="FILE",
-        help="compare with what `pgwatch baseline save FILE` wrote before: what got worse is a finding,"
-        " and each finding is said to be new or old",
-    )
-    group.add_argument(
-        "--runbook",
-        type=Path,
-        metavar="FILE",
-        help="check that what this Markdown names is there: objects in its SQL, scripts in its commands"
-        " (instead of the key `runbook`)",
-    )
-    group.add_argument(
         "--only",
         action="append",
         default=[],
@@ -132,6 +97,46 @@ def _add_choosing(group: argparse._ArgumentGroup) -> None:
         default=[],
         metavar="NAME",
         help="leave this check out, or pattern (repeatable)",
+    )
+
+
+def _add_files(group: argparse._ArgumentGroup) -> None:
+    """Add what brings checks that no rule makes."""
+    group.add_argument(
+        "--migrations",
+        action="append",
+        default=[],
+        metavar="GLOB",
+        help="verify what these migrations declare; with --phase pre, tell what of them would fail: files,"
+        " folders or patterns, in their order (repeatable; instead of the key `migrations`)",
+    )
+    group.add_argument(
+        "--probe-writes",
+        action="store_true",
+        help="also insert, update and delete one row of each table that the migrations touch, each rolled"
+        " back at once (sequences advance): finds what only a write shows",
+    )
+    group.add_argument(
+        "--backup",
+        action="append",
+        default=[],
+        metavar="PATTERN",
+        help="with --phase pre: the newest backup of these names, or in this folder, must be recent and whole"
+        " (repeatable; instead of the key `backups`)",
+    )
+    group.add_argument(
+        "--runbook",
+        type=Path,
+        metavar="FILE",
+        help="check that what this Markdown names is there: objects in its SQL, scripts in its commands"
+        " (instead of the key `runbook`)",
+    )
+    group.add_argument(
+        "--baseline",
+        type=Path,
+        metavar="FILE",
+        help="compare with what `pgwatch baseline save FILE` wrote before: what got worse is a finding,"
+        " and each finding is said to be new or old",
     )
 
 
