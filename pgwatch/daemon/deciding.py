@@ -9,7 +9,7 @@ from pgwatch.alerts.adopt import adopt
 from pgwatch.alerts.alert import Alert, AlertState
 from pgwatch.alerts.lifecycle import Change, ChangeKind, unwatched
 from pgwatch.alerts.outward import outward
-from pgwatch.alerts.posted import POSTED, PostedAlert, heard, next_lapse, resumed
+from pgwatch.alerts.posted import PostedAlert, heard, next_lapse, resumed
 from pgwatch.daemon.evaluating import Outcome
 from pgwatch.notify.dispatch import Decisions, DispatchState, advance, next_look, restore
 from pgwatch.notify.flap import DEFAULT_LIMITS, FlapLimits
@@ -98,14 +98,13 @@ class Deciding:
         outcome = outcome or Outcome()
         said = interventions or self.interventions
         known, news = heard(self.posted, posted, at)
-        alerts = dict(self._outward(outcome.alerts))
-        if news:
-            alerts[POSTED] = tuple(one.as_alert(at) for one in known.values())
+        gone = self.posted.keys() - known.keys()
         decisions = advance(
             self._told.routing,
             self._dispatch,
-            alerts,
+            self._outward(outcome.alerts),
             at,
+            changed=[one.as_alert(at) for one in (*news, *(self.posted[i] for i in gone))],
             interventions=said,
             limits=self._told.limits,
         )
@@ -114,7 +113,7 @@ class Deciding:
                 changes.save_evaluation(at)  # each is a write to the disk, so only if it matters
             for rule, of_rule in outcome.alerts.items():
                 changes.save_alerts(rule, of_rule)
-            changes.save_posted(news, forget=self.posted.keys() - known.keys())
+            changes.save_posted(news, forget=gone)
             self._save_said(changes, said)
             changes.save_decisions(decisions)
             changes.record(*happened, *_events(outcome.changes), *self._posted_events(news, at))

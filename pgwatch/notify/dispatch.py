@@ -72,20 +72,23 @@ def advance(
     alerts: Mapping[str, Sequence[Alert]],
     now: datetime,
     *,
+    changed: Sequence[Alert] = (),
     interventions: Interventions = _NOBODY,
     limits: FlapLimits = DEFAULT_LIMITS,
 ) -> Decisions:
     """Return what follows from the new `alerts` and from the time being `now`.
 
     `alerts` has, for each rule (by id) that was evaluated, *all* its alerts; a firing alert that is no
-    longer among them counts as resolved. A rule that is gone is passed with no alerts. `interventions`
+    longer among them counts as resolved. A rule that is gone is passed with no alerts. `changed` are
+    alerts of no rule here (posted ones): what is not among them is as it was. `interventions`
     are what holds now; what ends with it (`reported`, `released`) is among the decisions.
     """
     groups: Groups = dict(state.groups)
     flaps = Flaps(limits, dict(state.flaps))
     acknowledgements = interventions.held_acknowledgements(now)
-    leave(groups, alerts, flaps, acknowledgements, now)
-    join(groups, routing.root, (one for of_rule in alerts.values() for one in of_rule), flaps, now)
+    leave(groups, alerts, flaps, acknowledgements, now, changed=changed)
+    everything = (*changed, *(one for of_rule in alerts.values() for one in of_rule))
+    join(groups, routing.root, everything, flaps, now)
     silencer = Silencer(interventions.silences.values(), now)
     ended = interventions.unreported_deploys(now)
     _bring_forward(groups, routing.root, silencer.ids.union(one.id for one in ended), now)

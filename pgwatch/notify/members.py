@@ -5,7 +5,6 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from pgwatch.alerts.alert import Alert, AlertState
-from pgwatch.alerts.posted import POSTED
 from pgwatch.notify.flap import Flap, FlapLimits
 from pgwatch.notify.flush import with_owner
 from pgwatch.notify.group import Group, GroupId, MemberId
@@ -45,8 +44,12 @@ def leave(
     flaps: Flaps,
     acknowledgements: Mapping[Labels, Acknowledgement],
     now: datetime,
+    *,
+    changed: Iterable[Alert] = (),
 ) -> None:
     """End the members that resolved, or that their rule no longer has; what flaps is held a while.
+
+    Of the rules of `changed` alerts, those that are not among them are as they were.
 
     The `acknowledgements` end with their alerts, so what has ended keeps who looked after it.
     """
@@ -56,11 +59,13 @@ def leave(
         for one in of_rule
         if one.state is not AlertState.PENDING
     }
+    known = {MemberId(one.rule, one.labels): one for one in changed}
+    current |= known
     for group in list(groups.values()):
         ended = {
             i: with_owner(_ended(i, member, current.get(i), flaps, now), acknowledgements)
             for i, member in group.members.items()
-            if i.rule in alerts
+            if (i.rule in alerts or i in known)
             and member.ends_at is None
             and member.held_until is None
             and not _fires(current.get(i))
@@ -68,7 +73,7 @@ def leave(
         ended |= {
             i: corrected
             for i, member in group.members.items()
-            if i.rule == POSTED and (corrected := _corrected(member, current.get(i))) != member
+            if i in known and (corrected := _corrected(member, known[i])) != member
         }
         if ended:
             groups[group.id] = replace(group, members={**group.members, **ended})
@@ -137,9 +142,9 @@ def _ended(
     return replace(member, held_until=held_until, held_since=at, flaps=recent)
 
 
-def _corrected(member: NotifiedAlert, alert: Alert | None) -> NotifiedAlert:
+def _corrected(member: NotifiedAlert, alert: Alert) -> NotifiedAlert:
     """Return `member`, which is over, as who posts it says now."""
-    if alert is None or alert.resolved_at is None or member.ends_at is None:
+    if alert.resolved_at is None or member.ends_at is None:
         return member
     return replace(
         member,

@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Final
 
 from pgwatch.alerts.alert import Alert
-from pgwatch.alerts.posted import POSTED, PostedAlert, heard, next_lapse
+from pgwatch.alerts.posted import PostedAlert, heard, next_lapse
 from pgwatch.notify.dispatch import Decisions, DispatchState, advance, next_look, restore
 from pgwatch.notify.flap import DEFAULT_LIMITS, FlapLimits
 from pgwatch.notify.interventions import Interventions
@@ -49,17 +49,17 @@ class Playback:
         `alerts` has all alerts of each rule that was evaluated; `said` is all that holds from now on.
         """
         self.said = said or self.said
-        self._posted, news = heard(self._posted, posted, now)
+        before = self._posted
+        self._posted, news = heard(before, posted, now)
+        gone = [before[labels] for labels in before.keys() - self._posted.keys()]
         self._alerts |= alerts
-        brought = dict(alerts)
-        if news:
-            brought[POSTED] = tuple(one.as_alert(now) for one in self._posted.values())
         return self._take(
             advance(
                 self.routing,
                 self.state,
-                brought,
+                alerts,
                 now,
+                changed=[one.as_alert(now) for one in (*news, *gone)],
                 interventions=self.said,
                 limits=self._limits,
             )
