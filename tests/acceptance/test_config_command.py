@@ -1,40 +1,23 @@
 """`pgwatch config` as people run it."""
 
 import json
-import os
 import re
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 import yaml
 
-
-def pgwatch(*arguments: str, cwd: Path, **environment: str) -> subprocess.CompletedProcess[str]:
-    """Run the command in `cwd` with nothing of pgwatch's or libpq's in its environment but `environment`."""
-    clean = {k: v for k, v in os.environ.items() if not k.startswith(("PG", "STATE_DIRECTORY"))}
-    return subprocess.run(
-        [sys.executable, "-m", "pgwatch", *arguments],
-        cwd=cwd,
-        env={**clean, **environment},
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
+from tests.gate import pgwatch
 
 
 def test_init_then_check(tmp_path: Path) -> None:
     made = pgwatch("config", "init", "--dir", "etc/pgwatch", cwd=tmp_path)
-    assert made.returncode == 0, made.stderr
-    assert (
-        made.stdout == "etc/pgwatch/pgwatch.yml: written\netc/pgwatch/alertmanager.yml: written\n"
-    )
+    assert made.status == 0, made.err
+    assert made.out == "etc/pgwatch/pgwatch.yml: written\netc/pgwatch/alertmanager.yml: written\n"
     checked = pgwatch("config", "check", "--config", "etc/pgwatch/pgwatch.yml", cwd=tmp_path)
-    assert (checked.returncode, checked.stderr) == (0, "")
+    assert (checked.status, checked.err) == (0, "")
     assert re.fullmatch(
-        r"etc/pgwatch/pgwatch\.yml: OK \(1 target, \d+ queries, \d+ rules\)\n", checked.stdout
+        r"etc/pgwatch/pgwatch\.yml: OK \(1 target, \d+ queries, \d+ rules\)\n", checked.out
     )
 
 
@@ -43,31 +26,31 @@ def test_both_samples_together(tmp_path: Path) -> None:
     with (tmp_path / "pgwatch.yml").open("a") as file:
         file.write("alertmanager_config: alertmanager.yml\n")
     checked = pgwatch("config", "check", cwd=tmp_path)
-    assert checked.returncode == 0, checked.stderr
-    assert "receivers)" in checked.stdout
+    assert checked.status == 0, checked.err
+    assert "receivers)" in checked.out
 
 
 def test_init_never_overwrites(tmp_path: Path) -> None:
     (tmp_path / "pgwatch.yml").write_text("# mine\n")
     made = pgwatch("config", "init", cwd=tmp_path)
-    assert made.returncode == 0
-    assert "pgwatch.yml: exists already, left as it is\n" in made.stdout
+    assert made.status == 0
+    assert "pgwatch.yml: exists already, left as it is\n" in made.out
     assert (tmp_path / "pgwatch.yml").read_text() == "# mine\n"
 
 
 def test_init_where_nothing_can_be_written(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     made = pgwatch("config", "init", "--dir", "file/below", cwd=tmp_path)
-    assert made.returncode == 1
-    assert made.stderr.startswith("pgwatch: cannot write file/below")
+    assert made.status == 1
+    assert made.err.startswith("pgwatch: cannot write file/below")
 
 
 def test_check_tells_every_mistake_with_status_2(tmp_path: Path) -> None:
     (tmp_path / "pgwatch.yml").write_text("retention: 5\nweb: {lisen: x}\n")
-    checked = pgwatch("config", "check", cwd=tmp_path, PGWATCH__RULES__BUILTIN="maybe")
-    assert checked.returncode == 2
-    assert checked.stdout == ""
-    assert checked.stderr.splitlines() == [
+    checked = pgwatch("config", "check", cwd=tmp_path, env={"PGWATCH__RULES__BUILTIN": "maybe"})
+    assert checked.status == 2
+    assert checked.out == ""
+    assert checked.err.splitlines() == [
         "environment: PGWATCH__RULES__BUILTIN: expected true or false, got 'maybe'",
         "pgwatch.yml:1:1: retention: a duration needs a unit: write 5s or 5ms",
         "pgwatch.yml:2:7: web.lisen: unknown key; did you mean listen?",
@@ -77,7 +60,7 @@ def test_check_tells_every_mistake_with_status_2(tmp_path: Path) -> None:
 def test_check_as_json(tmp_path: Path) -> None:
     (tmp_path / "pgwatch.yml").write_text("targets: [{name: a}]")
     good = pgwatch("config", "check", "--json", cwd=tmp_path)
-    found = json.loads(good.stdout)
+    found = json.loads(good.out)
     assert found.pop("queries") > 20
     assert found.pop("rules") > 20
     assert found == {
@@ -91,8 +74,8 @@ def test_check_as_json(tmp_path: Path) -> None:
     }
     (tmp_path / "pgwatch.yml").write_text("retention: 5")
     bad = pgwatch("config", "check", "--json", cwd=tmp_path)
-    assert bad.returncode == 2
-    (problem,) = json.loads(bad.stdout)["problems"]
+    assert bad.status == 2
+    (problem,) = json.loads(bad.out)["problems"]
     assert (problem["file"], problem["line"], problem["path"]) == ("pgwatch.yml", 1, "retention")
 
 
@@ -105,10 +88,10 @@ def test_check_reads_the_files_that_the_configuration_names(tmp_path: Path) -> N
         "queries: [sql]\nrules: {files: [rules.yml]}\nalertmanager_config: am.yml\n"
     )
     checked = pgwatch("config", "check", cwd=tmp_path)
-    assert checked.returncode == 2
-    assert "sql/mine/broken.sql" in checked.stderr
-    assert "rules.yml:1" in checked.stderr
-    assert "am.yml:1" in checked.stderr
+    assert checked.status == 2
+    assert "sql/mine/broken.sql" in checked.err
+    assert "rules.yml:1" in checked.err
+    assert "am.yml:1" in checked.err
 
 
 def test_check_warns_of_rules_that_need_more_history(tmp_path: Path) -> None:
@@ -116,19 +99,19 @@ def test_check_warns_of_rules_that_need_more_history(tmp_path: Path) -> None:
     (tmp_path / "rules.yml").write_text(f"groups:\n- name: g\n  rules:\n  - {day}\n")
     (tmp_path / "pgwatch.yml").write_text("rules: {files: [rules.yml]}\n")
     checked = pgwatch("config", "check", cwd=tmp_path)
-    assert checked.returncode == 0
-    assert "rules.yml:4: rule Day looks back 1d" in checked.stderr
+    assert checked.status == 0
+    assert "rules.yml:4: rule Day looks back 1d" in checked.err
     with (tmp_path / "pgwatch.yml").open("a") as file:
         file.write("retention: 24h\n")
-    assert pgwatch("config", "check", cwd=tmp_path).stderr == ""
+    assert pgwatch("config", "check", cwd=tmp_path).err == ""
 
 
 def test_check_of_nothing_is_no_success(tmp_path: Path) -> None:
     if Path("/etc/pgwatch/pgwatch.yml").exists():
         pytest.skip("this machine has a configuration of its own")
     checked = pgwatch("config", "check", cwd=tmp_path)
-    assert checked.returncode == 2
-    assert "pgwatch config init" in checked.stderr
+    assert checked.status == 2
+    assert "pgwatch config init" in checked.err
 
 
 def test_show_prints_what_loads_again(tmp_path: Path) -> None:
@@ -147,10 +130,10 @@ ignore: [{check: A, until: 2027-01-01}]
 """
     )
     environment = {"STAGE": "production", "TOKEN": "sesame-4714", "PGWATCH__WEB__LISTEN": "h:1"}
-    first = pgwatch("config", "show", cwd=tmp_path, **environment)
-    assert first.returncode == 0, first.stderr
-    assert "sesame" not in first.stdout
-    values = yaml.safe_load(first.stdout)
+    first = pgwatch("config", "show", cwd=tmp_path, env=environment)
+    assert first.status == 0, first.err
+    assert "sesame" not in first.out
+    values = yaml.safe_load(first.out)
     assert [target["name"] for target in values["targets"]] == ["a", "b"]
     assert values["targets"][0]["dsn"] == "postgresql://u@db1:5432/app"
     assert values["targets"][1]["labels"] == {"env": "${STAGE}"}
@@ -160,16 +143,16 @@ ignore: [{check: A, until: 2027-01-01}]
     assert values["retention"] == "1h30m"
 
     (tmp_path / "again").mkdir()
-    (tmp_path / "again" / "pgwatch.yml").write_text(first.stdout)
+    (tmp_path / "again" / "pgwatch.yml").write_text(first.out)
     del environment["PGWATCH__WEB__LISTEN"]
-    again = pgwatch("config", "show", cwd=tmp_path / "again", **environment)
-    assert again.returncode == 0, again.stderr
-    assert yaml.safe_load(again.stdout) == values
+    again = pgwatch("config", "show", cwd=tmp_path / "again", env=environment)
+    assert again.status == 0, again.err
+    assert yaml.safe_load(again.out) == values
 
 
 def test_show_as_json(tmp_path: Path) -> None:
     (tmp_path / "pgwatch.yml").write_text("ignore: [{check: A, until: 2027-01-01}]")
     shown = pgwatch("config", "show", "--json", cwd=tmp_path)
-    assert json.loads(shown.stdout)["ignore"] == [
+    assert json.loads(shown.out)["ignore"] == [
         {"check": "A", "labels": {}, "until": "2027-01-01", "reason": ""}
     ]
