@@ -20,7 +20,7 @@ from tests.playing import (
 )
 from tests.receivers import HttpReceiver
 
-SCENARIOS = timelines("alertmanager.yml")
+SCENARIOS = timelines("alertmanager.yml") | timelines("more.yml")
 # A machine may be busy; what the exact times are is seen on the virtual clock.
 BUSY = timedelta(milliseconds=700)
 # Debian's Alertmanager, 0.25, crashes at the null that stands for a rule.
@@ -34,7 +34,8 @@ def test_on_a_virtual_clock(name: str) -> None:
 
 
 def test_as_a_command(capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["route", "test", str(FOLDER / "alertmanager.yml")]) == 0
+    files = [str(FOLDER / name) for name in ("alertmanager.yml", "more.yml")]
+    assert main(["route", "test", *files]) == 0
     assert f"{len(SCENARIOS)} passed, 0 failed" in capsys.readouterr().out
 
 

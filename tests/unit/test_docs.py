@@ -12,7 +12,7 @@ import pytest
 import yaml
 from starlette.routing import BaseRoute, Mount
 
-from pgwatch.cli.main import COMMANDS, _parser
+from pgwatch.cli.main import COMMANDS, _parser, main
 from pgwatch.cli.options import defaults
 from pgwatch.config.alertmanager import load_alertmanager
 from pgwatch.config.choose import Inputs
@@ -178,6 +178,16 @@ def test_alertmanager_example_loads_without_a_warning(folder: Path) -> None:
     routing = load_alertmanager(folder / "alertmanager.yml")
     assert routing.warnings == ()
     assert sorted(routing.receivers) == ["dba", "nobody", "on-call"]
+
+
+def test_route_test_passes_as_the_page_shows(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    page = "how-to/test-your-routes.md"
+    (folder / "routes_test.yml").write_text(block(page, "yaml", "tests:"))
+    monkeypatch.chdir(folder)
+    assert main(["route", "test", "routes_test.yml"]) == 0
+    assert capsys.readouterr().out in block(page, "console", "route test")
 
 
 def test_json_examples_are_json() -> None:
