@@ -38,6 +38,9 @@ def _of_baseline(name: str, severity: Severity) -> ExtraSpec:
 EXTRA_SPECS: tuple[ExtraSpec, ...] = (
     ExtraSpec(name="backup", phase=Phase.PRE, severity=Severity.CRITICAL, needs=""),
     _of_migrations("migration_readiness", Phase.PRE),
+    ExtraSpec(
+        name="migration_disk", phase=Phase.PRE, severity=Severity.WARNING, needs="--migrations"
+    ),
     _of_migrations("migration_preflight", Phase.PRE),
     ExtraSpec(
         name="migration_locks", phase=Phase.PRE, severity=Severity.WARNING, needs="--migrations"

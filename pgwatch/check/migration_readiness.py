@@ -1,4 +1,4 @@
-"""The check `migration_readiness`: whether a migration could run here and now at all."""
+"""The checks `migration_readiness` and `migration_disk`: could a migration run here and now at all."""
 
 import asyncio
 import time
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from pgwatch.migration.sqlfile import Statement
 
 NAME = "migration_readiness"
+DISK = "migration_disk"  # a warning of its own: free disk is unknown to most
 _LIMIT = timedelta(seconds=5)
 
 
@@ -31,37 +32,44 @@ class ReadinessChecks:
     statements: "Sequence[Statement]"
     paths: Sequence[Path]
     accepted: Sequence[Accepted] = ()
-    names: tuple[str, ...] = (NAME,)
+    names: tuple[str, ...] = (NAME, DISK)  # those wanted
 
     async def run(self, visit: Visit) -> list[CheckResult]:
-        """Return the check; what kept us from looking is the reason why it is unknown."""
+        """Return the checks; what kept us from looking is the reason why they are unknown."""
         started = time.perf_counter()
         found = await self._look(visit)
         elapsed = time.perf_counter() - started
         if isinstance(found, str):
             return untold(self.names, visit, found, elapsed=elapsed)
-        findings = [_finding(one) for one in found.obstacles if one.known]
-        counted, waived = without_accepted(NAME, findings, self.accepted, visit.now)
-        unclear = [one for one in found.obstacles if not one.known]
-        notes = [one.message for one in unclear]
+        return [self._result(name, found, visit, elapsed) for name in self.names]
+
+    def _result(self, name: str, found: "Readiness", visit: Visit, elapsed: float) -> CheckResult:
+        is_disk = name == DISK
+        obstacles = [one for one in found.obstacles if (str(one.topic) == "disk") is is_disk]
+        findings = [_finding(one) for one in obstacles if one.known]
+        counted, waived = without_accepted(name, findings, self.accepted, visit.now)
+        unclear = [one for one in obstacles if not one.known]
+        notes = (*(one.message for one in unclear), *(() if is_disk else found.notes))
         verdict = Verdict.UNKNOWN if unclear else Verdict.PASS
-        return [
-            result(
-                NAME,
-                visit,
-                Verdict.FAIL if counted else verdict,
-                reason="; ".join((*notes, *found.notes, *waived)),
-                cure="\n".join(dict.fromkeys(one.cure for one in unclear if one.cure)),
-                findings=counted,
-                elapsed=elapsed,
-            )
-        ]
+        if counted:
+            verdict = Verdict.WARN if is_disk else Verdict.FAIL
+        return result(
+            name,
+            visit,
+            verdict,
+            reason="; ".join((*notes, *waived)),
+            cure="\n".join(dict.fromkeys(one.cure for one in unclear if one.cure)),
+            findings=counted,
+            elapsed=elapsed,
+        )
 
     async def _look(self, visit: Visit) -> "Readiness | str":
-        from pgwatch.migration.preflight.readiness import readiness  # noqa: PLC0415 - the grammar
+        from pgwatch.migration.preflight.readiness import FreeDisk, readiness  # noqa: PLC0415 - the grammar
 
         async def looked(session: Session, info: ServerInfo) -> "Readiness":
-            disk = await free_disk(session, visit.target, role=info.user)
+            disk = FreeDisk(bytes=None, reason="")
+            if DISK in self.names:
+                disk = await free_disk(session, visit.target, role=info.user)
             return await readiness(session, info, self.statements, self.paths, disk)
 
         return await in_session(visit.target, visit.database, looked)

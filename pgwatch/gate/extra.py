@@ -60,16 +60,19 @@ def _checks_before(
     inputs: Inputs, options: GateOptions, names: tuple[str, ...]
 ) -> Iterator[ExtraCheck]:
     """Iterate over what looks before a migration: could it run, what would fail, whom would it hold up."""
-    wanted = {migration_readiness.NAME, migration_preflight.NAME, migration_locks.NAME}
+    ready = tuple(
+        name for name in names if name in (migration_readiness.NAME, migration_readiness.DISK)
+    )
+    wanted = {*ready, migration_preflight.NAME, migration_locks.NAME}
     if wanted.isdisjoint(names):
         return
     from pgwatch.migration.preflight.steps import read_files  # noqa: PLC0415 - brings the SQL grammar
 
     paths, accepted = migration_files(inputs, options.migrations), accepted_findings(inputs)
     statements = read_files(paths)
-    if migration_readiness.NAME in names:
+    if ready:
         yield migration_readiness.ReadinessChecks(
-            statements=statements, paths=paths, accepted=accepted
+            statements=statements, paths=paths, accepted=accepted, names=ready
         )
     if migration_preflight.NAME in names:
         yield migration_preflight.PreflightChecks(paths=paths, accepted=accepted)

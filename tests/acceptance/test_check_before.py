@@ -43,7 +43,7 @@ def test_backup_readiness_and_locks_are_told(server: LocalServer, tmp_path: Path
             f"backups: [{{path: {tmp_path}, pattern: 'backup_*'}}]\nmigrations: [{migration}]\n"
         )
         found = check("--config", str(config), "--skip", "migration_preflight", expected=0)
-        assert [one["verdict"] for key, one in found.items() if key] == ["pass"] * 3
+        assert [one["verdict"] for key, one in found.items() if key] == ["pass"] * 4
         assert "plain SQL dump" in found["backup"]["reason"]
         assert "judged for role postgres" in found["migration_readiness"]["reason"]
 
@@ -58,9 +58,14 @@ def test_backup_readiness_and_locks_are_told(server: LocalServer, tmp_path: Path
 def test_host_that_is_not_watched_leaves_the_disk_unknown(database: str, tmp_path: Path) -> None:
     file = tmp_path / "a.sql"
     file.write_text("CREATE TABLE t (a int);\n")
-    found = check(database, "--migrations", str(file), "--only", "migration_readiness", expected=3)
-    one = found["migration_readiness"]
-    assert (one["verdict"], one["findings"]) == ("unknown", [])
+    common = ("--migrations", str(file), "--skip", "backup")
+    found = check(
+        database, *common, expected=0
+    )  # nobody can read it through SQL: no reason to stop
+    assert found["migration_readiness"]["verdict"] == "pass"
+    one = found["migration_disk"]
+    assert (one["verdict"], one["severity"], one["findings"]) == ("unknown", "warning", [])
+    check(database, *common, "--strict", expected=3)
     assert "PostgreSQL does not tell what is free" in one["reason"]
 
 
