@@ -1,5 +1,6 @@
 """Reading alertmanager.yml: what it means, and what each mistake says."""
 
+import re
 import shutil
 import subprocess
 from datetime import UTC, datetime, timedelta
@@ -421,3 +422,24 @@ def test_amtool_accepts_what_we_load(text: str, tmp_path: Path) -> None:
         [amtool, "check-config", str(file)], capture_output=True, text=True, check=False
     )
     assert checked.returncode == 0, checked.stderr + checked.stdout
+
+
+def in_use(sample: str) -> str:
+    """The sample with every line that is commented out as an example in use."""
+    text = sample.split("global:", 1)[1]
+    return "global:" + re.sub(
+        r"^( *)# (?=( *- )?(    )?[a-z0-9_]+:( |$))", r"\1", text, flags=re.MULTILINE
+    )
+
+
+def test_every_example_of_the_sample_loads(tmp_path: Path) -> None:
+    (tmp_path / "templates").mkdir()
+    (tmp_path / "templates" / "a.tmpl").write_text("x")
+    file = tmp_path / "alertmanager.yml"
+    file.write_text(in_use(SAMPLE.read_text(encoding="utf-8")))
+    routing = load_alertmanager(file)
+    assert not routing.warnings
+    kinds = {one.kind for receiver in routing.receivers.values() for one in receiver.channels}
+    assert kinds == {
+        *("discord", "email", "msteamsv2", "opsgenie", "pagerduty", "slack", "telegram", "webhook"),
+    }

@@ -8,17 +8,21 @@ from typing import ClassVar
 
 import pytest
 
+from pgwatch.alerts.alert import Alert, AlertState
 from pgwatch.config.notifications import NotificationSettings, duties_of
 from pgwatch.daemon.duties import OwnDuties
 from pgwatch.errors import InputError
 from pgwatch.notify.deadletter import DEAD_LETTER_ERROR, DEAD_LETTER_OF, dead_letters
-from pgwatch.notify.duties import Duties, Duty
+from pgwatch.notify.duties import NO_DUTIES, Duties, Duty
 from pgwatch.notify.message import compose
 from pgwatch.notify.notification import Notification, Reason
 from pgwatch.notify.outbox import ChannelId
 from pgwatch.notify.receiver import LogSettings, Receiver
 from pgwatch.notify.route import Routing, log_only
+from pgwatch.notify.services import AlertmanagerSettings
 from pgwatch.rules.threshold import in_configuration
+from pgwatch.samples.labels import Labels
+from pgwatch.secret import Secret
 from pgwatch.state.outbox import OutboxState
 from pgwatch.state.store import State
 from tests.notifications import notification
@@ -175,6 +179,8 @@ def test_dead_letter_says_who_was_not_told_what_and_why() -> None:
         "team/log[0] could not be told this: the receiver answered 400"
     )
     assert letter.time == NOW, "it has its own day to arrive"
+    (over,) = dead_letters(lost(), "", routing(b=ONE, team=ONE), now=NOW)
+    assert compose(over, max_items=1).remark == "team/log[0] works again, and has been told this."
 
 
 def test_dead_letter_is_enqueued_with_the_death(state: State) -> None:
@@ -210,3 +216,39 @@ def test_self_test_without_receivers_is_of_all() -> None:
     duties = duties_of(settings, routing(team=ONE, night=ONE), in_configuration)
     assert duties.self_test == Duty(receivers=("team", "night"), interval=timedelta(days=7))
     assert duties.flapping.firings == 0
+
+
+def test_alertmanagers_are_told_each_minute_and_at_once_when_something_changes(
+    state: State,
+) -> None:
+    channels = (AlertmanagerSettings(url=Secret(value="http://am-1")),)
+    config = replace(routing(team=ONE), hidden=(Receiver(name="ams", channels=channels),))
+    firing = Alert(
+        rule="r",
+        labels=Labels({"alertname": "A"}),
+        state=AlertState.FIRING,
+        value=1.0,
+        active_at=NOW,
+        fired_at=NOW,
+    )
+    own = OwnDuties(
+        NO_DUTIES,
+        config,
+        state=state,
+        late=lambda now: [],
+        alerts=lambda now: [firing],
+        on_enqueued=lambda: None,
+    )
+    steps = [(0.0, True), (0.5, False), (1.0, True), (1.5, False)]
+    for minutes, due in steps:
+        assert own.are_due(NOW + MINUTE * minutes) is due
+        own.perform(NOW + MINUTE * minutes)
+    own.hasten()
+    assert own.are_due(NOW + MINUTE * 1.6)
+    (waiting,) = state.messages([OutboxState.PENDING])
+    assert (waiting.receiver, waiting.channel) == ("ams", "alertmanager[0]")
+    (queued,) = state.take([ChannelId("ams", "alertmanager[0]")], NOW + MINUTE * 2)
+    state.delivered(queued, "", NOW + MINUTE * 2)
+    assert not state.messages([OutboxState.DELIVERED]), (
+        "of what is told each minute nothing is kept"
+    )
