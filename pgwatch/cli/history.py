@@ -16,6 +16,7 @@ _WORDS = {
     "alert_acknowledged": "acknowledged",
     "acknowledgement_ended": "acknowledgement ended",
     "notification_delivered": "told",
+    "notification_failed": "could not be told",
     "notification_dead": "given up",
     "message_retried": "retried by hand",
     "message_dropped": "dropped by hand",
@@ -90,7 +91,7 @@ def _more(kind: str, detail: Mapping[str, str]) -> list[str]:
     return lines
 
 
-_ANSWERS = {"answer": "answer", "error": "error"}
+_ANSWERS = {"answer": "answer", "error": "error", "last_error": "before that"}
 
 
 def _limit(text: str) -> int:

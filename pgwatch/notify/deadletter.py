@@ -22,6 +22,8 @@ def dead_letters(
 ) -> tuple[Notification, ...]:
     """Return what to tell about `lost`, given up `now` because of `error`; none if there is nobody.
 
+    Without an `error` it has arrived, and its channel works again.
+
     `wanted` is the receiver that hears of it; else it is the root route's, else any other one, else another
     channel of the same. Channels with an incident for each group are passed over if there is another: nobody
     would end that incident.

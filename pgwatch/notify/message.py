@@ -123,6 +123,8 @@ def _occasion(notification: Notification) -> str:
         return f"{owner} looks after it" + (f": {comment}" if comment else ".")
     if reason is Reason.DEAD_LETTER:
         origin, error = extra.get(DEAD_LETTER_OF, ""), extra.get(DEAD_LETTER_ERROR, "")
+        if not error:
+            return f"{origin} works again, and has been told this."
         return f"{origin} could not be told this: {error}"
     if reason in (Reason.NEW_ALERTS, Reason.SOME_RESOLVED):
         news = [alert.news for alert in notification.alerts]

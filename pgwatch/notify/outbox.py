@@ -32,7 +32,7 @@ _IDLE: Final = timedelta(
 )  # the longest sleep: another process may have changed the outbox
 
 
-# (what was given up, why, now) → what to tell others of it
+# (what was given up, why, now) → what to tell others of it; without a why, the channel works again
 DeadLetters = Callable[[Notification, str, datetime], Sequence[Notification]]
 
 
@@ -52,6 +52,7 @@ class Queued:
     queued_at: datetime
     attempts: int  # that failed before this one
     memory: str = ""  # what the channel wanted to know at its next message about the group
+    last_error: str = ""  # of the attempts before this one
 
     @property
     def channel(self) -> ChannelId:
@@ -68,11 +69,26 @@ class Queue(Protocol):
     def take(self, channels: Collection[ChannelId], now: datetime) -> Sequence[Queued]:
         """Return for each of `channels` its oldest message that is due, and mark it as on its way."""
 
-    def delivered(self, queued: Queued, receipt: str, now: datetime, memory: str = "") -> None:
-        """Record that the receiver accepted it, and what the channel wants to know at the next message."""
+    def delivered(
+        self,
+        queued: Queued,
+        receipt: str,
+        now: datetime,
+        memory: str = "",
+        letters: Sequence[Notification] = (),
+    ) -> None:
+        """Record that the receiver accepted it and what the channel wants to know at the next message.
+
+        `letters` are enqueued, for others to know.
+        """
 
     def postponed(
-        self, queued: Queued, error: str, until: datetime, letters: Sequence[Notification] = ()
+        self,
+        queued: Queued,
+        error: str,
+        now: datetime,
+        until: datetime,
+        letters: Sequence[Notification] = (),
     ) -> None:
         """Record that an attempt failed, when the next may be made, and enqueue what others are told."""
 
@@ -241,13 +257,16 @@ class Outbox:
 
     def _delivered(self, queued: Queued, line: _Line, receipt: Receipt) -> None:
         now = self._clock()
-        self._queue.delivered(queued, receipt.answer, now, receipt.memory)
+        letters: Sequence[Notification] = ()
+        if line.told_broken:
+            letters = self._dead_letters(queued.notification, "", now)
+        self._queue.delivered(queued, receipt.answer, now, receipt.memory, letters)
         if line.failures:
             self._queue.bring_forward(queued.channel, now)
             logger.info("channel works again", extra=_fields(queued))
         with self._lock:
             line.failures = 0
-            line.told_broken = False
+            line.told_broken = line.told_broken and not letters
             line.ready_at = now + line.channel.min_interval
         self._on_outcome(queued, "delivered")
 
@@ -262,7 +281,7 @@ class Outbox:
         aside = not error.unavailable and queued.attempts + 1 >= _ASIDE_AFTER
         letters = self._letters_about_broken(queued, line, error, now)
         until = now + (_ASIDE_FOR if aside else pause)
-        self._queue.postponed(queued, str(error), until, letters)
+        self._queue.postponed(queued, str(error), now, until, letters)
         if not line.failures:
             logger.warning("notification not delivered", extra=_fields(queued, error=str(error)))
         with self._lock:
@@ -276,10 +295,11 @@ class Outbox:
         """Return what to tell others of a channel that a person must mend, once until it works again."""
         if not error.broken or line.told_broken:
             return ()
-        line.told_broken = True
-        self._awake.set()  # there may be something new
         reason = f"{error} (it is tried again every 15 minutes)"
-        return self._dead_letters(queued.notification, reason, now)
+        letters = self._dead_letters(queued.notification, reason, now)
+        line.told_broken = bool(letters)
+        self._awake.set()  # there may be something new
+        return letters
 
     def _end(self, queued: Queued, error: str, now: datetime) -> None:
         letters = self._dead_letters(queued.notification, f"{error} (it is given up)", now)

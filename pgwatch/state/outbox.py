@@ -257,4 +257,5 @@ def _queued(row: Row[Any], memory: str) -> Queued:
         queued_at=row.queued_at,
         attempts=row.attempts,
         memory=memory,
+        last_error=row.last_error,
     )

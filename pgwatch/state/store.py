@@ -257,19 +257,42 @@ class State:
         with self._begin() as connection:
             return outbox_rows.take(connection, channels, now)
 
-    def delivered(self, queued: Queued, receipt: str, now: datetime, memory: str = "") -> None:
-        """Record that the receiver accepted it, and what the channel wants to know at the next message."""
+    def delivered(
+        self,
+        queued: Queued,
+        receipt: str,
+        now: datetime,
+        memory: str = "",
+        letters: Sequence[Notification] = (),
+    ) -> None:
+        """Record that the receiver accepted it, and what the channel wants to know at the next message.
+
+        Others may be told that it works again.
+        """
         with self.transaction() as changes:
             outbox_rows.delivered(changes._connection, queued, receipt, now, memory)
             if queued.notification.reason not in UNRECORDED:  # or there would be little else
-                changes.record(outcome(queued, "notification_delivered", now, answer=receipt))
+                told = {"answer": receipt, "last_error": queued.last_error}
+                changes.record(outcome(queued, "notification_delivered", now, **told))
+            for letter in letters:
+                changes.enqueue(letter)
 
     def postponed(
-        self, queued: Queued, error: str, until: datetime, letters: Sequence[Notification] = ()
+        self,
+        queued: Queued,
+        error: str,
+        now: datetime,
+        until: datetime,
+        letters: Sequence[Notification] = (),
     ) -> None:
-        """Record that an attempt failed, when the next may be made, and enqueue what others are told."""
+        """Record that an attempt failed, when the next may be made, and enqueue what others are told.
+
+        The first failure of a message stands in the history, the last in the event of its end.
+        """
         with self.transaction() as changes:
             outbox_rows.postponed(changes._connection, queued, error, until)
+            if not queued.attempts and queued.notification.reason not in UNRECORDED:
+                changes.record(outcome(queued, "notification_failed", now, error=error))
             for letter in letters:
                 changes.enqueue(letter)
 

@@ -353,3 +353,69 @@ def test_kills_at_any_moment_lose_nothing_and_repeat_little(tmp_path: Path) -> N
         assert len(receiver.requests) <= len(wanted) + kills + 1, (
             "at most one repeat for each crash"
         )
+
+
+def test_history_has_the_first_and_the_last_failure(rig: Rig, receiver: HttpReceiver) -> None:
+    receiver.answers = [
+        Answer(status=500, body="a"),
+        Answer(status=502),
+        Answer(status=503, body="c"),
+    ]
+    rig.put(notification())
+    drain(rig, 60)
+    told, failed = (one for one in rig.state.events() if one.kind.startswith("notification_"))
+    assert (failed.kind, failed.detail["error"]) == (
+        "notification_failed",
+        "the receiver answered 500: a",
+    )
+    assert failed.time == START + timedelta(seconds=10)
+    assert (told.kind, told.detail["attempts"]) == ("notification_delivered", "4")
+    assert told.detail["last_error"] == "the receiver answered 503: c"
+
+
+def test_broken_receiver_is_told_elsewhere_once_until_it_works(
+    tmp_path: Path, receiver: HttpReceiver
+) -> None:
+    other = ChannelId("other", "webhook[0]")
+    with HttpReceiver() as good:
+        state = State.open(tmp_path / "state.db")
+        now = START
+
+        def letters(lost: Notification, error: str, at: datetime) -> list[Notification]:
+            what = "fails" if error else "works again"
+            return [notification(f"{lost.group_key} {what}", channel=other, time=at)]
+
+        outbox = Outbox(
+            state,
+            {HOOK: webhook(receiver), other: webhook(good)},
+            clock=lambda: now,
+            dead_letters=letters,
+        )
+
+        def step(seconds: float = 0) -> None:
+            nonlocal now
+            now += timedelta(seconds=seconds)
+            flights, _ = outbox.deliver_due()
+            assert not wait(flights, timeout=20).not_done
+
+        def put(group: str) -> None:
+            with state.transaction() as changes:
+                changes.enqueue(notification(group, time=now))
+
+        receiver.then = Answer(status=403, body="who are you")
+        put("g0")
+        for _ in range(4):
+            step(900)
+        assert groups(good) == ["g0 fails"]
+        assert len(receiver.requests) == 4, "it is tried again each 15 minutes"
+        receiver.then = Answer()
+        step(900)
+        step()
+        assert groups(good) == ["g0 fails", "g0 works again"]
+        receiver.then = Answer(status=404)
+        put("g1")
+        for _ in range(3):
+            step(900)
+        assert groups(good)[2:] == ["g1 fails"]
+        outbox.stop()
+        state.close()

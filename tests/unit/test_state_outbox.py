@@ -82,7 +82,7 @@ def test_postponed_message_keeps_its_place_and_counts(state: State) -> None:
     put(state, message("g1"))
     (queued,) = state.take([SLACK], NOW)
     later = NOW + timedelta(minutes=1)
-    state.postponed(queued, "no connection", later)
+    state.postponed(queued, "no connection", NOW, later)
     put(state, message("g2"))
     assert state.waiting() == {SLACK: NOW}
     (again,) = state.take([SLACK], later)
@@ -92,7 +92,7 @@ def test_postponed_message_keeps_its_place_and_counts(state: State) -> None:
 def test_working_channel_makes_all_of_it_due(state: State) -> None:
     put(state, message())
     (queued,) = state.take([SLACK], NOW)
-    state.postponed(queued, "no connection", NOW + timedelta(hours=1))
+    state.postponed(queued, "no connection", NOW, NOW + timedelta(hours=1))
     state.bring_forward(SLACK, NOW)
     assert state.take([SLACK], NOW)
 
@@ -100,7 +100,7 @@ def test_working_channel_makes_all_of_it_due(state: State) -> None:
 def test_newer_snapshot_supersedes_one_that_waits(state: State) -> None:
     put(state, message(a=True))
     (queued,) = state.take([SLACK], NOW)
-    state.postponed(queued, "no connection", NOW + timedelta(minutes=1))
+    state.postponed(queued, "no connection", NOW, NOW + timedelta(minutes=1))
     end = NOW + timedelta(minutes=5)
     put(state, message(reason=Reason.ALL_RESOLVED, time=end, a=False))
     assert [one.state for one in state.messages()] == ["pending", "superseded"]
@@ -126,7 +126,7 @@ def test_newer_snapshot_waits_for_the_one_on_its_way(state: State) -> None:
     put(state, message(a=True))
     (sent,) = state.take([SLACK], NOW)
     put(state, message(reason=Reason.NEW_ALERTS, time=NOW, a=True, b=True))
-    state.postponed(sent, "no connection", NOW + timedelta(minutes=1))
+    state.postponed(sent, "no connection", NOW, NOW + timedelta(minutes=1))
     (merged,) = state.take([SLACK], NOW + timedelta(minutes=1))
     assert merged.notification.reason is Reason.FIRST
     assert len(merged.notification.alerts) == 2
