@@ -49,12 +49,24 @@ def masked(value: Any) -> str:
     return str(yaml.safe_dump(_masked(value, ""), sort_keys=False, allow_unicode=True))
 
 
+# Below these every text is secret: values of headers.
+_ALL_SECRET: Final = frozenset({"secrets", "proxy_connect_header"})
+
+
 def _masked(value: Any, within: str) -> Any:
+    if within in _ALL_SECRET:
+        return _hidden(value)
     if isinstance(value, dict):
         return {key: _of_key(str(key), one, within) for key, one in value.items()}
     if isinstance(value, list):
         return [_masked(one, within) for one in value]
     return value
+
+
+def _hidden(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _hidden(one) for key, one in value.items()}
+    return [_hidden(one) for one in value] if isinstance(value, list) else MASK
 
 
 def _of_key(key: str, value: Any, within: str) -> Any:
