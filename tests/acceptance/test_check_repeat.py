@@ -152,11 +152,23 @@ class Screen:
         return status
 
 
-@pytest.mark.parametrize("signal_number", [signal.SIGINT, signal.SIGTERM])
+DEBT = "CREATE TABLE t (i int); ALTER TABLE t ADD CONSTRAINT c CHECK (i > 0) NOT VALID"
+
+
+def sessions(database: str) -> int:
+    """How many sessions of pgwatch `database` has."""
+    with psycopg.connect(database) as connection:
+        [(count,)] = connection.execute(
+            "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'pgwatch'"
+            " AND datname = current_database()"
+        ).fetchall()
+    return int(count)
+
+
 def test_without_once_the_report_is_drawn_anew_until_interrupted(
-    signal_number: int, database: str, tmp_path: Path
+    database: str, tmp_path: Path
 ) -> None:
-    sql(database, "CREATE TABLE t (i int); ALTER TABLE t ADD CONSTRAINT c CHECK (i > 0) NOT VALID")
+    sql(database, DEBT)
     screen = Screen("check", database, cwd=tmp_path)
     assert "\x1b[?1049h" in screen.read_until("looking")
     first = screen.read_until("\x1b[J")
@@ -167,13 +179,18 @@ def test_without_once_the_report_is_drawn_anew_until_interrupted(
     sql(database, "ALTER TABLE t VALIDATE CONSTRAINT c")
     second = screen.read_until("\x1b[J")
     assert "PASS  " in second
-    assert screen.end(signal_number) == 0  # as the last verdict
-    with psycopg.connect(database) as connection:
-        row = connection.execute(
-            "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'pgwatch'"
-            " AND datname = current_database()"
-        ).fetchone()
-    assert row == (0,)
+    assert screen.end(signal.SIGINT) == 0  # as the last verdict
+    assert sessions(database) == 0
+
+
+def test_a_drawn_report_ends_with_sigterm_and_the_last_verdict(
+    database: str, tmp_path: Path
+) -> None:
+    sql(database, DEBT)
+    screen = Screen("check", "--only", "PostgresConstraintNotValidated", database, cwd=tmp_path)
+    screen.read_until("FAIL  1 failed")
+    assert screen.end(signal.SIGTERM) == 1
+    assert sessions(database) == 0
 
 
 @pytest.mark.parametrize(
