@@ -22,7 +22,7 @@ def run(arguments: argparse.Namespace) -> int:
 
     def build() -> House:
         house = assemble(read_inputs(arguments))
-        logs.hide(secrets_of(house.routing.receivers.values()))
+        logs.hide(secrets_of((*house.routing.receivers.values(), *house.routing.hidden)))
         return house
 
     asyncio.run(Daemon(build).run())

@@ -2,8 +2,13 @@
 
 import argparse
 import os
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
 
 from pgwatch.config.choose import Inputs, find_file
+
+if TYPE_CHECKING:
+    from pgwatch.notify.receiver import ChannelSettings
 
 
 def settings_inputs(arguments: argparse.Namespace) -> Inputs | None:
@@ -18,3 +23,13 @@ def settings_inputs(arguments: argparse.Namespace) -> Inputs | None:
 
     settings, tree = read(file)
     return Inputs(targets=(), settings=settings, file=file, tree=tree)
+
+
+def channels_beside(arguments: argparse.Namespace) -> "Mapping[str, Sequence[ChannelSettings]]":
+    """Return the channels that pgwatch.yml adds to receivers of an alertmanager.yml, by receiver."""
+    inputs = settings_inputs(arguments)
+    if inputs is None or inputs.settings is None:
+        return {}
+    from pgwatch.config.overrides import added_channels  # noqa: PLC0415 - brings pydantic
+
+    return added_channels(inputs.settings)

@@ -1,10 +1,12 @@
 """E-mail: how a letter reads and threads, TLS, logins and recipients."""
 
+import hmac
 import ssl
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from aiosmtpd.smtp import SMTP, AuthResult
 
 from pgwatch.notify.channels.base import DeliveryError
 from pgwatch.notify.channels.build import build_channel
@@ -188,3 +190,28 @@ def test_server_name_is_what_the_certificate_must_be_for(
         wrong = replace(settings, tls=replace(trusted, server_name="other.invalid"))
         with pytest.raises(DeliveryError, match="cannot be used safely"):
             build_channel(wrong).deliver(notification())
+
+
+class CramServer(MailReceiver):
+    """Also takes CRAM-MD5 (RFC 2195), where the password never goes over the line."""
+
+    async def auth_CRAM__MD5(self, server: SMTP, arguments: list[str]) -> AuthResult:
+        answer = await server.challenge_auth("<1896.697170952@mail>", encode_to_b64=True)
+        user, _, digest = (answer if isinstance(answer, bytes) else b"").partition(b" ")
+        right = hmac.new(PASSWORD.encode(), b"<1896.697170952@mail>", "md5").hexdigest()
+        good = (user, digest) == (b"pgwatch", right.encode())
+        return AuthResult(success=good, handled=False, auth_data=user)
+
+
+def test_cram_md5_is_used_with_a_secret_only() -> None:
+    with CramServer(login=("pgwatch", PASSWORD)) as receiver:
+        settings = email_settings(receiver.port, username="pgwatch", secret=Secret(value=PASSWORD))
+        build_channel(settings).deliver(notification())
+        assert len(receiver.mails) == 1
+        wrong = replace(settings, secret=Secret(value="wrong-secret"))
+        with pytest.raises(DeliveryError, match="535"):
+            build_channel(wrong).deliver(notification())
+        build_channel(replace(settings, secret=None, password=Secret(value=PASSWORD))).deliver(
+            notification()
+        )
+        assert len(receiver.mails) == 2
