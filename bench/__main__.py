@@ -2,11 +2,12 @@
 
 import sys
 
-from bench import gate, latency, migrations, profile, promql, scrape
+from bench import flood, gate, latency, migrations, profile, promql, scrape
 
 _PARTS = {
     "gate": gate.measure,
     "latency": latency.measure,
+    "flood": flood.measure,
     "migrations": migrations.measure,
     "scrape": scrape.measure,
 }  # with a server

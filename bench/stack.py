@@ -128,14 +128,21 @@ def rule_file(expr: str, rhythm: Rhythm) -> str:
 
 @contextlib.contextmanager
 def pgwatch(
-    folder: Path, dsn: str, rhythm: Rhythm, *, expr: str, query: str, url: str
+    folder: Path,
+    dsn: str,
+    rhythm: Rhythm,
+    *,
+    expr: str,
+    query: str,
+    url: str,
+    group_by: Sequence[str] = ("alertname",),
 ) -> Iterator[tuple[str, int]]:
     """Run the daemon with one query file and one rule; gives its URL and pid once it answers."""
     port = free_port()
     (folder / "queries" / "bench").mkdir(parents=True)
     (folder / "queries" / "bench" / "fault.sql").write_text(query)
     (folder / "rules.yml").write_text(rule_file(expr, rhythm))
-    (folder / "am.yml").write_text(alertmanager_config(rhythm, url))
+    (folder / "am.yml").write_text(alertmanager_config(rhythm, url, group_by))
     settings = {
         "targets": [{"name": "bench", "dsn": dsn, "packs": ["bench"]}],
         "queries": ["queries"],
