@@ -20,7 +20,7 @@ _CLOSE: Final = timedelta(
     milliseconds=2
 )  # samples have whole milliseconds; two would be at one time
 # Evaluations between slots take at most this share of the time that goes by.
-_SHARE: Final = 0.1
+_SHARE: Final = 0.2
 _OF_ALERTS: Final = frozenset({"ALERTS", "ALERTS_FOR_STATE"})
 _OF_A_PROBE: Final = "probe/"
 
