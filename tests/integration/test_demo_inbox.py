@@ -18,8 +18,7 @@ import requests
 
 from pgwatch.demo.inbox import Inbox
 from pgwatch.demo.received import Email, SlackMessage, WebhookMessage
-from pgwatch.notify.channels.email import EmailChannel
-from pgwatch.notify.channels.slack import SlackChannel
+from pgwatch.notify.channels.build import build_channel
 from pgwatch.notify.notification import Notification, NotifiedAlert, Reason
 from pgwatch.notify.receiver import EmailSettings, SlackSettings
 from pgwatch.samples.labels import Labels
@@ -104,8 +103,8 @@ def notification(*, over: bool) -> Notification:
 
 def test_messages_of_our_own_channels_look_as_they_should(inbox: Inbox) -> None:
     host, _, port = inbox.smarthost.partition(":")
-    slack = SlackChannel(SlackSettings(api_url=Secret(value=inbox.slack_url), channel="#alerts"))
-    mail = EmailChannel(
+    slack = build_channel(SlackSettings(api_url=Secret(value=inbox.slack_url), channel="#alerts"))
+    mail = build_channel(
         EmailSettings(
             to="dba@roofing.example",
             sender="pgwatch@roofing.example",
