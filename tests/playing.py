@@ -151,7 +151,7 @@ def play(
             posts = [_posted(one, number, start) for one in step.alerts]
             if {str(one["labels"]) for one in posts} & {str(one["labels"]) for one in alerts}:
                 post_alerts(server.url, alerts)  # of two posts of one alert the later comes later
-                alerts: list[dict[str, Any]] = []
+                alerts = []
             alerts += posts
         if alerts:
             post_alerts(server.url, alerts)

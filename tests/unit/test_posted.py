@@ -1,91 +1,117 @@
-"""What is known of an alert after several posts: Alertmanager's merge (`alert/alert.go`, `provider/mem`)."""
+"""Alerts that others post: what two posts of one alert make, and when a lease is over."""
 
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 
 import pytest
 
 from pgwatch.alerts.alert import AlertState
-from pgwatch.alerts.posted import PostedAlert, lapsed, merged, received, resumed
+from pgwatch.alerts.posted import PostedAlert, heard, merged, next_lapse, received
 from pgwatch.samples.labels import Labels
+from tests.timeline import at
 
-START = datetime(2026, 8, 1, 3, 0, tzinfo=UTC)
-LABELS = Labels({"alertname": "A"})
-
-
-def at(minutes: float) -> datetime:
-    return START + timedelta(minutes=minutes)
+A = Labels({"alertname": "A"})
+NOW = 100.0
 
 
-def post(now: float, start: float | None = None, end: float | None = None) -> PostedAlert:
-    return received(
-        LABELS,
-        {"at": str(now)},
-        starts_at=None if start is None else at(start),
-        ends_at=None if end is None else at(end),
-        generator_url="",
-        resolve_timeout=timedelta(minutes=5),
-        now=at(now),
+def post(start: float, end: float, *, timeout: bool = False, heard_at: float = 0) -> PostedAlert:
+    return PostedAlert(
+        labels=A,
+        annotations={"n": str(start)},
+        starts_at=at(start),
+        ends_at=at(end),
+        updated_at=at(heard_at),
+        timeout=timeout,
     )
 
 
 @pytest.mark.parametrize(
-    ("start", "end", "begins", "ends", "timeout"),
+    ("before", "new", "expected"),
     [
-        pytest.param(None, None, 0, 5, True, id="nothing named"),
-        pytest.param(-3, None, -3, 5, True, id="no end"),
-        pytest.param(None, -1, -1, -1, False, id="only an end"),
-        pytest.param(-3, 4, -3, 4, False, id="both"),
+        # Both fire: the earlier start; the end is the newest that somebody has named.
+        pytest.param(post(10, 200), post(10, 300), (10, 300), id="renewed"),
+        pytest.param(post(10, 300), post(10, 200), (10, 300), id="a named end is kept"),
+        pytest.param(post(10, 300, timeout=True), post(10, 200), (10, 200), id="a timeout is not"),
+        pytest.param(post(10, 300), post(20, 400), (10, 400), id="the earlier start of before"),
+        pytest.param(post(20, 300), post(10, 400), (10, 400), id="the earlier start of the new"),
+        # One is over.
+        pytest.param(post(10, 300), post(20, 90), (10, 90), id="it ends"),
+        pytest.param(post(10, 300, timeout=True), post(20, 90), (10, 90), id="it ends, by name"),
+        pytest.param(post(10, 80), post(20, 90), (10, 90), id="over twice: the later end"),
+        pytest.param(post(10, 95), post(20, 90), (10, 95), id="over twice: the end of before"),
+        # Apart: what is new is another alert.
+        pytest.param(post(10, 50), post(60, 200), (60, 200), id="begins after the end"),
+        pytest.param(post(60, 200), post(10, 50), (10, 50), id="ends before the start"),
     ],
 )
-def test_times_that_are_not_named(
-    start: float | None, end: float | None, begins: float, ends: float, timeout: bool
+def test_two_posts_of_one_alert(
+    before: PostedAlert, new: PostedAlert, expected: tuple[float, float]
 ) -> None:
-    found = post(0, start, end)
-    assert (found.starts_at, found.ends_at, found.timeout) == (at(begins), at(ends), timeout)
-
-
-@pytest.mark.parametrize(
-    ("before", "new", "begins", "ends"),
-    [
-        pytest.param(post(0), post(1, 1), 0, 6, id="earliest start, newer lease"),
-        pytest.param(post(0, 0, 10), post(1, 1), 0, 10, id="an end that was named rules"),
-        pytest.param(post(0, 0), post(1, 0.5, 3), 0, 3, id="a lease without a name does not"),
-        pytest.param(post(0, 0), post(1, 0, 1), 0, 1, id="ended"),
-        pytest.param(post(0, -5, -1), post(1, 0), 0, 6, id="fires anew"),
-        pytest.param(post(4.8, 2.9, 4.8), post(4.8, 2.9, 4.1), 2.9, 4.8, id="latest of two ends"),
-    ],
-)
-def test_merge(before: PostedAlert, new: PostedAlert, begins: float, ends: float) -> None:
-    found = merged(before, new, new.updated_at)
-    assert (found.starts_at, found.ends_at) == (at(begins), at(ends))
+    found = merged(before, new, at(NOW))
+    assert (found.starts_at, found.ends_at) == tuple(map(at, expected))
     assert found.annotations == new.annotations
 
 
-def test_lease_that_is_over_is_noted_once() -> None:
-    (ended,) = lapsed([post(0), post(3)], at(5))
-    assert ended.as_alert(at(5)).state is AlertState.RESOLVED
-    assert not lapsed([ended], at(6))
-    assert not resumed([ended], at(60), timedelta(minutes=5)), "it was seen to end"
+def take(start: float | None, end: float | None) -> PostedAlert:
+    def time(one: float | None) -> datetime | None:
+        return None if one is None else at(one)
 
-
-def test_only_a_lease_that_nobody_could_renew_is_renewed() -> None:
-    (renewed,) = resumed([post(0), post(0, -5, -1)], at(60), timedelta(minutes=5))
-    assert renewed.ends_at == at(65)
-    assert renewed.as_alert(at(60)).state is AlertState.FIRING
+    return received(
+        A,
+        {},
+        starts_at=time(start),
+        ends_at=time(end),
+        generator_url="",
+        resolve_timeout=timedelta(seconds=50),
+        now=at(NOW),
+    )
 
 
 @pytest.mark.parametrize(
-    ("labels", "start", "end", "why"),
-    [(Labels(), 0, 1, "at least one label pair"), (LABELS, 2, 1, "start time must be before end")],
+    ("given", "expected"),
+    [
+        ((None, None), (100, 150, True)),
+        ((90, None), (90, 150, True)),
+        ((None, 80), (80, 80, False)),
+        ((90, 120), (90, 120, False)),
+    ],
 )
-def test_what_is_no_alert(labels: Labels, start: float, end: float, why: str) -> None:
-    with pytest.raises(ValueError, match=why):
-        received(
-            labels,
-            {},
-            starts_at=at(start),
-            ends_at=at(end),
-            generator_url="",
-            resolve_timeout=timedelta(minutes=5),
-            now=START,
-        )
+def test_what_is_not_said_is_filled_in(
+    given: tuple[float | None, float | None], expected: tuple[float, float, bool]
+) -> None:
+    found = take(*given)
+    start, end, timeout = expected
+    assert (found.starts_at, found.ends_at, found.timeout) == (at(start), at(end), timeout)
+
+
+def test_an_end_before_the_start_is_refused() -> None:
+    with pytest.raises(ValueError, match="start time must be before end time"):
+        take(90, 80)
+
+
+def test_a_lease_without_news_is_over_once() -> None:
+    known, news = heard({}, [post(0, 50)], at(0))
+    assert len(news) == 1
+    assert next_lapse(known.values()) == at(50)
+    assert heard(known, [], at(49)) == (known, [])
+    known, news = heard(known, [], at(50))
+    assert [one.as_alert(at(50)).state for one in news] == [AlertState.RESOLVED]
+    assert next_lapse(known.values()) is None
+    assert heard(known, [], at(51))[1] == []
+
+
+def test_what_ended_long_ago_is_forgotten() -> None:
+    known, _ = heard({}, [post(0, 50)], at(0))
+    known, _ = heard(known, [], at(60))
+    other = Labels({"alertname": "B"})
+    later = received(
+        other,
+        {},
+        starts_at=None,
+        ends_at=None,
+        generator_url="",
+        resolve_timeout=timedelta(hours=1),
+        now=at(3600),
+    )
+    known, news = heard(known, [later], at(3600))
+    assert list(known) == [other]
+    assert [one.labels for one in news] == [other]

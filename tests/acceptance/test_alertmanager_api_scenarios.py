@@ -1,0 +1,131 @@
+"""Alertmanager's acceptance scenarios of its API, to a running pgwatch and to a real Alertmanager."""
+
+import urllib.parse
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.daemon_process import DaemonProcess, until
+from tests.integration.test_alertmanager_peer import alertmanager
+from tests.playing import call, post_alerts
+
+CONFIG = """
+route: {receiver: default, group_by: [], group_wait: 1h, group_interval: 1h}
+inhibit_rules:
+  - {source_matchers: [severity=critical], target_matchers: [severity=warning], equal: [alertname]}
+receivers: [{name: default}]
+"""
+
+
+@pytest.fixture(
+    scope="module", params=["pgwatch", pytest.param("alertmanager", marks=pytest.mark.peer)]
+)
+def server(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[tuple[str, str]]:
+    """Which program answers, and where."""
+    folder: Path = tmp_path_factory.mktemp(request.param)
+    (folder / "am.yml").write_text(CONFIG)
+    if request.param == "alertmanager":
+        with alertmanager(folder / "am.yml", folder / "data") as url:
+            yield "alertmanager", url
+        return
+    settings: dict[str, Any] = {
+        "targets": [{"name": "db", "dsn": "postgresql://nobody@127.0.0.1:9/nothing"}],
+        "rules": {"builtin": False},
+        "alertmanager_config": "am.yml",
+    }
+    with DaemonProcess(folder, **settings) as running:
+        until(lambda: running.get("/api/v2/status").ok, "the API answers", log=running)
+        yield "pgwatch", running.url
+
+
+def alerts(url: str, *filters: str, path: str = "alerts") -> list[dict[str, Any]]:
+    query = urllib.parse.urlencode([("filter", one) for one in filters])
+    found: list[dict[str, Any]] = call(url, "GET", f"/api/v2/{path}?{query}")
+    return found
+
+
+def silence(url: str, **matcher: str) -> str:
+    ((name, value),) = matcher.items()
+    now = datetime.now(UTC)
+    body = {
+        "matchers": [{"name": name, "value": value, "isRegex": False, "isEqual": True}],
+        "startsAt": now.isoformat(),
+        "endsAt": (now + timedelta(hours=1)).isoformat(),
+        "createdBy": "test",
+        "comment": "test",
+    }
+    return str(call(url, "POST", "/api/v2/silences", body)["silenceID"])
+
+
+def status(url: str, name: str) -> tuple[str, int, int]:
+    (one,) = alerts(url, f"alertname={name}", "severity=warning")
+    found = one["status"]
+    return found["state"], len(found["silencedBy"]), len(found["inhibitedBy"])
+
+
+def wait_for(url: str, name: str, expected: tuple[str, int, int]) -> None:
+    # Alertmanager notices what inhibits within moments, not at once.
+    until(lambda: status(url, name) == expected, f"{name} is {expected}", seconds=5)
+
+
+def test_alert_tells_what_holds_it_back_now(server: tuple[str, str]) -> None:
+    _, url = server
+    warning = {"alertname": "Slow", "severity": "warning"}
+    critical = {"alertname": "Slow", "severity": "critical"}
+    post_alerts(url, [{"labels": warning}])
+    wait_for(url, "Slow", ("active", 0, 0))
+    silence_id = silence(url, severity="warning")
+    wait_for(url, "Slow", ("suppressed", 1, 0))
+    post_alerts(url, [{"labels": critical}])
+    wait_for(url, "Slow", ("suppressed", 1, 1))
+    call(url, "DELETE", f"/api/v2/silence/{silence_id}")
+    wait_for(url, "Slow", ("suppressed", 0, 1))
+
+
+def test_filters_of_alerts(server: tuple[str, str]) -> None:
+    _, url = server
+    post_alerts(
+        url,
+        [
+            {"labels": {"alertname": "F1", "severity": "page"}},
+            {"labels": {"alertname": "F2", "severity": "page"}},
+        ],
+    )
+    assert len(alerts(url, "severity=page")) == 2
+    assert [one["labels"]["alertname"] for one in alerts(url, "alertname=F1", "severity=page")] == [
+        "F1"
+    ]
+    assert alerts(url, "alertname=F1", "alertname=F2") == []
+
+
+UTF8 = [{"a": "a", "00": "b", "Σ": "c", "\U0001f642": "dΘ"}]
+
+
+@pytest.mark.parametrize("labels", UTF8)
+def test_alerts_in_utf8(server: tuple[str, str], labels: dict[str, str]) -> None:
+    program, url = server
+    if program == "alertmanager":
+        pytest.skip("Alertmanager before 0.27 has classic label names")
+    post_alerts(url, [{"labels": labels}])
+    for name, value in labels.items():
+        (one,) = alerts(url, f"{name}={value}")
+        assert one["labels"] == labels
+        (group,) = alerts(url, f"{name}={value}", path="alerts/groups")
+        assert [each["labels"] for each in group["alerts"]] == [labels]
+
+
+def test_silences_in_utf8(server: tuple[str, str]) -> None:
+    program, url = server
+    if program == "alertmanager":
+        pytest.skip("Alertmanager before 0.27 has classic label names")
+    silence_id = silence(url, fooΣ="bar🙂")
+    (one,) = alerts(url, "fooΣ=bar🙂", path="silences")
+    assert one["id"] == silence_id
+    post_alerts(url, [{"labels": {"alertname": "U", "fooΣ": "bar🙂"}}])
+    (alert,) = alerts(url, "alertname=U")
+    assert alert["status"]["silencedBy"] == [silence_id]
