@@ -5,7 +5,7 @@ from dataclasses import replace
 
 from pgwatch.migration.parse import Node, UnparsableError, parse_expression, pb
 from pgwatch.migration.preflight.altertype import alter_type, prepare
-from pgwatch.migration.preflight.attach import attach, detach, inherit
+from pgwatch.migration.preflight.attach import attach, detach, disinherit, inherit
 from pgwatch.migration.preflight.columns import (
     check_identity,
     define,
@@ -34,6 +34,24 @@ _PASSES = {
     pb.AT_SetNotNull: 4,
 }
 _CONSTRAINT_PASSES = {"n": 4, "p": 5, "u": 5, "x": 5, "c": 6, "f": 6}
+# Types of a fixed length, which are never stored out of line (pg_type.typstorage p).
+_PLAIN = frozenset(
+    {
+        "bool",
+        "int2",
+        "int4",
+        "int8",
+        "float4",
+        "float8",
+        "date",
+        "time",
+        "timetz",
+        "timestamp",
+        "timestamptz",
+        "uuid",
+        "interval",
+    }
+)
 _LAST_PASS = 7
 _KINDS = {
     pb.OBJECT_TABLE: "rpfvmiIScS",
@@ -86,9 +104,13 @@ def alter_table(stage: Stage, node: Node) -> None:
             raise stage.fail(
                 "42809", f'ALTER action cannot be performed on relation "{table.name}"'
             )
+    retyped: set[str] = set()
     for command in commands:
         if command.subtype == pb.AT_AlterColumnType:
             prepare(stage, table, command)
+            if command.name in retyped:
+                raise stage.fail("0A000", f'cannot alter type of column "{command.name}" twice')
+            retyped.add(command.name)
     stage.waiting = []
     for command in sorted(commands, key=_pass_of):
         handler = _HANDLERS.get(command.subtype)
@@ -359,6 +381,13 @@ def _any_column(stage: Stage, table: Relation, command: Node) -> None:
         column_of(stage, table, command.name)
 
 
+def _set_storage(stage: Stage, table: Relation, command: Node) -> None:
+    column = column_of(stage, table, command.name)
+    wanted = _definition(command).string.sval.lower()
+    if column.type.split("(")[0] in _PLAIN and wanted not in ("plain", "default"):
+        raise stage.fail("0A000", f"column data type {column.type} can only have storage PLAIN")
+
+
 def _add_identity(stage: Stage, table: Relation, command: Node) -> None:
     column = column_of(stage, table, command.name)
     if column.type not in ("int2", "int4", "int8"):
@@ -420,6 +449,8 @@ def _index_of(stage: Stage, table: Relation, command: Node) -> None:
     if not name:
         return
     if not any(one.name == name for one in stage.scene.indexes(table.oid)):
+        if (table.schema, name) in stage.scene.relation_names:
+            raise stage.fail("42809", f'"{name}" is not an index for table "{table.name}"')
         raise stage.fail("42704", f'index "{name}" for table "{table.name}" does not exist')
 
 
@@ -457,7 +488,7 @@ _HANDLERS: dict[int, Callable[[Stage, Relation, Node], None]] = {
     pb.AT_EnableReplicaTrig: _trigger,
     pb.AT_ChangeOwner: _owner,
     pb.AT_SetStatistics: _any_column,
-    pb.AT_SetStorage: _any_column,
+    pb.AT_SetStorage: _set_storage,
     pb.AT_SetOptions: _any_column,
     pb.AT_ResetOptions: _any_column,
     pb.AT_SetCompression: _any_column,
@@ -473,4 +504,5 @@ _HANDLERS: dict[int, Callable[[Stage, Relation, Node], None]] = {
     pb.AT_AttachPartition: attach,
     pb.AT_DetachPartition: detach,
     pb.AT_AddInherit: inherit,
+    pb.AT_DropInherit: disinherit,
 }

@@ -87,6 +87,18 @@ def detach(stage: Stage, parent: Relation, command: Node) -> None:
             del stage.scene.triggers[key]
 
 
+def disinherit(stage: Stage, child: Relation, command: Node) -> None:
+    """ALTER TABLE … NO INHERIT."""
+    parent = stage.table(getattr(command, "def").range_var)
+    assert parent is not None
+    if parent.oid not in child.parents:
+        raise stage.fail(
+            "42P01", f'relation "{parent.name}" is not a parent of relation "{child.name}"'
+        )
+    left = tuple(one for one in child.parents if one != parent.oid)
+    stage.scene.put(replace(child, parents=left))
+
+
 def inherit(stage: Stage, child: Relation, command: Node) -> None:
     """ALTER TABLE … INHERIT."""
     parent = stage.table(getattr(command, "def").range_var)

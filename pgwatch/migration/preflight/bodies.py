@@ -109,7 +109,7 @@ def _check_result(
         schema, _, name = base.rpartition(".")
         relation = stage.scene.find(schema, name) if base not in stage.facts.types else None
         if relation is not None:
-            if len(last) == 1:
+            if len(last) == 1 and last[0][1].rpartition(".")[2] in ("record", relation.name):
                 return
             wanted = [one.type for one in relation.columns]
     if base == "record" and not wanted:

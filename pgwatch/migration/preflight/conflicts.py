@@ -12,9 +12,9 @@ from pgwatch.migration.parse import (
     pb,
 )
 from pgwatch.migration.preflight.liverows import has_rows
+from pgwatch.migration.preflight.lookup import user_type
 from pgwatch.migration.preflight.scene import Column, Constraint, Relation
 from pgwatch.migration.preflight.stage import Stage, qualified, quoted
-from pgwatch.migration.preflight.standin import user_type
 
 _ROWS = 200  # of one INSERT that are looked for
 

@@ -3,9 +3,9 @@
 from collections.abc import Iterable
 from dataclasses import replace
 
-from pgwatch.migration.preflight.scene import Ref, Relation, Scene
+from pgwatch.migration.preflight.lookup import user_type
+from pgwatch.migration.preflight.scene import Function, Ref, Relation, Scene
 from pgwatch.migration.preflight.stage import Stage
-from pgwatch.migration.preflight.standin import user_type
 
 
 def drop_relation(  # noqa: PLR0912 - one for each case of the server
@@ -81,18 +81,21 @@ def _users(stage: Stage, target: tuple[str, int], going: set[int], *, number: in
     found = [
         f"{one.words} {one.name}"
         for one in others
-        if one.kind in "vm" and _touches(one.uses, target, number)
+        if one.kind in "vmiI"
+        and _touches(one.uses, target, number)
+        and not (one.index and one.index.table in going)
     ]
     found += [
         f"default value for column {column.name} of table {one.name}"
         for one in others
+        if target not in [("relation", parent) for parent in one.parents]
         for column in one.columns
         if _touches(column.uses, target, number)
     ]
     found += [
         f"function {one.name}"
         for one in scene.functions.values()
-        if _touches(one.uses, target, number)
+        if _touches(one.uses, target, number) or (not number and _takes_row(stage, one, target))
     ]
     found += [
         f"constraint {one.name}"
@@ -111,6 +114,18 @@ def _users(stage: Stage, target: tuple[str, int], going: set[int], *, number: in
             if t.function == target[1] and t.table not in going and t.table in scene.relations
         ]
     return found
+
+
+def _takes_row(stage: Stage, function: Function, target: tuple[str, int]) -> bool:
+    """Return whether a function takes or gives rows of the target."""
+    relation = stage.scene.relations.get(target[1])
+    if target[0] != "relation" or relation is None:
+        return False
+    texts = (*function.arguments, function.returns, *(type_ for _, type_ in function.outputs))
+    return any(
+        text.rpartition(".")[2].strip('"[]') == relation.name and user_type(stage, text)[0] is None
+        for text in texts
+    )
 
 
 def users_of_function(stage: Stage, oid: int) -> list[str]:
@@ -133,6 +148,9 @@ def _remove_users(stage: Stage, target: tuple[str, int], going: set[int], number
         if one.kind in "vm" and _touches(one.uses, target, number):
             drop_relation(stage, one, cascade=True)
             continue
+        if one.index and _touches(one.uses, target, number):
+            forget(scene, one)
+            continue
         changed = tuple(
             replace(c, default="", uses=frozenset()) if _touches(c.uses, target, number) else c
             for c in one.columns
@@ -147,7 +165,9 @@ def _remove_users(stage: Stage, target: tuple[str, int], going: set[int], number
             if policy.table not in going and _touches(policy.uses, target, number):
                 del policies[key]
     for function in list(scene.functions.values()):
-        if _touches(function.uses, target, number):
+        if _touches(function.uses, target, number) or (
+            not number and _takes_row(stage, function, target)
+        ):
             scene.drop_function(function.oid)
 
 

@@ -19,6 +19,7 @@ from pgwatch.migration.objects import Key, Kind
 from pgwatch.migration.parse import (
     Node,
     UnparsableError,
+    expression_text,
     opened,
     parse_statements,
     pb,
@@ -26,10 +27,12 @@ from pgwatch.migration.parse import (
     strings,
 )
 from pgwatch.migration.preflight.evaluate import value
+from pgwatch.migration.preflight.liverows import live_text
+from pgwatch.migration.preflight.lookup import takes
 from pgwatch.migration.preflight.oracle import UNKNOWN, Refusal
 from pgwatch.migration.preflight.scene import Function, Relation, Trigger
 from pgwatch.migration.preflight.stage import CannotTellError, Stage, StatementFailsError
-from pgwatch.migration.preflight.standin import NotYetKnownError, takes
+from pgwatch.migration.preflight.standin import NotYetKnownError
 from pgwatch.targets.describe import Described
 
 _MOST_DEEP = 4
@@ -91,7 +94,9 @@ def touches_rows(stage: Stage, table: Relation, node: Node) -> bool:
             return True
         return _is_there(stage, query_text(node.select_stmt))
     sources = node.from_clause if hasattr(node, "from_clause") else node.using_clause
-    if node.HasField("where_clause") or sources or node.HasField("with_clause"):
+    if node.HasField("where_clause") and not sources and not node.HasField("with_clause"):
+        return _meets(stage, table, node.where_clause)
+    if sources or node.HasField("with_clause"):
         select = pb.Node()
         of = select.select_stmt
         of.op, of.limit_option = pb.SETOP_NONE, pb.LIMIT_OPTION_DEFAULT
@@ -104,10 +109,31 @@ def touches_rows(stage: Stage, table: Relation, node: Node) -> bool:
         return _is_there(stage, query_text(select))
     if table.filled or table.live is None:
         return table.filled
+    return _has_live(stage, table, "true")
+
+
+def _meets(stage: Stage, table: Relation, condition: Node) -> bool:
+    """Return whether a row meets a WHERE, those of the database as earlier statements update them."""
+    if table.live is None:
+        return _is_there(
+            stage, f"SELECT FROM {quoted(table.name)} WHERE {expression_text(condition)}"
+        )
+    if table.doubtful:
+        raise CannotTellError(f"an earlier statement changes {table.name}")
+    found = _has_live(stage, table, live_text(stage, condition, table))
+    if not found and table.filled:
+        raise CannotTellError(f"an earlier statement adds rows to {table.name}")
+    return found
+
+
+def _has_live(stage: Stage, table: Relation, condition: str) -> bool:
     if table.emptied or table.gone:
         raise CannotTellError(f"an earlier statement deletes rows of {table.name}")
+    assert table.live is not None
     name = ".".join(map(quoted, table.live))
-    found = stage.oracle.value(f"SELECT jsonb_build_array(EXISTS (SELECT FROM {name})::text)")  # noqa: S608 - a name of the catalogue
+    found = stage.oracle.value(
+        f"SELECT jsonb_build_array(EXISTS (SELECT FROM {name} WHERE {condition})::text)"  # noqa: S608 - the migration's own
+    )
     if found is None:
         raise NotYetKnownError
     if isinstance(found, Refusal):

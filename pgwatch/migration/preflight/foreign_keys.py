@@ -18,6 +18,8 @@ from pgwatch.migration.preflight.stage import CannotTellError, Stage, quoted
 def add_foreign_key(stage: Stage, table: Relation, node: Node, *, column: str, fresh: bool) -> None:
     """Add a foreign key."""
     scene = stage.scene
+    if not fresh and node.conname:
+        name_of(stage, table, node, "", label="fkey")  # a name that is taken comes first
     target = stage.relation(node.pktable)
     assert target is not None
     if target.kind not in "rp":

@@ -4,7 +4,8 @@ from dataclasses import replace
 
 from pgwatch.migration.parse import Node, identifier, opened, pb, renamed_column, strings
 from pgwatch.migration.preflight.drops import RELATIONS, ROUTINES, find_routine
-from pgwatch.migration.preflight.scene import Relation, Type
+from pgwatch.migration.preflight.references import references
+from pgwatch.migration.preflight.scene import Policy, Ref, Relation, Type
 from pgwatch.migration.preflight.stage import Stage, literal, qualified
 from pgwatch.migration.preflight.typenames import resolve
 
@@ -306,10 +307,10 @@ def _schema_there(stage: Stage, name: str) -> None:
 
 def set_owner(stage: Stage, node: Node) -> None:
     """ALTER … OWNER TO."""
+    stage.role(node.newowner)
     _object(
         stage, node.object_type, node.object, node.relation if node.HasField("relation") else None
     )
-    stage.role(node.newowner)
 
 
 def _object(stage: Stage, kind: int, node: Node, relation: Node | None = None) -> None:  # noqa: PLR0912 - one for each case of the server
@@ -348,6 +349,14 @@ def _object(stage: Stage, kind: int, node: Node, relation: Node | None = None) -
             raise stage.fail("3D000", f'database "{value.sval}" does not exist')
 
 
+def _check_domain(stage: Stage, node: Node) -> None:
+    kind, value = opened(node)
+    name = strings(value.names if kind == "type_name" else value.items)[-1]
+    found = stage.scene.find_type("", name)
+    if found is not None and found.kind != "d":
+        raise stage.fail("42809", f'"{name}" is not a domain')
+
+
 def _commented_column(stage: Stage, names: tuple[str, ...]) -> None:
     *schema, table_name, name = names
     table = stage.named(schema[-1] if schema else "", table_name)
@@ -374,6 +383,8 @@ def _commented_part(stage: Stage, kind: int, names: tuple[str, ...]) -> None:
 
 def comment(stage: Stage, node: Node) -> None:
     """COMMENT ON."""
+    if node.objtype == pb.OBJECT_DOMAIN:
+        _check_domain(stage, node.object)
     _object(stage, node.objtype, node.object)
 
 
@@ -406,6 +417,33 @@ def _granted(stage: Stage, kind: int, item: Node) -> None:
         find_routine(stage, value, kind)
     elif kind == pb.OBJECT_SCHEMA:
         _schema_there(stage, value.sval)
+
+
+def default_privileges(stage: Stage, node: Node) -> None:
+    """ALTER DEFAULT PRIVILEGES: its roles and schemas."""
+    for item in node.options:
+        for one in item.def_elem.arg.list.items:
+            if one.HasField("role_spec"):
+                stage.role(one.role_spec)
+            elif one.HasField("string"):
+                _schema_there(stage, one.string.sval)
+    for item in node.action.grantees:
+        stage.role(item.role_spec)
+
+
+def create_rule(stage: Stage, node: Node) -> None:
+    """CREATE RULE, as far as its table."""
+    table = stage.relation(node.relation)
+    assert table is not None
+    if table.kind not in "rvpm":
+        raise stage.fail("42809", f'relation "{table.name}" cannot have rules')
+    key = (table.oid, node.rulename)
+    if key in stage.scene.rules and not node.replace:
+        raise stage.fail(
+            "42710", f'rule "{node.rulename}" for relation "{table.name}" already exists'
+        )
+    uses = frozenset[Ref]().union(*(references(stage, one, (table,)) for one in node.actions))
+    stage.scene.rules[key] = Policy(table=table.oid, name=node.rulename, uses=uses)
 
 
 def grant_role(stage: Stage, node: Node) -> None:

@@ -8,11 +8,13 @@ from pgwatch.migration.parse import Node, expression_text, pb, strings
 from pgwatch.migration.preflight.asking import condition, expression_type
 from pgwatch.migration.preflight.extensions import brings_method, brings_opclass, may_bring
 from pgwatch.migration.preflight.liverows import has_rows, live_text, question
+from pgwatch.migration.preflight.lookup import user_type
 from pgwatch.migration.preflight.names import free_relation
+from pgwatch.migration.preflight.references import references
 from pgwatch.migration.preflight.row_question import RowRule
-from pgwatch.migration.preflight.scene import Index, Relation
+from pgwatch.migration.preflight.scene import Index, Ref, Relation
 from pgwatch.migration.preflight.stage import CannotTellError, Stage, StatementFailsError
-from pgwatch.migration.preflight.standin import NotYetKnownError, user_type
+from pgwatch.migration.preflight.standin import NotYetKnownError
 from pgwatch.migration.preflight.volatility import is_immutable
 
 # Methods that index more than one column, and those that can be unique (amroutine of each).
@@ -42,7 +44,16 @@ def create_index(stage: Stage, node: Node) -> None:
     name = name or free_relation(stage.scene, table, *_name_parts(node), label="idx")
     _check_rows(stage, node, table, index, name)
     made = _put(stage, table, name, index)
+    stage.scene.put(replace(made, uses=_functions(stage, node, table)))
     _on_partitions(stage, table, made)
+
+
+def _functions(stage: Stage, node: Node, table: Relation) -> frozenset[Ref]:
+    """Return the functions that an index leans on."""
+    found = [i.index_elem.expr for i in node.index_params if not i.index_elem.name]
+    found += [node.where_clause] if node.HasField("where_clause") else []
+    refs = frozenset[Ref]().union(*(references(stage, one, (table,)) for one in found))
+    return frozenset(ref for ref in refs if ref[0] == "function")
 
 
 def _name_parts(node: Node) -> list[str]:

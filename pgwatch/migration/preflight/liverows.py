@@ -1,6 +1,5 @@
 """A rule about a table's rows, in the names and functions that the database has now. Pure."""
 
-import re
 from dataclasses import replace
 
 from pgwatch.migration.extract import walk
@@ -14,15 +13,15 @@ from pgwatch.migration.parse import (
     pb,
     strings,
 )
+from pgwatch.migration.preflight.inlined import expression_of
+from pgwatch.migration.preflight.lookup import takes, user_type
 from pgwatch.migration.preflight.oracle import Refusal
 from pgwatch.migration.preflight.row_question import RowQuestion, RowRule
 from pgwatch.migration.preflight.scene import Column, Function, Relation
 from pgwatch.migration.preflight.stage import CannotTellError, Stage, qualified, quoted
-from pgwatch.migration.preflight.standin import NotYetKnownError, takes, user_type
+from pgwatch.migration.preflight.standin import NotYetKnownError
 
-_RETURNS = re.compile(
-    r"\s*BEGIN\s+RETURN\s+(?P<value>[^;]+);\s*END\s*;?\s*", re.IGNORECASE | re.DOTALL
-)
+_SYSTEM_COLUMNS = ("ctid", "tableoid", "xmin", "xmax", "cmin", "cmax")
 _DEPTH = 5  # functions in functions
 
 
@@ -214,6 +213,8 @@ def _column(stage: Stage, item: Node, node: Node, table: Relation) -> None:
     parts = strings(field for field in node.fields if field.HasField("string"))
     column = table.column(parts[-1]) if parts else None
     if column is None:
+        if parts and parts[-1] not in (table.name, *_SYSTEM_COLUMNS):
+            raise CannotTellError(f"what {'.'.join(parts)} is, is known only when it runs")
         return
     value = dict(table.values).get(column.number)
     if value is not None:
@@ -235,7 +236,7 @@ def _value_of(stage: Stage, column: Column) -> Node:
 def _inline(stage: Stage, item: Node, node: Node, depth: int) -> None:
     schema, name = qualified(node.funcname)
     found = [f for f in stage.scene.functions_named(schema, name) if takes(f, len(node.args))]
-    if not found or all(one.live for one in found):
+    if not found or all(_is_same(stage, one) for one in found):
         return
     body = body_of(found[0])
     if body is None or not depth or len(node.args) != len(found[0].arguments):
@@ -250,6 +251,12 @@ def _inline(stage: Stage, item: Node, node: Node, depth: int) -> None:
     item.CopyFrom(holder)
 
 
+def _is_same(stage: Stage, function: Function) -> bool:
+    """Return whether the database has the function with this body."""
+    before = stage.before.functions.get(function.oid)
+    return function.live and before is not None and before.shape == function.shape
+
+
 def _nested(stage: Stage, holder: Node, depth: int) -> None:
     for message in list(walk(holder)):
         if isinstance(message, pb.Node) and message.WhichOneof("node") == "func_call":
@@ -260,9 +267,8 @@ def body_of(function: Function) -> Node | None:
     """Return the expression that a function is, None where it is more than one."""
     text = function.shape
     if function.language == "plpgsql":
-        match = _RETURNS.fullmatch(text)
-        text = f"SELECT {match['value']}" if match else ""
-    elif function.language != "sql":
+        return expression_of(text, function.names)
+    if function.language != "sql":
         return None
     try:
         statements = parse_statements(text)

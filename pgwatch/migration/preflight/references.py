@@ -4,9 +4,9 @@ from collections.abc import Sequence
 
 from pgwatch.migration.extract import walk
 from pgwatch.migration.parse import Node, opened, pb, strings
+from pgwatch.migration.preflight.lookup import user_type
 from pgwatch.migration.preflight.scene import Ref, Relation
 from pgwatch.migration.preflight.stage import Stage, qualified
-from pgwatch.migration.preflight.standin import user_type
 
 _Scope = list[tuple[str, Relation]]  # alias and relation
 

@@ -254,6 +254,8 @@ def _check_kind(stage: Stage, table: Relation, node: Node) -> None:
     elif table.kind == "v":
         if not instead and node.row:
             raise stage.fail("42809", f'"{table.name}" is a view')
+        if node.transition_rels:
+            raise stage.fail("42809", f'"{table.name}" is a view')
     else:
         raise stage.fail("42809", f'relation "{table.name}" cannot have triggers')
 

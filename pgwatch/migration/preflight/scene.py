@@ -335,7 +335,8 @@ class Scene:
 
     def creation_schema(self) -> str:
         """Return where a name without a schema is created; "" if nowhere."""
-        return next((one for one in self.path if one in self.schemas), "")
+        places = (one for one in self.path if one in self.schemas and one != "pg_temp")
+        return next(places, "")
 
     def free_name(self, schema: str, wanted: str, taken: Iterable[str] = ()) -> str:
         """Return `wanted`, or it with the first number that is free: ChooseRelationName."""

@@ -43,6 +43,7 @@ uses AS MATERIALIZED (
             'pg_catalog.pg_attrdef'::pg_catalog.regclass,
             'pg_catalog.pg_constraint'::pg_catalog.regclass,
             'pg_catalog.pg_trigger'::pg_catalog.regclass,
+            'pg_catalog.pg_class'::pg_catalog.regclass,
             'pg_catalog.pg_policy'::pg_catalog.regclass,
             'pg_catalog.pg_proc'::pg_catalog.regclass,
             'pg_catalog.pg_class'::pg_catalog.regclass
@@ -83,6 +84,14 @@ SELECT 'relation', pg_catalog.jsonb_build_object(
         JOIN uses ON uses.objid = rewrite.oid AND uses.classid = 'pg_catalog.pg_rewrite'::pg_catalog.regclass
         CROSS JOIN pg_catalog.jsonb_array_elements(uses.refs) AS ref
         WHERE relkind IN ('v', 'm') AND rewrite.ev_class = class_oid
+        HAVING pg_catalog.count(*) > 0
+        UNION ALL
+        SELECT pg_catalog.jsonb_agg(ref)
+        FROM uses
+        CROSS JOIN pg_catalog.jsonb_array_elements(uses.refs) AS ref
+        WHERE relkind IN ('i', 'I') AND uses.objid = class_oid
+            AND uses.classid = 'pg_catalog.pg_class'::pg_catalog.regclass AND ref ->> 0 = 'function'
+        HAVING pg_catalog.count(*) > 0
     ),
     'extension', (
         SELECT extname FROM owned

@@ -20,6 +20,9 @@ from pgwatch.migration.parse import (
     strings,
     type_text,
 )
+from pgwatch.migration.preflight.groups import complete_groups
+from pgwatch.migration.preflight.labels import check_labels
+from pgwatch.migration.preflight.lookup import name_parts, takes, user_type
 from pgwatch.migration.preflight.oracle import UNKNOWN
 from pgwatch.migration.preflight.scene import Function, Relation, Type, shown_oid
 from pgwatch.migration.preflight.stage import CannotTellError, Stage, qualified, quoted
@@ -27,7 +30,19 @@ from pgwatch.migration.preflight.stage import CannotTellError, Stage, qualified,
 ABSENT = "pgwatch_absent"  # a schema that nobody has
 ENUM = "pg_catalog.tsvector"
 _PSEUDO = ("void", "trigger", "event_trigger", "record", "internal", "anyelement", "anyarray")
-_COMPARES = frozenset({"=", "<>", "!=", "<", ">", "<=", ">="})
+# Functions of one argument of just that type, so that a call takes what an implicit cast makes fit.
+_OUTPUTS = {
+    "int2": "int2out",
+    "int4": "int4out",
+    "int8": "int8out",
+    "numeric": "numeric_out",
+    "float8": "float8out",
+    "bool": "boolout",
+    "date": "date_out",
+    "timestamptz": "timestamptz_out",
+    "uuid": "uuid_out",
+    "jsonb": "jsonb_out",
+}
 # Functions whose first argument is a relation's name (regclass).
 _OF_RELATIONS = frozenset(
     {"nextval", "currval", "setval", "pg_relation_size", "pg_total_relation_size", "pg_table_size"}
@@ -138,12 +153,23 @@ class StandIn:
             relation = self._row_type(text)
             if relation is not None and self.live_name(relation) is None:
                 return "record"
-            return text
+            return text if found or relation else self._known(text)
         if found.kind == "e":
             return ENUM + suffix
         if found.kind in "db" and found.base:
             return self.type(found.base) + suffix
         return "record"
+
+    def _known(self, text: str) -> str:
+        """Return a type that the scene has not: one that an earlier statement took away is nobody's."""
+        base = text.removeprefix("SETOF ").removesuffix("[]").split("(")[0]
+        schema, name = name_parts(base)
+        if not schema and name in self._stage.facts.types:
+            return text
+        before = self._stage.before
+        if before.find_type(schema, name) is None and before.find(schema, name) is None:
+            return text
+        return f"pg_catalog.{quoted(name)}"
 
     def _is_live(self, text: str) -> bool:
         if text == UNKNOWN:
@@ -155,7 +181,7 @@ class StandIn:
         return user_type(self._stage, text)
 
     def _row_type(self, text: str) -> Relation | None:
-        schema, name = _parts(text)
+        schema, name = name_parts(text)
         if name in self._stage.facts.types:
             return None
         return self._stage.scene.find(schema, name)
@@ -177,7 +203,12 @@ class StandIn:
 
     def _visit(self, message: Node) -> None:
         if isinstance(message, pb.SelectStmt):
-            self._complete_groups(message)
+            complete_groups(
+                self._stage,
+                message,
+                is_cte=self._is_cte,
+                stands_in=lambda one: self.live_name(one) is None,
+            )
             del message.locking_clause[:]
         if isinstance(message, pb.TypeName):
             self._retype(message)
@@ -199,11 +230,8 @@ class StandIn:
             first, argument = opened(node.args[0])
             if first == "a_const" and argument.WhichOneof("val") == "sval":
                 self._replace_reference(node.args[0], argument.sval.sval)
-        if kind == "type_cast":
-            self._check_label(node.arg, self._named_enum(node.type_name))
-        elif kind == "a_expr":
-            self._check_comparison(node)
-        elif kind == "range_function" and self._table_call(item, node):
+        check_labels(self._stage, kind, node, self._read)
+        if kind == "range_function" and self._table_call(item, node):
             return
         self._visit(item)
         if kind == "range_var":
@@ -263,9 +291,20 @@ class StandIn:
             return
         if len(parts) == 2 and parts[0] == self._function and parts[1] in self._parameters:
             self._null(item, self._parameters[parts[1]])
+        elif len(parts) == 2 and parts[0] in self._parameters:
+            self._replace_field(item, *parts)
         elif len(parts) == 1 and parts[0] in self._parameters:  # noqa: SIM102 - two questions
             if not any(one.column(parts[0]) for one in self._read):
                 self._null(item, self._parameters[parts[0]])
+
+    def _replace_field(self, item: Node, parameter: str, name: str) -> None:
+        """Stand in for a field of a parameter that is a row."""
+        if any(one.name == parameter for one in self._read):
+            return
+        row = self._row_type(self._parameters[parameter])
+        column = row.column(name) if row is not None else None
+        if column is not None:
+            self._null(item, column.type)
 
     def _replace_call(self, item: Node, node: Node) -> None:
         function = self._called(node)
@@ -282,6 +321,7 @@ class StandIn:
         made = _value_node(f"CASE WHEN num_nulls(NULL) > 0 THEN NULL::{known} END")
         if not node.args:
             return _value_node(f"NULL::{known}")
+        alone = self._is_alone(function, len(node.args))
         call = made.case_expr.args[0].case_when.expr.a_expr.lexpr.func_call
         del call.args[:]
         for position, argument in enumerate(node.args):
@@ -294,9 +334,24 @@ class StandIn:
             if not fits:
                 call.args.add().CopyFrom(given)
                 continue
-            least = _value_node(f"LEAST(NULL::{fits}, NULL)")
-            least.min_max_expr.args[1].CopyFrom(given)
-            call.args.add().CopyFrom(least)
+            call.args.add().CopyFrom(self._fitted(given, fits, exact=alone))
+        return made
+
+    def _is_alone(self, function: Function, count: int) -> bool:
+        """Return whether no other function could be meant by a call."""
+        if function.name in self._stage.facts.functions:
+            return False
+        named = self._stage.scene.functions_named("", function.name)
+        return sum(takes(one, count) for one in named) <= 1
+
+    def _fitted(self, given: Node, type_: str, *, exact: bool) -> Node:
+        """Return an expression that fails where an argument does not fit; `exact`: as a call does."""
+        if exact and type_ in _OUTPUTS:
+            made = _value_node(f"pg_catalog.{_OUTPUTS[type_]}(NULL)")
+            made.func_call.args[0].CopyFrom(given)
+            return made
+        made = _value_node(f"LEAST(NULL::{type_}, NULL)")
+        made.min_max_expr.args[1].CopyFrom(given)
         return made
 
     def _fitting(self, function: Function, position: int) -> str:
@@ -371,71 +426,6 @@ class StandIn:
         parts = [f"NULL::{self.type(type_)} AS {quoted(name)}" for name, type_ in columns]
         return f"SELECT {', '.join(parts)}"
 
-    # The keys of tables that GROUP BY names: the server knows that they decide the other columns
-
-    def _complete_groups(self, select: Node) -> None:
-        if not select.group_clause:
-            return
-        named = set()
-        for item in select.group_clause:
-            kind, value = opened(item)
-            if kind == "column_ref":
-                parts = strings(f for f in value.fields if f.HasField("string"))
-                named.add(parts[-2:] if len(parts) > 1 else ("", *parts))
-        ranges = [m for item in select.from_clause for m in _ranges(item)]
-        for one in ranges:
-            found = (
-                None if self._is_cte(one) else self._stage.scene.find(one.schemaname, one.relname)
-            )
-            if found is None or self.live_name(found) is not None:
-                continue
-            alias = one.alias.aliasname or one.relname
-            key = [found.numbered(n) for n in self._stage.scene.primary_key(found.oid)]
-            if not key or not all(k and {(alias, k.name), ("", k.name)} & named for k in key):
-                continue
-            wanted, rows = _named_columns(select)
-            if alias in wanted or alias in rows:
-                select.group_clause.add().CopyFrom(_value_node(quoted(alias)))
-            for column in found.columns:
-                if {(alias, column.name), ("", column.name)} & named:
-                    continue
-                if column.name in wanted or alias in rows or "" in rows:
-                    reference = _value_node(f"{quoted(alias)}.{quoted(column.name)}")
-                    select.group_clause.add().CopyFrom(reference)
-
-    # Labels of enums that the server does not have
-
-    def _named_enum(self, node: Node) -> Type | None:
-        found, suffix = self._user_type(type_text(node))
-        return found if found and found.kind == "e" and not found.live and not suffix else None
-
-    def _check_label(self, node: Node, enum: Type | None) -> None:
-        kind, value = opened(node)
-        if enum is None or kind != "a_const" or value.WhichOneof("val") != "sval":
-            return
-        check_label(self._stage, enum, value.sval.sval)
-
-    def _check_comparison(self, node: Node) -> None:
-        if strings(node.name)[-1:] and strings(node.name)[-1] not in _COMPARES:
-            return
-        sides = (node.lexpr, node.rexpr)
-        for one, other in (sides, sides[::-1]):
-            kind, value = opened(one)
-            if kind != "column_ref":
-                continue
-            enum = self._enum_of(value)
-            other_kind, other_value = opened(other)
-            for item in other_value.items if other_kind == "list" else [other]:
-                self._check_label(item, enum)
-
-    def _enum_of(self, reference: Node) -> Type | None:
-        name = strings(f for f in reference.fields if f.HasField("string"))[-1:]
-        types = {c.type for r in self._read for c in r.columns if (c.name,) == name}
-        if len(types) != 1:
-            return None
-        found, suffix = self._user_type(types.pop())
-        return found if found and found.kind == "e" and not found.live and not suffix else None
-
     def _reference_cast(self, item: Node, node: Node) -> bool:
         """'users'::regclass of what only the scene has becomes its number."""
         name = strings(node.type_name.names)[-1:]
@@ -457,63 +447,11 @@ class StandIn:
         return True
 
 
-def _named_columns(select: Node) -> tuple[set[str], set[str]]:
-    """Return the last names of columns below a query, and whose `*` it has ("": everyone's)."""
-    names, rows = set(), set()
-    for message in walk(select):
-        if isinstance(message, pb.ColumnRef):
-            parts = strings(field for field in message.fields if field.HasField("string"))
-            if len(parts) < len(message.fields):
-                rows.add(parts[-1] if parts else "")
-            else:
-                names.add(parts[-1])
-    return names, rows
-
-
 def _hide(call: Node, name: str) -> None:
     """Name a function that is not there, so that the server says so when it comes to it."""
     del call.funcname[:]
     for part in ("pg_catalog", name):
         call.funcname.add().string.sval = part
-
-
-def check_label(stage: Stage, enum: Type, label: str) -> None:
-    """Fail where an enum has no such label, or one that the open transaction adds."""
-    if label not in enum.labels:
-        raise stage.fail("22P02", f'invalid input value for enum {enum.name}: "{label}"')
-    if label in enum.fresh:
-        raise stage.fail("55P04", f'unsafe use of new value "{label}" of enum type {enum.name}')
-
-
-def takes(function: Function, count: int) -> bool:
-    """Return whether a function can be called with `count` arguments."""
-    most = len(function.arguments)
-    return most - function.defaults <= count <= most or (function.variadic and count >= most - 1)
-
-
-def user_type(stage: Stage, text: str) -> tuple[Type | None, str]:
-    """Return the user's type that a type's text means, and `[]` if it is an array of it."""
-    base = text.removeprefix("SETOF ")
-    suffix = "[]" if base.endswith("[]") else ""
-    base = base.removesuffix("[]").split("(")[0]
-    schema, name = _parts(base)
-    if not schema and name in stage.facts.types:
-        return None, suffix
-    return stage.scene.find_type(schema, name), suffix
-
-
-def _parts(text: str) -> tuple[str, str]:
-    schema, _, name = text.rpartition(".")
-    return schema.strip('"'), name.strip('"')
-
-
-def _ranges(item: Node) -> list[Node]:
-    kind, node = opened(item)
-    if kind == "range_var":
-        return [node]
-    if kind == "join_expr":
-        return [*_ranges(node.larg), *_ranges(node.rarg)]
-    return []
 
 
 @lru_cache(maxsize=4096)

@@ -11,6 +11,7 @@ from pgwatch.migration.preflight.stage import CannotTellError, Stage, literal
 from pgwatch.migration.preflight.tables import create_table
 
 _HANDLERS: dict[str, Callable[[Stage, Node], object]] = {
+    "alter_default_privileges_stmt": generic.default_privileges,
     "alter_domain_stmt": types.alter_domain,
     "alter_enum_stmt": types.alter_enum,
     "alter_object_schema_stmt": generic.set_schema,
@@ -42,12 +43,12 @@ _HANDLERS: dict[str, Callable[[Stage, Node], object]] = {
     "refresh_mat_view_stmt": views.refresh,
     "reindex_stmt": indexes.reindex,
     "rename_stmt": generic.rename,
+    "rule_stmt": generic.create_rule,
     "truncate_stmt": dml.truncate,
     "view_stmt": views.create_view,
 }
 _NOTHING = frozenset(
     {
-        "alter_default_privileges_stmt",
         "checkpoint_stmt",
         "close_portal_stmt",
         "constraints_set_stmt",

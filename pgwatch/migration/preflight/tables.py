@@ -1,5 +1,6 @@
 """CREATE TABLE, with LIKE, inheritance and partitions. Pure."""
 
+from collections.abc import Mapping
 from dataclasses import replace
 
 from pgwatch.migration.parse import Node, opened, pb, strings
@@ -16,13 +17,14 @@ from pgwatch.migration.preflight.constraints import add_constraint, put_key
 from pgwatch.migration.preflight.indexes import check_partition_key
 from pgwatch.migration.preflight.names import free_constraint, free_relation
 from pgwatch.migration.preflight.partitions import check_bound, check_partition
-from pgwatch.migration.preflight.scene import Column, Relation
-from pgwatch.migration.preflight.stage import Stage
+from pgwatch.migration.preflight.scene import Column, Ref, Relation
+from pgwatch.migration.preflight.stage import Stage, qualified
 from pgwatch.migration.preflight.typenames import serial
 from pgwatch.migration.preflight.volatility import is_immutable
 
 _LIKE_DEFAULTS, _LIKE_GENERATED, _LIKE_IDENTITY = 1 << 3, 1 << 4, 1 << 5
 _LIKE_CONSTRAINTS, _LIKE_INDEXES = 1 << 2, 1 << 6
+_LIKE_COMPUTED = _LIKE_DEFAULTS | _LIKE_GENERATED
 _STRATEGIES = {
     pb.PARTITION_STRATEGY_LIST: "l",
     pb.PARTITION_STRATEGY_RANGE: "r",
@@ -88,19 +90,15 @@ def _columns(stage: Stage, table: Relation, node: Node) -> tuple[list[Definition
     """Return the definitions, the table with its columns, and a name that is there twice."""
     doubled = ""
     columns: dict[str, Column] = {one.name: one for one in table.columns}
+    if node.HasField("of_typename"):
+        columns |= {one.name: one for one in _of_type(stage, node.of_typename)}
     if not table.bound:
-        for item in node.inh_relations:
-            parent = stage.table(item.range_var)
-            assert parent is not None
-            table = replace(table, parents=(*table.parents, parent.oid))
-            for column in parent.columns:
-                inherited = replace(column, inherited=True, live="", number=len(columns) + 1)
-                columns.setdefault(column.name, inherited)
+        table = _inherited(stage, table, node, columns)
     definitions = []
     for item in (*node.table_elts,):
         kind, element = opened(item)
         if kind == "table_like_clause":
-            for column in _like(stage, element):
+            for column in _like(stage, element, table, len(columns)):
                 if column.name in columns:
                     doubled = doubled or column.name
                 columns[column.name] = replace(column, number=len(columns) + 1)
@@ -126,12 +124,37 @@ def _columns(stage: Stage, table: Relation, node: Node) -> tuple[list[Definition
     return definitions, replace(table, columns=tuple(columns.values())), doubled
 
 
-def _like(stage: Stage, node: Node) -> list[Column]:
+def _inherited(stage: Stage, table: Relation, node: Node, columns: dict[str, Column]) -> Relation:
+    """Return the table with its parents, whose columns are added to `columns`."""
+    for item in node.inh_relations:
+        parent = stage.table(item.range_var)
+        assert parent is not None
+        table = replace(table, parents=(*table.parents, parent.oid))
+        for column in parent.columns:
+            inherited = replace(column, inherited=True, live="", number=len(columns) + 1)
+            columns.setdefault(column.name, inherited)
+    return table
+
+
+def _of_type(stage: Stage, node: Node) -> list[Column]:
+    """Return the columns of CREATE TABLE … OF a composite type."""
+    schema, name = qualified(node.names)
+    found = stage.scene.find(schema, name)
+    if found is None:
+        raise stage.fail("42704", f'type "{name}" does not exist')
+    if found.kind != "c":
+        raise stage.fail("42809", f"type {name} is the row type of another table")
+    return [replace(one, live="", number=place) for place, one in enumerate(found.columns, 1)]
+
+
+def _like(stage: Stage, node: Node, table: Relation, before: int) -> list[Column]:
+    """Return the columns of another table; `before` is how many `table` has already."""
     source = stage.relation(node.relation)
     assert source is not None
     if source.kind not in "rpvmfc":
         raise stage.fail("42809", f'relation "{source.name}" is invalid in LIKE clause')
     options = node.options
+    numbers = {one.number: before + place for place, one in enumerate(source.columns, 1)}
     return [
         replace(
             one,
@@ -140,10 +163,24 @@ def _like(stage: Stage, node: Node) -> list[Column]:
             default=one.default if options & _LIKE_DEFAULTS else "",
             generated=one.generated if options & _LIKE_GENERATED else "",
             identity=one.identity if options & _LIKE_IDENTITY else "",
-            uses=one.uses if options & _LIKE_DEFAULTS else frozenset(),
+            uses=_moved(one.uses, source, table, numbers)
+            if options & _LIKE_COMPUTED
+            else frozenset(),
         )
         for one in source.columns
     ]
+
+
+def _moved(
+    uses: frozenset[Ref], source: Relation, table: Relation, numbers: Mapping[int, int]
+) -> frozenset[Ref]:
+    """Return references with the columns of `source` as those of `table`."""
+    return frozenset(
+        ("relation", table.oid, numbers.get(number, 0))
+        if (kind, oid) == ("relation", source.oid)
+        else (kind, oid, number)
+        for kind, oid, number in uses
+    )
 
 
 def _rest(stage: Stage, table: Relation, node: Node, definitions: list[Definition]) -> None:
@@ -243,7 +280,11 @@ def _like_more(stage: Stage, table: Relation, node: Node) -> None:
                 if (table.oid, name) in scene.constraints:
                     raise stage.fail("42710", f'check constraint "{name}" already exists')
                 scene.constraints[table.oid, name] = replace(
-                    constraint, table=table.oid, columns=mapped, inherited=False
+                    constraint,
+                    table=table.oid,
+                    columns=mapped,
+                    inherited=False,
+                    uses=_moved(constraint.uses, source, table, numbers),
                 )
     if node.options & _LIKE_INDEXES:
         for index in sorted(scene.indexes(source.oid), key=lambda one: one.oid):

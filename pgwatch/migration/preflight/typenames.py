@@ -3,8 +3,8 @@
 from pgwatch.migration.parse import Node, strings, type_text
 from pgwatch.migration.preflight.asking import columns_of
 from pgwatch.migration.preflight.extensions import may_bring
+from pgwatch.migration.preflight.lookup import user_type
 from pgwatch.migration.preflight.stage import CannotTellError, Stage
-from pgwatch.migration.preflight.standin import user_type
 
 SERIALS = {
     "serial": "int4",

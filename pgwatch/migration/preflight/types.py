@@ -8,11 +8,12 @@ from pgwatch.migration.parse import Node, expression_text, opened, pb, strings
 from pgwatch.migration.preflight.asking import columns_of, condition
 from pgwatch.migration.preflight.columns import check_value
 from pgwatch.migration.preflight.extensions import bring
+from pgwatch.migration.preflight.lookup import user_type
 from pgwatch.migration.preflight.references import references
 from pgwatch.migration.preflight.row_question import RowQuestion, RowRule
 from pgwatch.migration.preflight.scene import Column, Constraint, Policy, Relation, Type
 from pgwatch.migration.preflight.stage import Stage, literal, qualified
-from pgwatch.migration.preflight.standin import StandIn, user_type
+from pgwatch.migration.preflight.standin import StandIn
 from pgwatch.migration.preflight.typenames import resolve
 
 

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 from pgwatch.migration.extract import walk
 from pgwatch.migration.figure import output_names
-from pgwatch.migration.parse import Node, pb, strings
+from pgwatch.migration.parse import Node, pb, query_text, strings
 from pgwatch.migration.preflight.asking import Columns, columns_of
 from pgwatch.migration.preflight.oracle import UNKNOWN
 from pgwatch.migration.preflight.references import references
@@ -144,6 +144,15 @@ def _with_enums(stage: Stage, query: Node, columns: Columns) -> Columns:
         for column in stage.scene.relations[oid].columns
         if (found := stage.scene.find_type("", column.type)) is not None and found.kind == "e"
     }
+    true = {
+        column.name
+        for kind, oid, _ in references(stage, query)
+        if kind == "relation"
+        for column in stage.scene.relations[oid].columns
+        if column.type == "tsvector"
+    }
+    if true or "tsvector" in query_text(query):
+        return tuple((n, enums.get(n, t) if t == "tsvector" else t) for n, t in columns)
     if not enums:
         own = [one for one in stage.scene.types.values() if one.kind == "e" and not one.live]
         only = own[0].name if len(own) == 1 else ""

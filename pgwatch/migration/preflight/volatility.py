@@ -7,13 +7,15 @@ whose arguments fit, and a conversion the one between those types (pg_cast.castf
 from pgwatch.migration.extract import walk
 from pgwatch.migration.parse import Node, opened, pb, strings, type_text
 from pgwatch.migration.preflight.asking import columns_of
+from pgwatch.migration.preflight.lookup import user_type
 from pgwatch.migration.preflight.scene import Relation
 from pgwatch.migration.preflight.stage import Stage, qualified
-from pgwatch.migration.preflight.standin import StandIn, user_type
+from pgwatch.migration.preflight.standin import StandIn
 
 # Their texts depend on the session's TimeZone or DateStyle, which makes a conversion STABLE.
 _BY_SETTINGS = frozenset({"timestamptz", "timestamp", "date", "timetz", "interval", "time"})
 _TEXTS = frozenset({"text", "varchar", "bpchar"})
+_JOINED = frozenset({"jsonb", "tsvector", "bytea", "bit", "varbit", "tsquery"})
 _VALUE_FUNCTIONS = ("sqlvalue_function",)
 
 
@@ -37,6 +39,11 @@ def _fixed(stage: Stage, holder: Node, relation: Relation) -> bool:
     if kind == "a_expr" and node.HasField("lexpr") and strings(node.name)[-1:] in (("-",), ("+",)):
         types = _types(stage, [node.lexpr, node.rexpr], relation)
         return set(types) != {"timestamptz", "interval"}
+    if kind == "a_expr" and node.HasField("lexpr") and strings(node.name)[-1:] == ("||",):
+        types = _types(stage, [node.lexpr, node.rexpr], relation)
+        others = [one for one in types if one.split("(")[0] not in _TEXTS]
+        # anytextcat and textanycat write the other value as text.
+        return len(others) != 1 or others[0] not in stage.facts.types or others[0] in _JOINED
     return True
 
 
