@@ -1,5 +1,6 @@
 """Alertmanager's acceptance scenarios of its API, to a running pgwatch and to a real Alertmanager."""
 
+import json
 import urllib.parse
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
@@ -7,7 +8,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import requests
 
+from pgwatch.cli.main import main
 from tests.daemon_process import DaemonProcess, until
 from tests.integration.test_alertmanager_peer import alertmanager
 from tests.playing import call, post_alerts
@@ -129,3 +132,25 @@ def test_silences_in_utf8(server: tuple[str, str]) -> None:
     post_alerts(url, [{"labels": {"alertname": "U", "fooΣ": "bar🙂"}}])
     (alert,) = alerts(url, "alertname=U")
     assert alert["status"]["silencedBy"] == [silence_id]
+
+
+def test_route_is_explained_by_who_runs(
+    server: tuple[str, str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    program, url = server
+    if program == "alertmanager":
+        pytest.skip("a command of pgwatch")
+    post_alerts(url, [{"labels": {"alertname": "Explained", "severity": "critical"}}])
+    silence_id = silence(url, alertname="Explained")
+    options = ["--url", url, "--json", "alertname=Explained", "severity=warning"]
+    assert main(["route", "explain", *options]) == 0
+    found = json.loads(capsys.readouterr().out)
+    (route,) = found["routes"]
+    assert (route["receiver"], route["group_key"]) == ("default", "{}:{}")
+    assert route["group"]["firing"] >= 1
+    soon = datetime.fromisoformat(route["next_flush"]) - datetime.now(UTC)
+    assert timedelta(minutes=50) < soon < timedelta(hours=1)
+    assert [one["id"] for one in found["silenced_by"]] == [silence_id]
+    assert found["inhibited_by"] == [{"alertname": "Explained", "severity": "critical"}]
+    refused = requests.get(f"{url}/api/pgwatch/v1/route", timeout=10)
+    assert (refused.status_code, "expected the labels" in refused.text) == (400, True)
