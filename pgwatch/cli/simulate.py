@@ -188,12 +188,18 @@ def _from_history(arguments: argparse.Namespace, inputs: "Inputs | None") -> _Sc
     store.restore(kept)
     first = min(int(one.rows.times[0]) for one in kept)
     last = max(int(one.rows.times[-1]) for one in kept)
+    start, end = arguments.start or _at(first), arguments.until or _at(last)
+    if end < start:
+        message = (
+            f"the history {path} is from {_at(first)} until {_at(last)}; nothing is left of it"
+        )
+        raise InputError([Problem(file="command line", path="--from, --until", message=message)])
     return _Scene(
         name=str(path),
         store=store,
         groups=load_rules(arguments.rules) if arguments.rules else rule_groups(inputs),
-        start=arguments.start or _at(first),
-        end=arguments.until or _at(last),
+        start=start,
+        end=end,
     )
 
 

@@ -105,6 +105,8 @@ def test_edited_rules_over_kept_samples(folder: Path, capsys: pytest.CaptureFixt
     (found,) = simulate(capsys, "--history", "kept", "--rules", "rules.yml")
     # What was recorded then (9) is recorded anew: it is over 5 from 3:06 on, and fires a minute later.
     assert seconds(found["messages"]) == [("03:07:10", "firing", "first notification")]
+    assert main(["simulate", "--history", "kept", "--from", "2030-01-01"]) == 2
+    assert "nothing is left of it" in capsys.readouterr().err
     late = simulate(
         capsys, "--history", "kept", "--rules", "rules.yml", "--from", at(480).isoformat()
     )
