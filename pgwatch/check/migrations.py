@@ -13,13 +13,15 @@ from pgwatch.migration.compare import Aspect, Fault, Problem
 from pgwatch.migration.cures import cure_of
 from pgwatch.rules.accepted import Accepted
 from pgwatch.rules.rule import Phase
-from pgwatch.targets.session import Session
+from pgwatch.targets.session import RefusedError, Session
 from pgwatch.targets.target import ServerInfo, Target
 
 if TYPE_CHECKING:
     from pgwatch.migration.objects import Declarations
     from pgwatch.migration.verify import Verification
 
+Cures = dict[int, str]  # by the problem's id()
+_MOST_TRIED = 200  # cures
 _ASPECTS = {
     Phase.STRUCTURE: Aspect.STRUCTURE,
     Phase.TYPES: Aspect.TYPES,
@@ -42,13 +44,13 @@ class MigrationChecks:
         elapsed = time.perf_counter() - started
         if isinstance(found, str):
             return untold(self.names, visit, found, elapsed=elapsed)
-        return [self._result(name, found, visit, elapsed) for name in self.names]
+        return [self._result(name, *found, visit, elapsed) for name in self.names]
 
     def _result(
-        self, name: str, found: "Verification", visit: Visit, elapsed: float
+        self, name: str, found: "Verification", cures: Cures, visit: Visit, elapsed: float
     ) -> CheckResult:
         aspect = _ASPECTS[BY_NAME[name].phase]
-        findings = [_finding(problem) for problem in found.problems if problem.aspect is aspect]
+        findings = [_finding(one, cures[id(one)]) for one in found.problems if one.aspect is aspect]
         counted, waived = without_accepted(name, findings, self.accepted, visit.now)
         untold_count = sum(f.labels["problem"] == Fault.UNVERIFIABLE for f in counted)
         notes = (f"{untold_count} could not be told",) if untold_count else ()
@@ -64,14 +66,33 @@ class MigrationChecks:
 
 async def _verify(
     declarations: "Declarations", target: Target, database: str
-) -> "Verification | str":
+) -> "tuple[Verification, Cures] | str":
     from pgwatch.migration.parse import UnparsableError  # noqa: PLC0415 - brings the SQL grammar
     from pgwatch.migration.verify import verify  # noqa: PLC0415 - brings the SQL grammar
 
-    async def verified(session: Session, _: ServerInfo) -> "Verification":
-        return await verify(session, declarations)
+    async def verified(session: Session, _: ServerInfo) -> "tuple[Verification, Cures]":
+        found = await verify(session, declarations)
+        return found, await _cures(session, found.problems)
 
     return await in_session(target, database, verified, unreadable=(UnparsableError,))
+
+
+async def _cures(session: Session, problems: Sequence[Problem]) -> Cures:
+    """Return the cures, and with those that would fail as things are now the reason."""
+    from pgwatch.migration.preflight.predict import refusals  # noqa: PLC0415 - brings the SQL grammar
+
+    cures = {id(one): cure_of(one) for one in problems}
+    tried = [key for key, sql in cures.items() if sql and "CONCURRENTLY" not in sql]
+    if not 0 < len(tried) <= _MOST_TRIED:
+        return cures
+    try:
+        reasons = await refusals(session, [cures[key] for key in tried])
+    except RefusedError:
+        return cures
+    for key, reason in zip(tried, reasons, strict=True):
+        if reason:
+            cures[key] += f"\n-- this would fail now: {reason}"
+    return cures
 
 
 def _verdict(findings: Sequence[Finding], untold_count: int) -> Verdict:
@@ -81,12 +102,12 @@ def _verdict(findings: Sequence[Finding], untold_count: int) -> Verdict:
     return Verdict.UNKNOWN if untold_count == len(findings) else Verdict.FAIL
 
 
-def _finding(problem: Problem) -> Finding:
+def _finding(problem: Problem, cure: str) -> Finding:
     name = str(problem.key) if problem.key is not None else ""
     return Finding(
         summary=problem.message,
         description=f"declared in {shown(problem.place.file)}:{problem.place.line}",
-        fix=cure_of(problem),
+        fix=cure,
         labels={
             **place_labels(problem.place),
             "kind": problem.kind,

@@ -46,7 +46,11 @@ def test_demo_is_stopped_at_the_line_and_told_the_cure(any_database: str, tmp_pa
     [found] = ran.check("migration_types")["findings"]
     file = roofing.MIGRATIONS[2]
     assert found["summary"] == "workflow_steps.step_name: declared varchar(255), is text"
-    assert found["fix"] == "ALTER TABLE workflow_steps ALTER COLUMN step_name TYPE varchar(255);"
+    assert found["fix"] == (
+        "ALTER TABLE workflow_steps ALTER COLUMN step_name TYPE varchar(255);\n"
+        "-- this would fail now: cannot alter type of a column used by a view or rule"
+        " (workflow_status_view) (SQLSTATE 0A000)"
+    )
     assert found["labels"] == {
         "migration": "20250812_data_type_standardization",
         "file": str(file),

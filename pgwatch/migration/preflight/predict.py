@@ -19,7 +19,7 @@ from pgwatch.migration.preflight.scene import Scene
 from pgwatch.migration.preflight.stage import CannotTellError, Stage, StatementFailsError
 from pgwatch.migration.preflight.standin import NotYetKnownError
 from pgwatch.migration.preflight.statement import run, subject
-from pgwatch.migration.sqlfile import Statement, read_statements
+from pgwatch.migration.sqlfile import Statement, read_statements, split_statements
 from pgwatch.targets.session import Session
 
 _ROUNDS = 40  # of asking; each brings at least one statement to its end
@@ -75,7 +75,26 @@ async def preflight(session: Session, paths: Sequence[Path]) -> Preflight:
     without running them, and a bounded look at the rows that new constraints are about. Raises what
     `Session.run` raises, and OSError.
     """
-    files = [_parsed(path) for path in paths]
+    return await _preflight(session, [_parsed(path) for path in paths])
+
+
+async def refusals(session: Session, texts: Sequence[str]) -> list[str]:
+    """Return for each of `texts`, SQL that somebody may run next, why it would fail; "" where it would not.
+
+    Each is tried for itself; costs and raises as `preflight`.
+    """
+    files = []
+    for number, text in enumerate(texts):
+        whole = split_statements(f"BEGIN; {text}\n; ROLLBACK;", Path(str(number)))
+        files.append([_parse(one, "") for one in whole])
+    found = [""] * len(texts)
+    for one in reversed((await _preflight(session, files)).predictions):
+        if one.trouble is not Trouble.UNVERIFIABLE:
+            found[int(str(one.file))] = f"{one.reason} (SQLSTATE {one.sqlstate})"
+    return found
+
+
+async def _preflight(session: Session, files: Sequence[list[_Parsed]]) -> Preflight:
     words = {word for file in files for one in file for word in words_of(one.statement.text)}
     scene, facts = await load(session, words)
     oracle = Oracle()
