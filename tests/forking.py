@@ -86,7 +86,12 @@ class ForkedDaemon(DaemonProcess):
 
 
 def _serve() -> None:
+    # What a daemon would import, some of it late.
+    import sqlite3  # noqa: F401, PLC0415
+
     import pgwatch.cli.run  # noqa: PLC0415
+    import pgwatch.config.alertmanager  # noqa: PLC0415
+    import pgwatch.config.load  # noqa: PLC0415
     import pgwatch.daemon.main  # noqa: F401, PLC0415
     from pgwatch.cli.main import main  # noqa: PLC0415
 
