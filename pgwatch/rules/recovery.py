@@ -2,9 +2,10 @@
 
 from collections.abc import Mapping
 
-from pgwatch.promql.ast import BinaryExpr, Expr, ValueType, type_of, unwrapped
+from pgwatch.promql.ast import BinaryExpr, Expr, type_of, unwrapped
 from pgwatch.promql.engine import Engine, Kind
 from pgwatch.promql.errors import PromqlError
+from pgwatch.promql.signature import ValueType
 from pgwatch.rules.evaluate import ALERT_NAME
 from pgwatch.rules.rule import AlertingRule
 from pgwatch.samples.labels import METRIC_NAME, Labels
