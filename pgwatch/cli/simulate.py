@@ -128,12 +128,13 @@ def _check(arguments: argparse.Namespace) -> None:
 
 
 def _routing(arguments: argparse.Namespace, inputs: "Inputs | None") -> Routing:
+    from pgwatch.cli.settings import channels_beside  # noqa: PLC0415 - as the import below
     from pgwatch.config.alertmanager import load_alertmanager  # noqa: PLC0415 - brings pydantic
 
     file: Path | None = arguments.alertmanager_config
     if file is None and inputs and inputs.settings and inputs.settings.alertmanager_config:
         file = Path(inputs.settings.alertmanager_config)
-    return log_only() if file is None else load_alertmanager(file)
+    return log_only() if file is None else load_alertmanager(file, channels_beside(arguments))
 
 
 def _made_up(arguments: argparse.Namespace, inputs: "Inputs | None") -> Iterator[_Scene]:
