@@ -18,6 +18,7 @@ _RIGHTS = {
     "privileges": frozenset({"grant", "revoke", "privileges"}),
     "owner": frozenset({"owner", "owned"}),
 }
+_ALL = frozenset({"tables", "sequences", "functions", "procedures", "routines"})
 _MADE_FROM = frozenset({"index", "constraint", "trigger", "view", "materialized view"})
 
 
@@ -46,7 +47,7 @@ class Announced:
         """
         if (rights := _RIGHTS.get(fact)) is not None:
             granting = (words for words in self._statements if not words.isdisjoint(rights))
-            return any(_names(words, one) for words in granting)
+            return any(_names(words, one) or _names_all(words, one) for words in granting)
         if one.kind in _MADE_FROM:
             sources = {one.table.lower(), *map(_last, one.uses)} - {""}
             altering = (words for words in self._statements if "alter" in words)
@@ -64,6 +65,11 @@ class Announced:
 def _names(words: frozenset[str], one: Object) -> bool:
     name = one.name.split("(")[0].lower()
     return name in words and (not one.table or one.kind == "index" or one.table.lower() in words)
+
+
+def _names_all(words: frozenset[str], one: Object) -> bool:
+    """Return whether ALL TABLES (or the like) IN SCHEMA means `one`."""
+    return words >= {"all", "in", "schema", one.schema.lower()} and not words.isdisjoint(_ALL)
 
 
 def _last(path: str) -> str:
