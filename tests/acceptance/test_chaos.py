@@ -141,10 +141,15 @@ def test_kill_loop(tmp_path: Path, database: str, capsys: pytest.CaptureFixture[
     chance = random.Random(SEED)
     with psycopg.connect(database, autocommit=True) as session:
         session.execute(TABLE)
-    with Nursery() as nursery, receivers(random.Random(chance.random())) as everyone:
+    with (
+        Nursery() as nursery,
+        receivers(random.Random(chance.random())) as everyone,
+        ExitStack() as last,
+    ):
         urls = {name: one.url for name, one in everyone.items()}
         settings = write_configuration(tmp_path, database, urls)
         daemon = ForkedDaemon(nursery, tmp_path, **settings)
+        last.callback(end, daemon)
         killer = Killer(daemon, everyone, chance)
         calm = everyone["calm"]
 
@@ -180,6 +185,12 @@ def test_kill_loop(tmp_path: Path, database: str, capsys: pytest.CaptureFixture[
     with capsys.disabled():
         print("\n" + figures(verdict, killer.instants, len(storm.incidents), took))
     assert not verdict.problems, failure(verdict, tmp_path)
+
+
+def end(daemon: DaemonProcess) -> None:
+    """Leave no daemon behind, also where a test fails."""
+    if daemon.process is not None and daemon.process.poll() is None:
+        daemon.kill()
 
 
 def was_told(receiver: HttpReceiver, name: str) -> bool:
