@@ -28,6 +28,7 @@ from pgwatch.targets.target import HostSource, Target
 if TYPE_CHECKING:
     from pgwatch.config.fields import ListenAddress
     from pgwatch.config.schema import HttpProbeSettings, Settings
+    from pgwatch.config.web_file import WebSecurity
     from pgwatch.notify.duties import Duties
     from pgwatch.notify.route import Routing
 
@@ -207,6 +208,7 @@ class House:
     duties: "Duties"  # what pgwatch tells on its own account
     surroundings: Surroundings  # what templates of rules may say about this pgwatch
     listen: "ListenAddress"
+    web: "WebSecurity"
     state_path: Path
     keep_history: bool  # in a file beside the state
     retention: timedelta
@@ -225,7 +227,8 @@ def assemble(inputs: Inputs) -> House:
     catalog, groups = catalog_of(inputs), rule_groups(inputs)
     hosts = [probe for target in inputs.targets for probe in host_probes(target)]
     drift = drift_probes(inputs)
-    surroundings = surroundings_of(settings)
+    security = web_security(inputs)
+    surroundings = surroundings_of(settings, scheme="https" if security.tls else "http")
     place = inputs.tree.problem if inputs.tree else in_configuration
     routing = replace(routing_of(settings, place), external_url=surroundings.external_url)
     return House(
@@ -238,6 +241,7 @@ def assemble(inputs: Inputs) -> House:
         duties=duties_of(settings.notifications, routing, place),
         surroundings=surroundings,
         listen=settings.web.listen,
+        web=security,
         state_path=settings.state or default_state_path(),
         keep_history=settings.keep_history,
         retention=settings.retention,
@@ -259,15 +263,23 @@ def refuse_equal_names(watched: Iterable[Target | Probe]) -> None:
         raise InputError(problems)
 
 
-def surroundings_of(settings: "Settings | None") -> Surroundings:
+def web_security(inputs: Inputs) -> "WebSecurity":
+    """Return what `web.config_file` says; raises InputError."""
+    from pgwatch.config.web_file import WebSecurity, load_web_file  # noqa: PLC0415 - brings pydantic
+
+    file = inputs.settings.web.config_file if inputs.settings else None
+    return load_web_file(file) if file else WebSecurity()
+
+
+def surroundings_of(settings: "Settings | None", *, scheme: str = "http") -> Surroundings:
     """Return what templates may say about this pgwatch, and receivers about where an alert is from."""
     if settings is None:
         return Surroundings()
-    external_url = settings.external_url or _own_url(settings.web.listen)
+    external_url = settings.external_url or _own_url(settings.web.listen, scheme)
     return Surroundings(external_url=external_url, external_labels=settings.external_labels)
 
 
-def _own_url(listen: "ListenAddress") -> str:
+def _own_url(listen: "ListenAddress", scheme: str) -> str:
     """Return where the pages are: by the host's name if they are on every address, as in Prometheus."""
     host = socket.gethostname() if listen.host in ("", "0.0.0.0", "::") else listen.host  # noqa: S104
-    return f"http://{replace(listen, host=host)}"
+    return f"{scheme}://{replace(listen, host=host)}"

@@ -2,8 +2,10 @@
 
 import argparse
 import json
+import os
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit, urlunsplit
 
 from pgwatch.cli.settings import settings_inputs
 from pgwatch.errors import InputError, PgwatchError, Problem
@@ -16,6 +18,8 @@ class UnansweredError(PgwatchError):
     """Nothing answers at the address."""
 
 
+_USER = "PGWATCH_WEB_USER"
+_PASSWORD = "PGWATCH_WEB_PASSWORD"  # noqa: S105 - the name of a variable
 _TIMEOUT = 40  # seconds; the server gives up after 30
 _ANYWHERE = {"": "127.0.0.1", "0.0.0.0": "127.0.0.1", "::": "[::1]"}  # noqa: S104 - an address to ask
 
@@ -33,8 +37,9 @@ class ApiClient:
     """Asks one server; every failure is a PgwatchError."""
 
     def __init__(self, arguments: argparse.Namespace) -> None:
-        """Take the address from `--url`, else from the configuration."""
-        self.url = _checked(arguments.url) if arguments.url else _configured(arguments)
+        """Take the address from `--url`, else from the configuration; who asks, from either's environment."""
+        given = _checked(arguments.url) if arguments.url else _configured(arguments)
+        self.url, self._login = _without_login(given)
 
     def ask(self, path: str, **form: str) -> Any:
         """Return the whole answer to a POST to `/api/v1/PATH`: `data`, `warnings` and `infos`."""
@@ -72,7 +77,14 @@ class ApiClient:
         import requests  # noqa: PLC0415 - slow to import
 
         try:
-            return requests.request(method, f"{self.url}/{path}", timeout=_TIMEOUT, **content)
+            response = requests.request(
+                method, f"{self.url}/{path}", timeout=_TIMEOUT, auth=self._login, **content
+            )
+        except requests.exceptions.SSLError:
+            raise PgwatchError(
+                f"the certificate of {self.url} is not trusted: name its authority's file in"
+                " REQUESTS_CA_BUNDLE, and with --url a name that it is for"
+            ) from None
         except requests.ConnectionError:
             raise UnansweredError(
                 f"nothing answers at {self.url}: start `pgwatch run`, or name another address with --url"
@@ -81,6 +93,22 @@ class ApiClient:
             raise PgwatchError(f"{self.url} does not answer within {_TIMEOUT} s") from None
         except requests.RequestException:
             raise PgwatchError(f"{self.url} gives no whole answer") from None
+        if response.status_code == 401:
+            raise PgwatchError(
+                f"{self.url} does not know who asks: set {_USER} and {_PASSWORD} in the environment"
+            )
+        return response
+
+
+def _without_login(url: str) -> tuple[str, tuple[str, str] | None]:
+    """Return `url` without name and password, and these; the environment's where it has none."""
+    parts = urlsplit(url)
+    if parts.username is not None:
+        place = parts.netloc.rpartition("@")[2]
+        login = (unquote(parts.username), unquote(parts.password or ""))
+        return urlunsplit(parts._replace(netloc=place)), login
+    name = os.environ.get(_USER, "")
+    return url, (name, os.environ.get(_PASSWORD, "")) if name else None
 
 
 def _refusal(status: int, text: str) -> str:
@@ -115,4 +143,13 @@ def _configured(arguments: argparse.Namespace) -> str:
     settings = inputs.settings if inputs and inputs.settings else Settings()
     listen = settings.web.listen
     host = _ANYWHERE.get(listen.host, f"[{listen.host}]" if ":" in listen.host else listen.host)
-    return f"http://{host}:{listen.port}"
+    scheme = "https" if _speaks_tls(settings.web.config_file) else "http"
+    return f"{scheme}://{host}:{listen.port}"
+
+
+def _speaks_tls(file: Path | None) -> bool:
+    if file is None:
+        return False
+    from pgwatch.config.web_file import load_web_file  # noqa: PLC0415 - brings pydantic
+
+    return load_web_file(file).tls is not None

@@ -105,10 +105,12 @@ def _found(config: Path | None) -> dict[str, Any]:
     from pgwatch.rules.evidence import unknown_evidence  # noqa: PLC0415 - only `config check` needs it
     from pgwatch.rules.label_values import unknown_values  # noqa: PLC0415 - only `config check` needs it
     from pgwatch.rules.reach import short_of_history  # noqa: PLC0415 - only `config check` needs it
-    from pgwatch.wiring import catalog_of, rule_groups  # noqa: PLC0415 - only `config check` needs it
+    from pgwatch.wiring import catalog_of, rule_groups, web_security  # noqa: PLC0415 - only `config check` needs it
 
     inputs = Inputs(targets=targets_of_settings(settings), settings=settings, file=file, tree=tree)
-    catalog, groups, routing = _read_by(catalog_of, rule_groups, _routing, inputs=inputs)
+    catalog, groups, routing, _ = _read_by(
+        catalog_of, rule_groups, _routing, web_security, inputs=inputs
+    )
     return {
         "files": [str(path) for path in tree.files],
         "targets": len(settings.targets),

@@ -152,6 +152,7 @@ class WebSettings(Section):
     """`web`: where metrics and pages are served."""
 
     listen: Listen = DEFAULT_LISTEN
+    config_file: ExistingFile | None = None
 
 
 class IgnoredFinding(Section):

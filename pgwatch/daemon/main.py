@@ -9,10 +9,13 @@ import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from types import FrameType
 
 from pgwatch import __version__
+from pgwatch.config.web_file import ServerTls
 from pgwatch.daemon.api import group_views
 from pgwatch.daemon.clock import Clock
 from pgwatch.daemon.health import UNREADY_AFTER
@@ -34,6 +37,7 @@ from pgwatch.samples.store import Store
 from pgwatch.state.outbox import OutboxState
 from pgwatch.state.store import State
 from pgwatch.web.app import Providers, create_app
+from pgwatch.web.guard import Guard
 from pgwatch.web.prometheus_api import ApiSources
 from pgwatch.web.server import WebServer
 from pgwatch.web.view import StatusView
@@ -82,7 +86,10 @@ class Daemon:
         asyncio.get_running_loop().set_default_executor(waiting)
         self._stopping, self._reloading = asyncio.Event(), asyncio.Lock()
         listen = self._house.listen
-        web = WebServer(create_app(self._providers()), host=listen.host, port=listen.port)
+        security = self._house.web
+        self._guard = Guard(create_app(self._providers()), security)
+        self._tls = security.tls.context() if security.tls else None
+        web = WebServer(self._guard, host=listen.host, port=listen.port, tls=self._tls)
         try:
             state = State.open(self._house.state_path)
         except BaseException:
@@ -246,12 +253,17 @@ class Daemon:
 
     def _in_force(self, house: House) -> None:
         first, self._house = self._first_house, house
+        self._guard.security = replace(house.web, tls=first.web.tls)
+        if self._tls is not None and house.web.tls is not None:
+            # For the connections from now on; it was tried when the file was read.
+            house.web.tls.load(self._tls)
         self._metrics.reloaded(successful=True, at=datetime.now(UTC))
         self._refused = ""
         self._waiting = tuple(
             setting
             for setting, before, after in (
                 ("web.listen", first.listen, house.listen),
+                ("tls_server_config", _fixed(first.web.tls), _fixed(house.web.tls)),
                 ("state", first.state_path, house.state_path),
                 ("retention", first.retention, house.retention),
                 ("keep_history", first.keep_history, house.keep_history),
@@ -300,6 +312,11 @@ class Daemon:
             self._metrics.notified(kind, str(queued.notification.reason))
         else:
             self._metrics.notification_failed(kind)
+
+
+def _fixed(tls: ServerTls | None) -> ServerTls | None:
+    """Return what of `tls` a reload cannot change: all but certificate and key."""
+    return replace(tls, cert_file=Path(), key_file=Path()) if tls else None
 
 
 async def _serve(web: WebServer) -> None:

@@ -16,7 +16,7 @@ from pgwatch.notify.interventions import Silencer
 from pgwatch.notify.silence import Silence, SilenceError
 from pgwatch.samples.labels import Labels, Matcher, MatchType
 from pgwatch.units import parse_duration
-from pgwatch.web.access import not_our_form
+from pgwatch.web.access import USER, not_our_form
 from pgwatch.web.alert_page import ACK_TIMES, SILENCE_TIMES, AlertPage, alert_page
 from pgwatch.web.office import Office, Snapshot
 from pgwatch.web.view import AlertView, alert_view
@@ -76,6 +76,7 @@ async def _page(request: Request, office: Office, error: str = "") -> Response:
         alert=_view(known, alert) if alert else None,
         refusal=(refusal or "").strip(),
         error=error,
+        user=request.scope.get(USER, ""),
     )
     status = 400 if error else 200 if alert else 404
     return HTMLResponse(alert_page(page), status_code=status, headers=_SECURITY)

@@ -23,7 +23,7 @@ from pgwatch.notify.status import AlertStatus, alert_statuses
 from pgwatch.promql.errors import PromqlError
 from pgwatch.promql.regex import compile_regex
 from pgwatch.samples.labels import Labels, Matcher
-from pgwatch.web.access import not_local
+from pgwatch.web.access import not_allowed
 from pgwatch.web.alertmanager_json import (
     InvalidError,
     alert_json,
@@ -67,7 +67,7 @@ def _route(path: str, office: Callable[[], Office | None], **handles: Handle) ->
         asked = office()
         if asked is None:
             return _json("pgwatch is starting", 503)
-        if request.method in ("POST", "DELETE") and (refusal := not_local(request)):
+        if request.method in ("POST", "DELETE") and (refusal := not_allowed(request)):
             return _json(refusal.strip(), 403)
         try:
             return await handle(request, asked)

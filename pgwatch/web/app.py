@@ -13,7 +13,7 @@ from starlette.routing import Mount, Route
 from pgwatch.errors import PgwatchError
 from pgwatch.export.openmetrics import wants_openmetrics
 from pgwatch.export.prometheus import Page
-from pgwatch.web.access import not_local
+from pgwatch.web.access import not_allowed
 from pgwatch.web.alert_forms import alert_page_routes
 from pgwatch.web.alertmanager_api import alertmanager_routes
 from pgwatch.web.api_adhoc import AdHoc
@@ -88,7 +88,7 @@ def create_app(providers: Providers) -> Starlette:
         return _reasons("ready", providers.unready())
 
     async def reload(request: Request) -> Response:
-        if (refusal := not_local(request)) is not None:
+        if (refusal := not_allowed(request)) is not None:
             return PlainTextResponse(refusal, status_code=403)
         try:
             await providers.reload()

@@ -15,7 +15,7 @@ from pgwatch.notify.matcher import MatcherError, parse_matchers
 from pgwatch.samples.labels import Labels, Matcher
 from pgwatch.state.history import Event
 from pgwatch.state.outbox import OutboxMessage, OutboxState
-from pgwatch.web.access import not_local
+from pgwatch.web.access import not_allowed
 from pgwatch.web.alertmanager_json import (
     InvalidError,
     acknowledgement_json,
@@ -55,7 +55,7 @@ def _route(path: str, office: Callable[[], Office | None], **handles: Handle) ->
         asked = office()
         if asked is None:
             return _error("pgwatch is starting", 503)
-        if request.method in ("POST", "DELETE") and (refusal := not_local(request)):
+        if request.method in ("POST", "DELETE") and (refusal := not_allowed(request)):
             return _error(refusal.strip(), 403)
         try:
             handle = handles["GET" if request.method == "HEAD" else request.method]

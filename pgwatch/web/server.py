@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import socket
+import ssl
 from collections.abc import Iterator
 
 import uvicorn
@@ -28,7 +29,9 @@ class WebServer:
     Raises PgwatchError if the address cannot be had.
     """
 
-    def __init__(self, app: ASGIApp, *, host: str, port: int) -> None:
+    def __init__(
+        self, app: ASGIApp, *, host: str, port: int, tls: ssl.SSLContext | None = None
+    ) -> None:
         family = socket.AF_INET6 if ":" in host else socket.AF_INET
         try:
             self._socket = socket.create_server((host, port), family=family, backlog=128)
@@ -51,6 +54,7 @@ class WebServer:
             # Who a client is must not depend on a header: reload is for this machine only.
             proxy_headers=False,
             server_header=False,
+            ssl_context_factory=(lambda *_: tls) if tls is not None else None,
             timeout_graceful_shutdown=_GRACE_SECONDS,
             ws="none",
         )

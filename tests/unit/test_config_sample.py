@@ -32,6 +32,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         "my-alerts/a.yml",
         "alertmanager.yml",
         "deploy.md",
+        "web.yml",
     ):
         (tmp_path / name).write_text("x")
     monkeypatch.setenv("API_TOKEN", "token")

@@ -127,6 +127,7 @@ def test_generated_parts_are_up_to_date(page: str) -> None:
 
 def test_every_yaml_example_is_of_a_kind_that_is_tested() -> None:
     tested = [*SETTINGS, *of_kind("groups", "receivers", "tests", "requires", *PROMETHEUS)]
+    tested += of_kind("tls_server_config")  # by test_web_file.py
     tested += blocks(DOCS / "how-to/use-in-ci.md", "yaml")  # by integration/test_ci_examples.py
     assert [one.id for one in YAML if one not in tested] == []
 
