@@ -96,8 +96,8 @@ def _no_value(stage: Stage, table: Relation, column: Column) -> Exception:
 
 def _fires_before(stage: Stage, table: Relation) -> bool:
     return any(
-        one.table == table.oid and ("BEFORE" in one.shape or "timing=before" in one.shape)
-        for one in stage.scene.triggers.values()
+        "BEFORE" in one.shape or "timing=before" in one.shape
+        for one in stage.scene.triggers_of(table.oid)
     )
 
 

@@ -147,7 +147,7 @@ def _is_there(stage: Stage, query: str) -> bool:
 
 def _triggers(stage: Stage, table: Relation, timing: str) -> list[Trigger]:
     """Return the triggers of one timing in the order in which they fire."""
-    found = [one for one in stage.scene.triggers.values() if one.table == table.oid and one.enabled]
+    found = [one for one in stage.scene.triggers_of(table.oid) if one.enabled]
     found = [one for one in found if _values(one)["timing"] == timing]
     first = "statement" if timing == "before" else "row"
     return sorted(found, key=lambda one: (_values(one)["level"] != first, one.name))

@@ -24,12 +24,11 @@ def free_constraint(
     scene: Scene, table: Relation, *parts: str, label: str, taken: Iterable[str] = ()
 ) -> str:
     """Return the name that a constraint of `table` without one gets (ChooseConstraintName)."""
-    there = {
-        one.name for one in scene.constraints.values() if _same_schema(scene, one.table, table)
-    }
-    there |= set(taken)
+    there = set(taken)
     number, suffix = 0, label
-    while (name := made_name(table.name, *parts, label=suffix)) in there:
+    while (name := made_name(table.name, *parts, label=suffix)) in there or any(
+        _same_schema(scene, one.table, table) for one in scene.constraints_named(name)
+    ):
         number += 1
         suffix = f"{label}{number}"
     return name

@@ -147,7 +147,7 @@ class _Mark:
     position: int
     scene: Scene
     transaction: _Transaction | None
-    found: list[Prediction]
+    found: int  # predictions up to there
 
 
 class _Walk:
@@ -170,26 +170,38 @@ class _Walk:
     def run(self) -> list[Prediction]:
         """Return the predictions; not all of them hold while questions are open."""
         mark = self._mark
-        self._scene, self._found = mark.scene.copy(), list(mark.found)
+        self._scene, self._found = mark.scene.copy(), self._found[: mark.found]
         self._transaction = _copied(mark.transaction)
         position = mark.position
         while position < len(self._steps):
             step = self._steps[position]
+            start = None if self._oracle.open else self._starting(position)
             position += 1
             if step is None:
                 self._end_session()
             elif not self._one(step) and step.statement.stops:
                 position = self._steps.index(None, position)
-            if not self._oracle.open:
-                self._mark = self._marked(position)
+            if start is not None and self._oracle.open:
+                start.scene = start.scene.as_before()
+                self._mark = start
         return self._found
+
+    def _starting(self, position: int) -> _Mark:
+        """Return where a step begins, with the scene that notes what the step changes."""
+        self._scene.watch(anew=True)
+        return _Mark(
+            position=position,
+            scene=self._scene,
+            transaction=_copied(self._transaction),
+            found=len(self._found),
+        )
 
     def _marked(self, position: int) -> _Mark:
         return _Mark(
             position=position,
             scene=self._scene.copy(),
             transaction=_copied(self._transaction),
-            found=self._found[:],
+            found=len(self._found),
         )
 
     def _end_session(self) -> None:
@@ -197,7 +209,9 @@ class _Walk:
             self._scene = self._transaction.before
             self._transaction = None
         scene = self._scene = self._scene.copy()
-        scene.path, scene.settings, scene.prepared = self._before.path, {}, frozenset()
+        scene.path, scene.prepared = self._before.path, frozenset()
+        for name in list(scene.settings):
+            del scene.settings[name]
         for relation in [one for one in scene.relations.values() if one.schema == "pg_temp"]:
             scene.relations.pop(relation.oid)
             scene.relation_names.pop(("pg_temp", relation.name), None)
@@ -229,8 +243,9 @@ class _Walk:
         if self._transaction is not None and self._transaction.failed:
             self._tell(parsed, Trouble.WILL_FAIL, _ABORTED, sqlstate="25P02")
             return False
+        scene, point = self._scene, self._scene.watch()
         stage = Stage(
-            scene=self._scene.copy(),
+            scene=scene,
             before=self._before,
             facts=self._facts,
             oracle=self._oracle,
@@ -245,13 +260,16 @@ class _Walk:
                 run(stage, kind, node)
         except StatementFailsError as error:
             self._fails(parsed, error, kind, node)
-            self._scene = error.leaves or self._scene
+            if error.leaves is None:
+                scene.undo(point)
+            self._scene = error.leaves or scene
             return False
         except CannotTellError as error:
             stage.note(str(error))
         except NotYetKnownError:
             pass
         except Exception as error:  # noqa: BLE001 - a kind of statement that nobody tried must not cost the rest
+            scene.undo(point)
             self._tell(parsed, Trouble.UNVERIFIABLE, f"pgwatch cannot follow it: {error!r}")
             return True
         self._scene = stage.scene
@@ -336,7 +354,7 @@ class _Walk:
             return True
         if kind in (pb.TRANS_STMT_COMMIT, pb.TRANS_STMT_ROLLBACK):
             if current is not None and (current.failed or kind == pb.TRANS_STMT_ROLLBACK):
-                self._scene = current.before
+                self._scene = current.before.copy()
             self._transaction = None
             self._track_types("")
             return True

@@ -8,6 +8,8 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from pgwatch.migration.preflight.ledger import Belongs, Ledger
+
 Ref = tuple[
     str, int, int
 ]  # ("relation", oid, column's number or 0), ("function", oid, 0), ("type", oid, 0)
@@ -231,14 +233,60 @@ class Scene:
     next_oid: int = FIRST_OWN_OID
     blurred: str = ""  # why anything may be different from what stands here
 
+    journal: list[Any] = field(default_factory=list)  # what changes put out since `watch`
+    watched: bool = False
+
+    def __post_init__(self) -> None:
+        """Make every dict a ledger of this scene."""
+        for name in self.__slots__:
+            value = getattr(self, name)
+            if isinstance(value, dict):
+                setattr(self, name, Ledger(value, _GROUPS.get(name)))
+
     def copy(self) -> "Scene":
         """Return a scene that may go another way."""
         values: dict[str, Any] = {name: getattr(self, name) for name in self.__slots__}
-        copied: dict[str, Any] = {
-            name: dict(value) if isinstance(value, dict) else value
-            for name, value in values.items()
-        }
-        return Scene(**copied)
+        return Scene(**values | {"journal": [], "watched": False})
+
+    def watch(self, *, anew: bool = False) -> int:
+        """Note what changes from now on; returns the point to which `undo` comes back."""
+        if anew:
+            self.journal.clear()
+        if not self.watched:
+            self.watched = True
+            for one in self._ledgers().values():
+                one.journal = self.journal
+        self.journal.append((None, "", {name: getattr(self, name) for name in self._plain()}))
+        return len(self.journal) - 1
+
+    def undo(self, point: int) -> None:
+        """Be as at `point`."""
+        while len(self.journal) > point:
+            ledger, key, old = self.journal.pop()
+            if ledger is not None:
+                ledger.restore(key, old)
+                continue
+            for name, value in old.items():
+                setattr(self, name, value)
+
+    def as_before(self) -> "Scene":
+        """Return a scene as this one was at the first point of `watch`."""
+        before = self.copy()
+        places = {id(ledger): name for name, ledger in self._ledgers().items()}
+        before.journal = [
+            (getattr(before, places[id(ledger)]) if ledger is not None else None, key, old)
+            for ledger, key, old in self.journal
+        ]
+        before.undo(0)
+        return before
+
+    def _ledgers(self) -> dict[str, Ledger]:
+        found = {name: getattr(self, name) for name in self.__slots__}
+        return {name: one for name, one in found.items() if isinstance(one, Ledger)}
+
+    def _plain(self) -> list[str]:
+        names = self._ledgers()
+        return [one for one in self.__slots__ if one not in names and one not in _OWN]
 
     def number(self) -> int:
         """Return a new number."""
@@ -266,9 +314,7 @@ class Scene:
 
     def children(self, oid: int) -> Iterator[Relation]:
         """Yield the tables and indexes that inherit directly from `oid`."""
-        for one in tuple(self.relations.values()):
-            if oid in one.parents or (one.index and one.index.parent == oid):
-                yield one
+        yield from self._group("relations", ("parent", oid))
 
     def descendants(self, oid: int) -> Iterator[Relation]:
         """Yield all tables below `oid`."""
@@ -278,11 +324,23 @@ class Scene:
 
     def indexes(self, table: int) -> list[Relation]:
         """Return the indexes of a table."""
-        return [one for one in self.relations.values() if one.index and one.index.table == table]
+        return self._group("relations", ("table", table))
 
     def constraints_of(self, table: int) -> list[Constraint]:
         """Return the constraints of a table or domain."""
-        return [one for one in self.constraints.values() if one.table == table]
+        return self._group("constraints", table)
+
+    def constraints_named(self, name: str) -> list[Constraint]:
+        """Return the constraints of a name, of all tables."""
+        return self._group("constraints", ("name", name))
+
+    def triggers_of(self, table: int) -> list[Trigger]:
+        """Return the triggers of a table."""
+        return self._group("triggers", table)
+
+    def _group(self, name: str, group: Any) -> list[Any]:
+        ledger: Ledger = getattr(self, name)
+        return ledger.group(group)
 
     def primary_key(self, table: int) -> tuple[int, ...]:
         """Return the columns of a table's primary key, () without one."""
@@ -345,6 +403,24 @@ class Scene:
             number += 1
             name = f"{_cut(wanted, 63 - len(str(number)))}{number}"
         return name
+
+
+def _of_relation(one: Relation) -> tuple[Any, ...]:
+    parents = [*one.parents, *([one.index.parent] if one.index and one.index.parent else [])]
+    groups = [("parent", oid) for oid in dict.fromkeys(parents)]
+    return (*groups, ("table", one.index.table)) if one.index else tuple(groups)
+
+
+def _of_constraint(one: Constraint) -> tuple[Any, ...]:
+    return (one.table, ("name", one.name))
+
+
+def _of_table(one: Any) -> tuple[Any, ...]:
+    return (one.table,)
+
+
+_GROUPS: dict[str, Belongs] = {"relations": _of_relation, "constraints": _of_constraint, "triggers": _of_table}
+_OWN = ("journal", "watched")
 
 
 def _cut(text: str, size: int) -> str:
