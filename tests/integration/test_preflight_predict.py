@@ -137,8 +137,14 @@ def test_target_that_holds_makes_a_failure_harmless(database: str, tmp_path: Pat
         "CREATE INDEX i ON t (a);\nALTER TABLE t ADD COLUMN b text;\nALTER TABLE t ADD COLUMN b int;\n"
         "DROP VIEW gone;\nALTER TABLE t ADD PRIMARY KEY (a);\n"
     )
+    sql += (
+        "CREATE VIEW v AS SELECT b FROM t;\nALTER TABLE t ALTER b TYPE text;\n"
+        "ALTER TABLE t ALTER b TYPE varchar(9);\nALTER TABLE t ALTER b TYPE text, ADD COLUMN b text;\n"
+        "ALTER TABLE t ADD COLUMN b text, ADD COLUMN d text;\n"
+    )
     told = [(p.line, p.harmless) for p in found(database, tmp_path, sql)]
     expected = {1: True, 2: False, 3: True, 4: False, 5: True, 6: False, 7: True, 8: True}
+    expected |= {10: True, 11: False, 12: True, 13: False}
     assert dict(told) == expected
 
 

@@ -19,8 +19,8 @@ from pgwatch.migration.preflight.dependents import constraint_users, drop_column
 from pgwatch.migration.preflight.liverows import has_rows, question
 from pgwatch.migration.preflight.row_question import RowRule
 from pgwatch.migration.preflight.scene import Column, Constraint, Relation
-from pgwatch.migration.preflight.stage import CannotTellError, Stage
-from pgwatch.migration.preflight.typenames import serial
+from pgwatch.migration.preflight.stage import CannotTellError, Stage, StatementFailsError
+from pgwatch.migration.preflight.typenames import resolve, serial
 
 # The order in which the server does the parts of one ALTER TABLE (AT_PASS_… in tablecmds.c).
 _PASSES = {
@@ -114,12 +114,43 @@ def alter_table(stage: Stage, node: Node) -> None:
     stage.waiting = []
     for command in sorted(commands, key=_pass_of):
         handler = _HANDLERS.get(command.subtype)
-        if handler is not None:
+        if handler is None:
+            continue
+        try:
             handler(stage, stage.scene.relations[table.oid], command)
+        except StatementFailsError as error:
+            others = (_holds(stage, table, one) for one in commands if one is not command)
+            own = error.harmless or _holds(stage, table, command)
+            error.harmless = own and all(others)
+            raise
     # The rows are looked at when all commands are done.
     waiting, stage.waiting = stage.waiting, None
     for rows in waiting:
         stage.breaks(*rows)
+
+
+def _holds(stage: Stage, table: Relation, command: Node) -> bool:
+    """Return whether a command wants what is there already: then it does no harm that it fails."""
+    column = table.column(command.name)
+    if command.subtype == pb.AT_AlterColumnType:
+        return column is not None and column.type == _wanted_type(stage, command)
+    if command.subtype == pb.AT_AddColumn:
+        found = table.column(_definition(command).column_def.colname)
+        return found is not None and found.type == _wanted_type(stage, command)
+    if command.subtype == pb.AT_AddConstraint:
+        return (table.oid, _definition(command).constraint.conname) in stage.before.constraints
+    if command.subtype == pb.AT_DropConstraint:
+        return (table.oid, command.name) not in stage.before.constraints
+    if command.subtype == pb.AT_SetNotNull:
+        return column is not None and column.not_null
+    return command.subtype == pb.AT_DropColumn and column is None
+
+
+def _wanted_type(stage: Stage, command: Node) -> str:
+    try:
+        return resolve(stage, _definition(command).column_def.type_name)
+    except StatementFailsError:
+        return ""
 
 
 def _pass_of(command: Node) -> int:
