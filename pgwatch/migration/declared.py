@@ -65,6 +65,15 @@ _HANDLERS: dict[str, Callable[[State, Node], None]] = {
     "rename_stmt": rename,
     "view_stmt": create_view,
 }
+# Where the grammar's node has another name than the statement.
+_SPELLED = {
+    "alter_stats_stmt": "ALTER STATISTICS",
+    "create_op_class_stmt": "CREATE OPERATOR CLASS",
+    "create_op_family_stmt": "CREATE OPERATOR FAMILY",
+    "create_stats_stmt": "CREATE STATISTICS",
+    "define_stmt": "CREATE AGGREGATE, OPERATOR, COLLATION or TEXT SEARCH",
+    "rule_stmt": "CREATE RULE",
+}
 # They change rows or the session, or nothing.
 _WITHOUT_OBJECT = frozenset(
     {
@@ -158,8 +167,8 @@ class _Reader:
             if kind == "select_stmt" and node.HasField("into_clause"):
                 self.state.unknown("SELECT INTO is not read; write CREATE TABLE … AS")
         else:
-            name = kind.removesuffix("_stmt").replace("_", " ")
-            self.state.unknown(f"what {name!r} makes is not compared")
+            name = _SPELLED.get(kind, kind.removesuffix("_stmt").replace("_", " ").upper())
+            self.state.unknown(f"what {name} makes is not compared")
 
     def _transaction(self, node: Node) -> None:
         state = self.state
