@@ -1,7 +1,8 @@
 """A dictionary that can say what it was before, and finds its values by what they belong to. Pure."""
 
 from collections.abc import Callable, Hashable, Iterable
-from typing import Any
+from dataclasses import dataclass, field, fields
+from typing import Any, Self
 
 GONE: Any = object()  # in the place of a value: there was none
 Belongs = Callable[[Any], tuple[Hashable, ...]]
@@ -76,3 +77,56 @@ class Ledger(dict[Any, Any]):
     def _leave(self, key: Hashable, groups: tuple[Hashable, ...]) -> None:
         for one in groups:
             self._groups.get(one, {}).pop(key, None)
+
+
+@dataclass(slots=True, kw_only=True)
+class Ledgers:
+    """An object, some of whose fields are ledgers, that can go back to where it was."""
+
+    journal: list[Any] = field(default_factory=list)  # what changes put out since `watch`
+    watched: bool = False
+
+    def copy(self) -> Self:
+        """Return one that may go another way."""
+        values = {one.name: getattr(self, one.name) for one in fields(self)}
+        return type(self)(**values | {"journal": [], "watched": False})
+
+    def watch(self, *, anew: bool = False) -> int:
+        """Note what changes from now on; returns the point to which `undo` comes back."""
+        if anew:
+            self.journal.clear()
+        if not self.watched:
+            self.watched = True
+            for one in self._ledgers().values():
+                one.journal = self.journal
+        self.journal.append((None, "", {name: getattr(self, name) for name in self._plain()}))
+        return len(self.journal) - 1
+
+    def undo(self, point: int) -> None:
+        """Be as at `point`."""
+        while len(self.journal) > point:
+            ledger, key, old = self.journal.pop()
+            if ledger is not None:
+                ledger.restore(key, old)
+                continue
+            for name, value in old.items():
+                setattr(self, name, value)
+
+    def as_before(self) -> Self:
+        """Return a scene as this one was at the first point of `watch`."""
+        before = self.copy()
+        places = {id(ledger): name for name, ledger in self._ledgers().items()}
+        before.journal = [
+            (getattr(before, places[id(ledger)]) if ledger is not None else None, key, old)
+            for ledger, key, old in self.journal
+        ]
+        before.undo(0)
+        return before
+
+    def _ledgers(self) -> dict[str, Ledger]:
+        found = {one.name: getattr(self, one.name) for one in fields(self)}
+        return {name: one for name, one in found.items() if isinstance(one, Ledger)}
+
+    def _plain(self) -> list[str]:
+        taken = {"journal", "watched", *self._ledgers()}
+        return [one.name for one in fields(self) if one.name not in taken]

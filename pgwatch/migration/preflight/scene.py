@@ -5,10 +5,10 @@ rename changes nothing for what depends on them. Every object is frozen: a scene
 """
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from typing import Any
 
-from pgwatch.migration.preflight.ledger import Belongs, Ledger
+from pgwatch.migration.preflight.ledger import Belongs, Ledger, Ledgers
 
 Ref = tuple[
     str, int, int
@@ -206,7 +206,7 @@ class Function:
 
 
 @dataclass(slots=True, kw_only=True)
-class Scene:
+class Scene(Ledgers):
     """All objects, by number and by name."""
 
     relations: dict[int, Relation] = field(default_factory=dict)
@@ -233,60 +233,12 @@ class Scene:
     next_oid: int = FIRST_OWN_OID
     blurred: str = ""  # why anything may be different from what stands here
 
-    journal: list[Any] = field(default_factory=list)  # what changes put out since `watch`
-    watched: bool = False
-
     def __post_init__(self) -> None:
         """Make every dict a ledger of this scene."""
-        for name in self.__slots__:
-            value = getattr(self, name)
+        for one in fields(self):
+            value = getattr(self, one.name)
             if isinstance(value, dict):
-                setattr(self, name, Ledger(value, _GROUPS.get(name)))
-
-    def copy(self) -> "Scene":
-        """Return a scene that may go another way."""
-        values: dict[str, Any] = {name: getattr(self, name) for name in self.__slots__}
-        return Scene(**values | {"journal": [], "watched": False})
-
-    def watch(self, *, anew: bool = False) -> int:
-        """Note what changes from now on; returns the point to which `undo` comes back."""
-        if anew:
-            self.journal.clear()
-        if not self.watched:
-            self.watched = True
-            for one in self._ledgers().values():
-                one.journal = self.journal
-        self.journal.append((None, "", {name: getattr(self, name) for name in self._plain()}))
-        return len(self.journal) - 1
-
-    def undo(self, point: int) -> None:
-        """Be as at `point`."""
-        while len(self.journal) > point:
-            ledger, key, old = self.journal.pop()
-            if ledger is not None:
-                ledger.restore(key, old)
-                continue
-            for name, value in old.items():
-                setattr(self, name, value)
-
-    def as_before(self) -> "Scene":
-        """Return a scene as this one was at the first point of `watch`."""
-        before = self.copy()
-        places = {id(ledger): name for name, ledger in self._ledgers().items()}
-        before.journal = [
-            (getattr(before, places[id(ledger)]) if ledger is not None else None, key, old)
-            for ledger, key, old in self.journal
-        ]
-        before.undo(0)
-        return before
-
-    def _ledgers(self) -> dict[str, Ledger]:
-        found = {name: getattr(self, name) for name in self.__slots__}
-        return {name: one for name, one in found.items() if isinstance(one, Ledger)}
-
-    def _plain(self) -> list[str]:
-        names = self._ledgers()
-        return [one for one in self.__slots__ if one not in names and one not in _OWN]
+                setattr(self, one.name, Ledger(value, _GROUPS.get(one.name)))
 
     def number(self) -> int:
         """Return a new number."""
@@ -419,8 +371,11 @@ def _of_table(one: Any) -> tuple[Any, ...]:
     return (one.table,)
 
 
-_GROUPS: dict[str, Belongs] = {"relations": _of_relation, "constraints": _of_constraint, "triggers": _of_table}
-_OWN = ("journal", "watched")
+_GROUPS: dict[str, Belongs] = {
+    "relations": _of_relation,
+    "constraints": _of_constraint,
+    "triggers": _of_table,
+}
 
 
 def _cut(text: str, size: int) -> str:

@@ -6,43 +6,29 @@ tsvector, the type of the system that is most like one: literals become it, no t
 """
 
 from collections.abc import Mapping, Sequence
-from functools import lru_cache
 
 from pgwatch.migration.extract import walk
 from pgwatch.migration.parse import (
     Node,
     expression_text,
     opened,
-    parse_statements,
     parse_type,
     pb,
     query_text,
     strings,
     type_text,
 )
+from pgwatch.migration.preflight.calls import Calls, query_node, value_node
 from pgwatch.migration.preflight.groups import complete_groups
 from pgwatch.migration.preflight.labels import check_labels
-from pgwatch.migration.preflight.lookup import name_parts, takes, user_type
+from pgwatch.migration.preflight.lookup import name_parts, user_type
 from pgwatch.migration.preflight.oracle import UNKNOWN
-from pgwatch.migration.preflight.scene import Function, Relation, Type, shown_oid
-from pgwatch.migration.preflight.stage import CannotTellError, Stage, qualified, quoted
+from pgwatch.migration.preflight.scene import Relation, Type, shown_oid
+from pgwatch.migration.preflight.stage import CannotTellError, Stage, quoted
 
 ABSENT = "pgwatch_absent"  # a schema that nobody has
 ENUM = "pg_catalog.tsvector"
-_PSEUDO = ("void", "trigger", "event_trigger", "record", "internal", "anyelement", "anyarray")
-# Functions of one argument of just that type, so that a call takes what an implicit cast makes fit.
-_OUTPUTS = {
-    "int2": "int2out",
-    "int4": "int4out",
-    "int8": "int8out",
-    "numeric": "numeric_out",
-    "float8": "float8out",
-    "bool": "boolout",
-    "date": "date_out",
-    "timestamptz": "timestamptz_out",
-    "uuid": "uuid_out",
-    "jsonb": "jsonb_out",
-}
+
 # Functions whose first argument is a relation's name (regclass).
 _OF_RELATIONS = frozenset(
     {"nextval", "currval", "setval", "pg_relation_size", "pg_total_relation_size", "pg_table_size"}
@@ -68,6 +54,7 @@ class StandIn:
         self._parameters = parameters or {}  # of the function whose body it is: name → type
         self._positions = positions
         self._function = function
+        self._calls = Calls(stage, self.type, self._row_type)
         self._ctes: set[str] = set()
         self._read: list[Relation] = []
 
@@ -250,11 +237,11 @@ class StandIn:
         instead = self.type(text)
         if instead != text:
             setof = message.setof
-            message.CopyFrom(_type_node(instead))
+            message.CopyFrom(parse_type(instead))
             message.setof = setof
 
     def _null(self, item: Node, type_: str) -> None:
-        item.CopyFrom(_value_node(f"NULL::{self.type(type_)}"))
+        item.CopyFrom(value_node(f"NULL::{self.type(type_)}"))
 
     def _replace_relation(self, item: Node, node: Node) -> None:
         if self._is_cte(node):
@@ -274,7 +261,7 @@ class StandIn:
             return
         alias = pb.Alias()
         alias.CopyFrom(node.alias)
-        item.range_subselect.subquery.CopyFrom(_query_node(self.columns_of(found)))
+        item.range_subselect.subquery.CopyFrom(query_node(self.columns_of(found)))
         item.range_subselect.alias.CopyFrom(alias)
 
     def _missing_relation(self, node: Node) -> None:
@@ -307,124 +294,35 @@ class StandIn:
             self._null(item, column.type)
 
     def _replace_call(self, item: Node, node: Node) -> None:
-        function = self._called(node)
+        function = self._calls.called(node)
         if function is not None:
-            item.CopyFrom(self._null_call(node, function, function.returns))
-
-    def _null_call(self, node: Node, function: Function, returns: str) -> Node:
-        """Return a NULL of the result, for which the arguments must fit their types.
-
-        LEAST wants types of one category; what it says otherwise is taken for "no such function".
-        """
-        base = returns.removeprefix("SETOF ")
-        known = "text" if base in _PSEUDO else self.type(base)
-        made = _value_node(f"CASE WHEN num_nulls(NULL) > 0 THEN NULL::{known} END")
-        if not node.args:
-            return _value_node(f"NULL::{known}")
-        alone = self._is_alone(function, len(node.args))
-        call = made.case_expr.args[0].case_when.expr.a_expr.lexpr.func_call
-        del call.args[:]
-        for position, argument in enumerate(node.args):
-            kind, value = opened(argument)
-            named = kind == "named_arg_expr"
-            given = value.arg if named else argument
-            if named:
-                position = function.names.index(value.name) if value.name in function.names else -1  # noqa: PLW2901
-            fits = self._fitting(function, position)
-            if not fits:
-                call.args.add().CopyFrom(given)
-                continue
-            call.args.add().CopyFrom(self._fitted(given, fits, exact=alone))
-        return made
-
-    def _is_alone(self, function: Function, count: int) -> bool:
-        """Return whether no other function could be meant by a call."""
-        if function.name in self._stage.facts.functions:
-            return False
-        named = self._stage.scene.functions_named("", function.name)
-        return sum(takes(one, count) for one in named) <= 1
-
-    def _fitted(self, given: Node, type_: str, *, exact: bool) -> Node:
-        """Return an expression that fails where an argument does not fit; `exact`: as a call does."""
-        if exact and type_ in _OUTPUTS:
-            made = _value_node(f"pg_catalog.{_OUTPUTS[type_]}(NULL)")
-            made.func_call.args[0].CopyFrom(given)
-            return made
-        made = _value_node(f"LEAST(NULL::{type_}, NULL)")
-        made.min_max_expr.args[1].CopyFrom(given)
-        return made
-
-    def _fitting(self, function: Function, position: int) -> str:
-        """Return the type that an argument is checked against, "" for none."""
-        if function.variadic or not 0 <= position < len(function.arguments):
-            return ""
-        type_ = function.arguments[position]
-        if type_ in _PSEUDO or type_.startswith("any") or type_ in ("json", "xml", "point"):
-            return ""
-        if self._row_type(type_.removesuffix("[]")) is not None:
-            return ""
-        return self.type(type_)
-
-    def _called(self, node: Node) -> Function | None:
-        """Return the function that the scene alone has and a call means; None for the server's own."""
-        stage = self._stage
-        schema, name = qualified(node.funcname)
-        if schema == "pg_catalog":
-            return None
-        found = stage.scene.functions_named(schema, name)
-        if not found:
-            had = stage.before.functions_named(schema, name)
-            if had and name not in stage.facts.functions:
-                _hide(node, name)
-            return None
-        if all(one.live for one in found):
-            return None
-        fitting = [one for one in found if takes(one, len(node.args))]
-        if not fitting:
-            if name in stage.facts.functions:
-                return None
-            raise stage.fail(
-                "42883", f"function {name} with {len(node.args)} arguments does not exist"
-            )
-        if any(one.live for one in fitting) and len(fitting) > 1:
-            return None
-        return next((one for one in fitting if not one.live), None)
+            item.CopyFrom(self._calls.null_call(node, function, function.returns))
 
     def _table_call(self, item: Node, node: Node) -> bool:
         """Stand in for a call in FROM of a function that the scene alone has."""
         if len(node.functions) != 1 or node.coldeflist:
             return False
         kind, call = opened(node.functions[0].list.items[0])
-        function = self._called(call) if kind == "func_call" else None
+        function = self._calls.called(call) if kind == "func_call" else None
         if function is None:
             return False
         alias = pb.Alias()
         alias.CopyFrom(node.alias)
         alias.aliasname = alias.aliasname or function.name
-        query = _query_node(self._result(function, alias.aliasname, ordinality=node.ordinality))
+        query = query_node(
+            self._calls.result(function, alias.aliasname, ordinality=node.ordinality)
+        )
         self._visit(call)
         test = query.select_stmt.from_clause.add().range_subselect
         test.alias.aliasname = "pgwatch_call"
-        test.subquery.CopyFrom(_query_node("SELECT 1"))
+        test.subquery.CopyFrom(query_node("SELECT 1"))
         test.subquery.select_stmt.target_list[0].res_target.val.CopyFrom(
-            self._null_call(call, function, "text")
+            self._calls.null_call(call, function, "text")
         )
         item.range_subselect.lateral = True
         item.range_subselect.subquery.CopyFrom(query)
         item.range_subselect.alias.CopyFrom(alias)
         return True
-
-    def _result(self, function: Function, alias: str, *, ordinality: bool) -> str:
-        columns = function.outputs
-        base = function.returns.removeprefix("SETOF ")
-        relation = self._row_type(base)
-        if not columns and relation is not None:
-            columns = tuple((one.name, one.type) for one in relation.columns)
-        columns = columns or ((alias, "text" if base in _PSEUDO else base),)
-        if ordinality:
-            columns = (*columns, ("ordinality", "int8"))
-        parts = [f"NULL::{self.type(type_)} AS {quoted(name)}" for name, type_ in columns]
-        return f"SELECT {', '.join(parts)}"
 
     def _reference_cast(self, item: Node, node: Node) -> bool:
         """'users'::regclass of what only the scene has becomes its number."""
@@ -443,31 +341,5 @@ class StandIn:
         found = self._stage.scene.find(schema, parts[-1])
         if found is None:
             raise self._stage.fail("42P01", f'relation "{text}" does not exist')
-        item.CopyFrom(_value_node(f"{shown_oid(found.oid)}::oid::regclass"))
+        item.CopyFrom(value_node(f"{shown_oid(found.oid)}::oid::regclass"))
         return True
-
-
-def _hide(call: Node, name: str) -> None:
-    """Name a function that is not there, so that the server says so when it comes to it."""
-    del call.funcname[:]
-    for part in ("pg_catalog", name):
-        call.funcname.add().string.sval = part
-
-
-@lru_cache(maxsize=4096)
-def _query_bytes(sql: str) -> bytes:
-    [(kind, node)] = parse_statements(sql)
-    data: bytes = pb.Node(**{kind: node}).SerializeToString()
-    return data
-
-
-def _query_node(sql: str) -> Node:
-    return pb.Node.FromString(_query_bytes(sql))
-
-
-def _value_node(sql: str) -> Node:
-    return _query_node(f"SELECT {sql}").select_stmt.target_list[0].res_target.val
-
-
-def _type_node(text: str) -> Node:
-    return parse_type(text)

@@ -3,7 +3,17 @@
 from collections.abc import Callable
 
 from pgwatch.migration.parse import Node, opened, pb, strings
-from pgwatch.migration.preflight import dml, generic, indexes, routines, types, views
+from pgwatch.migration.preflight import (
+    dml,
+    generic,
+    indexes,
+    policies,
+    renaming,
+    routines,
+    sequences,
+    types,
+    views,
+)
 from pgwatch.migration.preflight.alter import alter_table
 from pgwatch.migration.preflight.asking import judge
 from pgwatch.migration.preflight.drops import drop, find_routine
@@ -16,8 +26,8 @@ _HANDLERS: dict[str, Callable[[Stage, Node], object]] = {
     "alter_enum_stmt": types.alter_enum,
     "alter_object_schema_stmt": generic.set_schema,
     "alter_owner_stmt": generic.set_owner,
-    "alter_policy_stmt": types.alter_policy,
-    "alter_seq_stmt": types.alter_sequence,
+    "alter_policy_stmt": policies.alter_policy,
+    "alter_seq_stmt": sequences.alter_sequence,
     "alter_table_stmt": alter_table,
     "call_stmt": routines.call,
     "comment_stmt": generic.comment,
@@ -27,10 +37,10 @@ _HANDLERS: dict[str, Callable[[Stage, Node], object]] = {
     "create_enum_stmt": types.create_enum,
     "create_extension_stmt": types.create_extension,
     "create_function_stmt": routines.create_function,
-    "create_policy_stmt": types.create_policy,
+    "create_policy_stmt": policies.create_policy,
     "create_range_stmt": types.create_range,
     "create_role_stmt": generic.create_role,
-    "create_seq_stmt": types.create_sequence,
+    "create_seq_stmt": sequences.create_sequence,
     "create_stmt": create_table,
     "create_table_as_stmt": views.create_table_as,
     "create_trig_stmt": routines.create_trigger,
@@ -42,7 +52,7 @@ _HANDLERS: dict[str, Callable[[Stage, Node], object]] = {
     "index_stmt": indexes.create_index,
     "refresh_mat_view_stmt": views.refresh,
     "reindex_stmt": indexes.reindex,
-    "rename_stmt": generic.rename,
+    "rename_stmt": renaming.rename,
     "rule_stmt": generic.create_rule,
     "truncate_stmt": dml.truncate,
     "view_stmt": views.create_view,

@@ -5,15 +5,13 @@ from dataclasses import replace
 
 from pgwatch.migration.extract import walk
 from pgwatch.migration.parse import Node, expression_text, opened, pb, strings
-from pgwatch.migration.preflight.asking import columns_of, condition
+from pgwatch.migration.preflight.asking import condition
 from pgwatch.migration.preflight.columns import check_value
 from pgwatch.migration.preflight.extensions import bring
 from pgwatch.migration.preflight.lookup import user_type
-from pgwatch.migration.preflight.references import references
 from pgwatch.migration.preflight.row_question import RowQuestion, RowRule
-from pgwatch.migration.preflight.scene import Column, Constraint, Policy, Relation, Type
+from pgwatch.migration.preflight.scene import Column, Constraint, Relation, Type
 from pgwatch.migration.preflight.stage import Stage, literal, qualified
-from pgwatch.migration.preflight.standin import StandIn
 from pgwatch.migration.preflight.typenames import resolve
 
 
@@ -263,53 +261,6 @@ def _domain_rows(stage: Stage, domain: Type, node: Node) -> None:
             )
 
 
-def create_sequence(stage: Stage, node: Node) -> None:
-    """CREATE SEQUENCE."""
-    relation = node.sequence
-    schema = stage.place(relation.schemaname)
-    if (schema, relation.relname) in stage.scene.relation_names:
-        if node.if_not_exists:
-            return
-        there = stage.scene.relations[stage.scene.relation_names[schema, relation.relname]]
-        raise stage.fail(
-            "42P07", f'relation "{relation.relname}" already exists', harmless=there.kind == "S"
-        )
-    made = Relation(oid=stage.scene.number(), kind="S", schema=schema, name=relation.relname)
-    stage.scene.put(replace(made, owned_by=_owner(stage, node)))
-
-
-def alter_sequence(stage: Stage, node: Node) -> None:
-    """ALTER SEQUENCE."""
-    found = stage.relation(node.sequence, missing_ok=node.missing_ok)
-    if found is None:
-        return
-    if found.kind != "S":
-        raise stage.fail("42809", f'cannot open relation "{found.name}"')
-    owner = _owner(stage, node)
-    if owner is not None:
-        stage.scene.put(replace(found, owned_by=owner))
-
-
-def _owner(stage: Stage, node: Node) -> tuple[int, int] | None:
-    for item in node.options:
-        option = item.def_elem
-        if option.defname != "owned_by":
-            continue
-        names = strings(option.arg.list.items)
-        if names == ("none",):
-            return None
-        if len(names) < 2:
-            raise stage.fail("42601", "invalid OWNED BY option")
-        *schema, table_name, name = names
-        table = stage.named(schema[-1] if schema else "", table_name)
-        assert table is not None
-        column = table.column(name)
-        if column is None:
-            raise stage.fail("42703", f'column "{name}" of relation "{table.name}" does not exist')
-        return (table.oid, column.number)
-    return None
-
-
 def create_schema(stage: Stage, node: Node) -> list[Node]:
     """CREATE SCHEMA; returns the statements inside it."""
     name = node.schemaname or node.authrole.rolename
@@ -359,52 +310,3 @@ def create_statistics(stage: Stage, node: Node) -> None:
             return
         raise stage.fail("42710", f'statistics object "{name}" already exists', harmless=True)
     stage.scene.statistics = stage.scene.statistics | {(schema, name)}
-
-
-def create_policy(stage: Stage, node: Node) -> None:
-    """CREATE POLICY."""
-    table = stage.relation(node.table)
-    assert table is not None
-    if table.kind not in "rp":
-        raise stage.fail("42809", f'"{table.name}" is not a table')
-    for item in node.roles:
-        stage.role(item.role_spec)
-    _policy_expressions(stage, node, table)
-    key = (table.oid, node.policy_name)
-    if key in stage.scene.policies:
-        raise stage.fail(
-            "42710",
-            f'policy "{node.policy_name}" for table "{table.name}" already exists',
-            harmless=True,
-        )
-    stage.scene.policies[key] = Policy(
-        table=table.oid, name=node.policy_name, uses=_policy_uses(stage, node, table)
-    )
-
-
-def alter_policy(stage: Stage, node: Node) -> None:
-    """ALTER POLICY."""
-    table = stage.relation(node.table)
-    assert table is not None
-    for item in node.roles:
-        stage.role(item.role_spec)
-    _policy_expressions(stage, node, table)
-    if (table.oid, node.policy_name) not in stage.scene.policies:
-        raise stage.fail(
-            "42704", f'policy "{node.policy_name}" for table "{table.name}" does not exist'
-        )
-
-
-def _policy_expressions(stage: Stage, node: Node, table: Relation) -> None:
-    for field in ("qual", "with_check"):
-        if node.HasField(field):
-            expression = getattr(node, field)
-            columns_of(stage, lambda e=expression: StandIn(stage).expression(e, table))  # type: ignore[misc]
-
-
-def _policy_uses(stage: Stage, node: Node, table: Relation) -> frozenset[tuple[str, int, int]]:
-    found: frozenset[tuple[str, int, int]] = frozenset()
-    for field in ("qual", "with_check"):
-        if node.HasField(field):
-            found |= references(stage, getattr(node, field), [table])
-    return found

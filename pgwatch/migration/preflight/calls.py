@@ -1,0 +1,154 @@
+"""Calls of functions that the scene alone has, and what stands for them. Pure."""
+
+from collections.abc import Callable
+from functools import lru_cache
+
+from pgwatch.migration.parse import Node, opened, parse_statements, pb
+from pgwatch.migration.preflight.lookup import takes
+from pgwatch.migration.preflight.scene import Function, Relation
+from pgwatch.migration.preflight.stage import Stage, qualified, quoted
+
+_PSEUDO = ("void", "trigger", "event_trigger", "record", "internal", "anyelement", "anyarray")
+# Functions of one argument of just that type, so that a call takes what an implicit cast makes fit.
+_OUTPUTS = {
+    "int2": "int2out",
+    "int4": "int4out",
+    "int8": "int8out",
+    "numeric": "numeric_out",
+    "float8": "float8out",
+    "bool": "boolout",
+    "date": "date_out",
+    "timestamptz": "timestamptz_out",
+    "uuid": "uuid_out",
+    "jsonb": "jsonb_out",
+}
+
+
+class Calls:
+    """Finds and replaces calls; `type_of` is what stands for a type, `row_type` the relation of a row's."""
+
+    def __init__(
+        self,
+        stage: Stage,
+        type_of: Callable[[str], str],
+        row_type: Callable[[str], Relation | None],
+    ) -> None:
+        self._stage = stage
+        self._type = type_of
+        self._row_type = row_type
+
+    def null_call(self, node: Node, function: Function, returns: str) -> Node:
+        """Return a NULL of the result, for which the arguments must fit their types.
+
+        LEAST wants types of one category; what it says otherwise is taken for "no such function".
+        """
+        base = returns.removeprefix("SETOF ")
+        known = "text" if base in _PSEUDO else self._type(base)
+        made = value_node(f"CASE WHEN num_nulls(NULL) > 0 THEN NULL::{known} END")
+        if not node.args:
+            return value_node(f"NULL::{known}")
+        alone = self._is_alone(function, len(node.args))
+        call = made.case_expr.args[0].case_when.expr.a_expr.lexpr.func_call
+        del call.args[:]
+        for position, argument in enumerate(node.args):
+            kind, value = opened(argument)
+            named = kind == "named_arg_expr"
+            given = value.arg if named else argument
+            if named:
+                position = function.names.index(value.name) if value.name in function.names else -1  # noqa: PLW2901
+            fits = self._fitting(function, position)
+            if not fits:
+                call.args.add().CopyFrom(given)
+                continue
+            call.args.add().CopyFrom(self._fitted(given, fits, exact=alone))
+        return made
+
+    def _is_alone(self, function: Function, count: int) -> bool:
+        """Return whether no other function could be meant by a call."""
+        if function.name in self._stage.facts.functions:
+            return False
+        named = self._stage.scene.functions_named("", function.name)
+        return sum(takes(one, count) for one in named) <= 1
+
+    def _fitted(self, given: Node, type_: str, *, exact: bool) -> Node:
+        """Return an expression that fails where an argument does not fit; `exact`: as a call does."""
+        if exact and type_ in _OUTPUTS:
+            made = value_node(f"pg_catalog.{_OUTPUTS[type_]}(NULL)")
+            made.func_call.args[0].CopyFrom(given)
+            return made
+        made = value_node(f"LEAST(NULL::{type_}, NULL)")
+        made.min_max_expr.args[1].CopyFrom(given)
+        return made
+
+    def _fitting(self, function: Function, position: int) -> str:
+        """Return the type that an argument is checked against, "" for none."""
+        if function.variadic or not 0 <= position < len(function.arguments):
+            return ""
+        type_ = function.arguments[position]
+        if type_ in _PSEUDO or type_.startswith("any") or type_ in ("json", "xml", "point"):
+            return ""
+        if self._row_type(type_.removesuffix("[]")) is not None:
+            return ""
+        return self._type(type_)
+
+    def called(self, node: Node) -> Function | None:
+        """Return the function that the scene alone has and a call means; None for the server's own."""
+        stage = self._stage
+        schema, name = qualified(node.funcname)
+        if schema == "pg_catalog":
+            return None
+        found = stage.scene.functions_named(schema, name)
+        if not found:
+            had = stage.before.functions_named(schema, name)
+            if had and name not in stage.facts.functions:
+                _hide(node, name)
+            return None
+        if all(one.live for one in found):
+            return None
+        fitting = [one for one in found if takes(one, len(node.args))]
+        if not fitting:
+            if name in stage.facts.functions:
+                return None
+            raise stage.fail(
+                "42883", f"function {name} with {len(node.args)} arguments does not exist"
+            )
+        if any(one.live for one in fitting) and len(fitting) > 1:
+            return None
+        return next((one for one in fitting if not one.live), None)
+
+    def result(self, function: Function, alias: str, *, ordinality: bool) -> str:
+        """Return a query of the columns that a function gives in FROM."""
+        columns = function.outputs
+        base = function.returns.removeprefix("SETOF ")
+        relation = self._row_type(base)
+        if not columns and relation is not None:
+            columns = tuple((one.name, one.type) for one in relation.columns)
+        columns = columns or ((alias, "text" if base in _PSEUDO else base),)
+        if ordinality:
+            columns = (*columns, ("ordinality", "int8"))
+        parts = [f"NULL::{self._type(type_)} AS {quoted(name)}" for name, type_ in columns]
+        return f"SELECT {', '.join(parts)}"
+
+
+def _hide(call: Node, name: str) -> None:
+    """Name a function that is not there, so that the server says so when it comes to it."""
+    del call.funcname[:]
+    for part in ("pg_catalog", name):
+        call.funcname.add().string.sval = part
+
+
+@lru_cache(maxsize=4096)
+def _query_bytes(sql: str) -> bytes:
+    [(kind, node)] = parse_statements(sql)
+    data: bytes = pb.Node(**{kind: node}).SerializeToString()
+    return data
+
+
+def query_node(sql: str) -> Node:
+    """Return the tree of a query."""
+    return pb.Node.FromString(_query_bytes(sql))
+
+
+def value_node(sql: str) -> Node:
+    """Return the tree of an expression."""
+    return query_node(f"SELECT {sql}").select_stmt.target_list[0].res_target.val
