@@ -10,6 +10,7 @@ import pytest
 from pgwatch.demo import database as roofing
 from pgwatch.demo.server import LocalServer
 from pgwatch.migration.preflight.predict import Prediction, Trouble
+from pgwatch.migration.sqlfile import read_statements
 from tests.conftest import create_database, drop_database
 from tests.preflight import applied, compared, predicted, psql
 from tests.random_migrations import Generator
@@ -52,6 +53,19 @@ def test_prediction_is_what_happens_with_rows_and_half_applied(fresh: str, file:
 def test_prediction_is_what_happens_without_rows(database: str, file: Path, state: str) -> None:
     if state == "base":
         assert applied(database, [BASE]) == {}
+    assert exact(database, [file]) > 15
+
+
+@pytest.mark.parametrize("file", FIVE, ids=lambda file: file.stem)
+def test_prediction_is_what_happens_after_a_migration_that_broke_off(
+    database: str, file: Path, tmp_path: Path
+) -> None:
+    assert applied(database, [BASE, ROWS]) == {}
+    statements = read_statements(file)
+    done = random.Random(file.stem).randrange(len(statements))
+    start = tmp_path / "start.sql"
+    start.write_text("".join(f"{one.text};\n" for one in statements[:done]))
+    applied(database, [start])
     assert exact(database, [file]) > 15
 
 
@@ -206,6 +220,42 @@ def test_what_only_runs_can_tell_is_unverifiable(database: str, tmp_path: Path) 
     )
     [only] = found(database, tmp_path, sql)
     assert (only.line, only.trouble) == (2, Trouble.UNVERIFIABLE)
+
+
+def test_copy_that_fails_says_what_becomes_of_its_data(database: str, tmp_path: Path) -> None:
+    sql = "COPY nowhere FROM stdin;\n1\tx\n\\.\nCREATE TABLE t (a int);\n"
+    [only] = found(database, tmp_path, sql)
+    assert (only.line, only.sqlstate) == (1, "42P01")
+    assert "psql" in only.reason
+
+
+def test_literal_beside_an_enum_of_the_migration_is_one_of_its_labels(
+    database: str, tmp_path: Path
+) -> None:
+    sql = (
+        "CREATE TYPE mood AS ENUM ('sad', 'ok');\nCREATE TABLE t (m mood, n int);\n"
+        "SELECT coalesce(m, 'glum') FROM t;\nSELECT CASE n WHEN 1 THEN m ELSE 'glum' END FROM t;\n"
+        "SELECT CASE n WHEN 1 THEN m ELSE 'ok' END FROM t WHERE coalesce(m, 'sad') = 'ok';\n"
+        "SELECT n FROM t WHERE coalesce(m, 'sad') = 'glum';\n"
+    )
+    assert [(p.line, p.sqlstate) for p in found(database, tmp_path, sql)] == [
+        (3, "22P02"),
+        (4, "22P02"),
+        (6, "22P02"),
+    ]
+
+
+def test_argument_fits_a_function_of_the_migration_as_in_a_call(
+    database: str, tmp_path: Path
+) -> None:
+    sql = (
+        "CREATE FUNCTION f(x int) RETURNS int LANGUAGE sql AS 'SELECT x';\n"
+        "SELECT f(1), f('2'), f(3::smallint);\nSELECT f(count(*)) FROM pg_class;\nSELECT f(now());\n"
+    )
+    assert [(p.line, p.sqlstate) for p in found(database, tmp_path, sql)] == [
+        (3, "42883"),
+        (4, "42883"),
+    ]
 
 
 def test_on_error_stop_ends_the_file(database: str, tmp_path: Path) -> None:

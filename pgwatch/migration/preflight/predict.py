@@ -23,6 +23,8 @@ from pgwatch.migration.sqlfile import Statement, read_statements, split_statemen
 from pgwatch.targets.session import Session
 
 _ROUNDS = 40  # of asking; each brings at least one statement to its end
+# psql 15.20 and 18.6 skip the data, 17.10 does not.
+_DATA_LEFT = "; some releases of psql then take the lines of data for statements"
 _ABORTED = "current transaction is aborted, commands ignored until end of transaction block"
 
 
@@ -300,10 +302,11 @@ class _Walk:
 
     def _fails(self, parsed: _Parsed, error: StatementFailsError, kind: str, node: Node) -> None:
         trouble = Trouble.VIOLATING_ROWS if error.rows else Trouble.WILL_FAIL
+        from_stdin = kind == "copy_stmt" and node.is_from and not node.filename
         self._tell(
             parsed,
             trouble,
-            str(error),
+            f"{error}{_DATA_LEFT if from_stdin else ''}",
             sqlstate=error.sqlstate,
             harmless=error.harmless,
             examples=error.examples,
