@@ -114,8 +114,8 @@ def test_webhook_that_hangs_gets_it_by_a_retry(path: Path, lines: list[Line]) ->
     line.post(1, "test1")
     line.run_until(20)
     (came,) = times(line.hooks[0])
-    assert 3 <= came <= 4
-    assert line.hooks[0].attempts == 2
+    assert 3 <= came <= 5.1  # after the first pause, of 0.8 to 1 s, or the second, of twice that
+    assert line.hooks[0].attempts in (2, 3)
 
 
 def test_one_of_two_hooks_that_drops_gets_its_own_later(path: Path, lines: list[Line]) -> None:

@@ -163,6 +163,8 @@ def test_the_reference_page_names_every_field() -> None:
         return set()
 
     told = set(
-        re.findall(r"^\| `([a-z_.\[\]]+)` \| (?:text|number|list|object|null|boolean)", PAGE, re.MULTILINE)
+        re.findall(
+            r"^\| `([a-z_.\[\]]+)` \| (?:text|number|list|object|null|boolean)", PAGE, re.MULTILINE
+        )
     )
     assert told == fields(document(check(FINDING)))
