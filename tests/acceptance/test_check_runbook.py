@@ -11,8 +11,10 @@ from pgwatch.cli.main import _parser
 from pgwatch.cli.options import defaults
 from pgwatch.demo import database as roofing
 from tests.gate import gate, pgwatch
+from tests.integration.test_migration_verify import expectations, sections
 from tests.watching import sql
 
+FIXTURES = Path(__file__).parent.parent / "fixtures" / "migrations" / "classes"
 RUNBOOK = """# Deployment
 
 ```bash
@@ -76,6 +78,28 @@ def test_what_nobody_makes_is_found_at_its_line(any_database: str, folder: Path)
     }
     sql(any_database, MIGRATION)
     assert labels(gate(*arguments, cwd=folder).check("documentation_promises")) == expected
+
+
+CLASS_15 = next(FIXTURES.glob("15*.sql"))
+
+
+def test_the_failure_class_of_promises_is_told_and_its_healthy_twin_is_not(
+    any_database: str, tmp_path: Path
+) -> None:
+    """The fixture's comments say what is to be found, as for the other classes."""
+    parts = sections(CLASS_15)
+    (tmp_path / "deploy.md").write_text(f"```sql\n{parts['runbook']}```\n")
+    promised = ("--runbook", "deploy.md", "--only", "documentation_promises")
+
+    def told(kind: str) -> set[str]:
+        (tmp_path / "migration.sql").write_text(parts[kind])
+        ran = gate(any_database, *promised, "--migrations", "migration.sql", cwd=tmp_path)
+        found = labels(ran.check("documentation_promises"))
+        return {f"{int(line) - 1} missing {kind} {name}" for line, kind, name in found}
+
+    sql(any_database, parts["before"])
+    assert told("migration") == set(expectations(parts["runbook"]))
+    assert told("healthy") == set()
 
 
 def labels(check: dict[str, object]) -> set[tuple[str, str, str]]:
