@@ -12,6 +12,7 @@ from tests.servers import VERSIONS, bin_of
 
 _SETTINGS = {
     "shared_preload_libraries": "pg_stat_statements",
+    "pg_stat_statements.max": "20000",  # as many tests share a server, 5,000 would not do
     "max_connections": "60",
     "wal_level": "logical",
     "track_commit_timestamp": "off",

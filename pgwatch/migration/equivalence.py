@@ -85,7 +85,17 @@ def _has_query(question: Question) -> bool:
 
 
 async def _ask_queries(session: Session, questions: Sequence[Question]) -> dict[Question, Answer]:
-    """Ask about queries, and what reads tables: each has a plan of its own, and all travel together."""
+    """Ask about queries, and what reads tables: each has a plan of its own, and all travel together.
+
+    Where plans differ they are asked for once more: statistics may have changed between the two.
+    """
+    answers = await _compared(session, questions)
+    if differing := [one for one, answer in answers.items() if answer.same is False]:
+        answers |= await _compared(session, differing)
+    return answers
+
+
+async def _compared(session: Session, questions: Sequence[Question]) -> dict[Question, Answer]:
     texts = [_EXPLAIN + text for one in questions for text in _queries(one)]
     explained = await session.explain(texts, limit=_LIMIT)
     pairs = zip(questions, explained[::2], explained[1::2], strict=True)

@@ -213,7 +213,7 @@ def session(dsn: str, *statements: str) -> Iterator[int]:
 
 @contextlib.contextmanager
 def working(dsn: str, statement: str) -> Iterator[int]:
-    """A session in the middle of `statement`; gives its pid."""
+    """A session that has been busy with `statement` for longer than the thresholds here; gives its pid."""
     with psycopg.connect(dsn, autocommit=True, application_name="billing") as connection:
 
         def work() -> None:
@@ -224,7 +224,10 @@ def working(dsn: str, statement: str) -> Iterator[int]:
         thread.start()
         try:
             pid = connection.info.backend_pid
-            busy = f"SELECT 1 FROM pg_stat_activity WHERE pid = {pid} AND state = 'active'"
+            busy = (
+                f"SELECT 1 FROM pg_stat_activity WHERE pid = {pid} AND state = 'active'"
+                " AND clock_timestamp() - query_start > '130ms'"
+            )
             while not sql(dsn, busy):
                 pass
             yield pid

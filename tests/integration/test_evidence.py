@@ -119,6 +119,9 @@ def test_blocked_session_shows_who_is_in_its_way(database: str) -> None:
 def test_slow_statement_shows_its_text(database: str) -> None:
     with closing(psycopg.connect(database, autocommit=True)) as connection:
         connection.execute("CREATE EXTENSION pg_stat_statements")
+        connection.execute(
+            "SELECT pg_stat_statements_reset()"
+        )  # or slower ones of other tests stand
         connection.execute("SELECT pg_sleep(0.2), 'slow one'")
         row = connection.execute(
             "SELECT queryid::text FROM pg_stat_statements WHERE query LIKE 'SELECT pg_sleep($1)%'"
