@@ -11,7 +11,6 @@ from typing import Any, ClassVar, Final
 from pgwatch.notify.channels.base import DeliveryError, Receipt
 from pgwatch.notify.channels.posting import PostingChannel
 from pgwatch.notify.channels.webhook import rfc3339
-from pgwatch.notify.channels.words import Words
 from pgwatch.notify.notification import Notification, NotifiedAlert
 from pgwatch.notify.services import AlertmanagerSettings
 from pgwatch.notify.template import Templates
@@ -27,13 +26,13 @@ class AlertmanagerChannel(PostingChannel):
     """Posts all alerts as they are now."""
 
     kind: ClassVar[str] = "alertmanager"
-    tells_owner_briefly = False
 
     def __init__(self, settings: AlertmanagerSettings, templates: Templates) -> None:
         super().__init__(settings.http, templates)
         self._settings = settings
 
-    def _send(self, notification: Notification, memory: str, words: Words) -> Receipt:  # noqa: ARG002
+    def deliver(self, notification: Notification, _memory: str = "") -> Receipt:
+        """Post the alerts; the answer is why some were refused. Raises DeliveryError."""
         url = Secret(value=self._settings.url.reveal().rstrip("/") + "/api/v2/alerts")
         # Not from the time of the decision: a message that comes late must not end what fires.
         until = datetime.now(UTC) + LEASE

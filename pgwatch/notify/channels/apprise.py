@@ -32,7 +32,7 @@ class AppriseChannel:
         self._settings = settings
         self._apprise: Any = None
 
-    def deliver(self, notification: Notification, memory: str = "") -> Receipt:  # noqa: ARG002
+    def deliver(self, notification: Notification, _memory: str = "") -> Receipt:
         """Notify all addresses; raises DeliveryError unless every one of them took it."""
         message = compose(brief(notification), max_items=_MAX_ITEMS)
         library = _library()

@@ -62,7 +62,7 @@ class Channel(Protocol):
     kind: ClassVar[str]
     min_interval: timedelta  # between two messages
 
-    def deliver(self, notification: Notification, memory: str = "") -> Receipt:
+    def deliver(self, notification: Notification, memory: str = "", /) -> Receipt:
         """Deliver; `memory` is that of the last receipt for the same group, empty at first.
 
         Raises DeliveryError if the receiver did not take it.

@@ -37,7 +37,7 @@ class DiscordChannel(PostingChannel):
         super().__init__(settings.http, templates)
         self._settings = settings
 
-    def _send(self, notification: Notification, memory: str, words: Words) -> Receipt:  # noqa: ARG002
+    def _send(self, notification: Notification, words: Words) -> Receipt:
         message = payload(notification, self._settings, words)
         try:
             self._sender.post(self._settings.webhook_url, message, key=notification.id)

@@ -37,16 +37,16 @@ class EmailChannel:
         self._settings = settings
         self._templates = templates
 
-    def deliver(self, notification: Notification, memory: str = "") -> Receipt:
+    def deliver(self, notification: Notification, _memory: str = "") -> Receipt:
         """Send the message; the answer is the recipients that the server refused, if it took some."""
         plain = notification.reason is Reason.ACKNOWLEDGED
         said = brief(notification)
-        return in_plain_words_if_needed(self._send, self._templates, said, memory, plain=plain)
+        return in_plain_words_if_needed(self._send, self._templates, said, plain=plain)
 
     def close(self) -> None:
         """Nothing is kept open."""
 
-    def _send(self, notification: Notification, memory: str, words: Words) -> Receipt:  # noqa: ARG002
+    def _send(self, notification: Notification, words: Words) -> Receipt:
         secrets: list[str] = []
         try:
             secrets = [_now(self._settings.password), _now(self._settings.secret)]

@@ -16,7 +16,7 @@ class LogChannel:
     kind: ClassVar[str] = "log"
     min_interval = timedelta(0)
 
-    def deliver(self, notification: Notification, memory: str = "") -> Receipt:  # noqa: ARG002
+    def deliver(self, notification: Notification, _memory: str = "") -> Receipt:
         """Write the lines: warnings for what fires, information for what has ended or found an owner."""
         owned = notification.reason is Reason.ACKNOWLEDGED
         for alert in notification.alerts:

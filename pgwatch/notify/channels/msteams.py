@@ -33,7 +33,7 @@ class TeamsChannel(PostingChannel):
         super().__init__(settings.http, templates)
         self._settings = settings
 
-    def _send(self, notification: Notification, memory: str, words: Words) -> Receipt:  # noqa: ARG002
+    def _send(self, notification: Notification, words: Words) -> Receipt:
         card = payload(notification, self._settings, words)
         answer = self._sender.post(self._settings.webhook_url, card, key=notification.id)
         return Receipt(answer=shown(answer))

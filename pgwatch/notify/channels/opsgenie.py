@@ -44,7 +44,7 @@ class OpsGenieChannel(PostingChannel):
         super().__init__(http, templates)
         self._settings = settings
 
-    def _send(self, notification: Notification, memory: str, words: Words) -> Receipt:  # noqa: ARG002
+    def _send(self, notification: Notification, words: Words) -> Receipt:
         alias = incident_key(notification.group_key)
         base = urljoin(words.address(self._settings.api_url), "v2/alerts")
         by_alias = "?identifierType=alias"

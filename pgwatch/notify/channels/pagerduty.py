@@ -36,7 +36,7 @@ class PagerDutyChannel(PostingChannel):
         super().__init__(settings.http, templates)
         self._settings = settings
 
-    def _send(self, notification: Notification, memory: str, words: Words) -> Receipt:  # noqa: ARG002
+    def _send(self, notification: Notification, words: Words) -> Receipt:
         key = self._settings.routing_key.reveal()
         answer = ""
         for event in events(notification, self._settings, words, words.address(key)):

@@ -14,7 +14,7 @@ from pgwatch.notify.notification import Notification, Reason
 from pgwatch.notify.template import Templates
 from pgwatch.rules.template import TemplateError
 
-Send = Callable[[Notification, str, Words], Receipt]
+Send = Callable[[Notification, Words], Receipt]
 
 logger = logging.getLogger(__name__)
 
@@ -30,20 +30,21 @@ class PostingChannel:
         self._sender = HttpSender(http)
         self._templates = templates
 
-    def deliver(self, notification: Notification, memory: str = "") -> Receipt:
+    def deliver(self, notification: Notification, _memory: str = "") -> Receipt:
         """Deliver, in plain words if those of the configuration fail; raises DeliveryError."""
-        send, templates = self._send, self._templates
-        if notification.reason is Reason.ACKNOWLEDGED and self.tells_owner_briefly:
-            return in_plain_words_if_needed(
-                send, templates, brief(notification), memory, plain=True
-            )
-        return in_plain_words_if_needed(send, templates, notification, memory)
+        return self._tell(notification, self._send)
 
     def close(self) -> None:
         """Close the connection that is kept open."""
         self._sender.close()
 
-    def _send(self, notification: Notification, memory: str, words: Words) -> Receipt:
+    def _tell(self, notification: Notification, send: Send) -> Receipt:
+        """Send by `send`, which raises as `_send` does; raises DeliveryError."""
+        if notification.reason is Reason.ACKNOWLEDGED and self.tells_owner_briefly:
+            return in_plain_words_if_needed(send, self._templates, brief(notification), plain=True)
+        return in_plain_words_if_needed(send, self._templates, notification)
+
+    def _send(self, notification: Notification, words: Words) -> Receipt:
         """Send; raises DeliveryError, or TemplateError before anything is sent."""
         raise NotImplementedError
 
@@ -52,7 +53,6 @@ def in_plain_words_if_needed(
     send: Send,
     templates: Templates,
     notification: Notification,
-    memory: str,
     *,
     plain: bool = False,
 ) -> Receipt:
@@ -61,7 +61,7 @@ def in_plain_words_if_needed(
     `plain`: with them from the start. What the receiver still cannot read is given up. Raises DeliveryError.
     """
     try:
-        return send(notification, memory, Words(templates, notification, plain=plain))
+        return send(notification, Words(templates, notification, plain=plain))
     except TemplateError as error:
         trouble = f"a template fails: {shown(str(error))}"
     except DeliveryError as error:
@@ -70,6 +70,6 @@ def in_plain_words_if_needed(
         trouble = str(error)
     fields = {"receiver": notification.receiver, "channel": notification.channel}
     logger.warning("notification is sent in plain words", extra=fields | {"because": trouble})
-    receipt = send(notification, memory, Words(templates, notification, plain=True))
+    receipt = send(notification, Words(templates, notification, plain=True))
     answer = f"in plain words, because {trouble}"
     return Receipt(answer=f"{receipt.answer} {answer}".strip(), memory=receipt.memory)

@@ -5,6 +5,7 @@ Source: https://docs.slack.dev/messaging/sending-messages-using-incoming-webhook
 
 import json
 from datetime import timedelta
+from functools import partial
 from typing import Any, ClassVar, Final
 from urllib.parse import urljoin
 
@@ -54,10 +55,11 @@ class SlackChannel(PostingChannel):
     def deliver(self, notification: Notification, memory: str = "") -> Receipt:
         """Deliver; a living message shows the whole group also when its thread tells who looks after it."""
         if self._settings.token is None or not memory:
-            return super().deliver(notification, memory)
-        return in_plain_words_if_needed(self._send, self._templates, notification, memory)
+            return super().deliver(notification)
+        send = partial(self._send, memory=memory)
+        return in_plain_words_if_needed(send, self._templates, notification)
 
-    def _send(self, notification: Notification, memory: str, words: Words) -> Receipt:
+    def _send(self, notification: Notification, words: Words, memory: str = "") -> Receipt:
         message = message_of(notification, self._settings, words)
         channel = words.address(self._settings.channel)
         if self._settings.token is None:

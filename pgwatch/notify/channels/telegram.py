@@ -5,6 +5,7 @@ Source: https://core.telegram.org/bots/api#sendmessage
 
 import json
 from datetime import timedelta
+from functools import partial
 from html import escape
 from typing import Any, ClassVar, Final
 
@@ -33,7 +34,11 @@ class TelegramChannel(PostingChannel):
         super().__init__(settings.http, templates)
         self._settings = settings
 
-    def _send(self, notification: Notification, memory: str, words: Words) -> Receipt:
+    def deliver(self, notification: Notification, memory: str = "") -> Receipt:
+        """Deliver, as an answer to the message whose id is the memory."""
+        return self._tell(notification, partial(self._send, memory=memory))
+
+    def _send(self, notification: Notification, words: Words, memory: str = "") -> Receipt:
         token = self._settings.bot_token.reveal()
         url = Secret(value=f"{self._settings.api_url.rstrip('/')}/bot{token}/sendMessage")
         message = payload(notification, self._settings, words)

@@ -28,7 +28,7 @@ class WebhookChannel(PostingChannel):
         super().__init__(settings.http, templates)
         self._settings = settings
 
-    def _send(self, notification: Notification, memory: str, words: Words) -> Receipt:  # noqa: ARG002
+    def _send(self, notification: Notification, words: Words) -> Receipt:
         url: Secret | str = self._settings.url
         if self._settings.url.value is not None and "{{" in self._settings.url.value:
             url = Secret(value=words.address(self._settings.url.value))
