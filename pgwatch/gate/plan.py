@@ -3,6 +3,7 @@
 from collections.abc import Collection, Sequence
 
 from pgwatch.baseline.file import read as read_baseline
+from pgwatch.check.backup import NAME as BACKUP
 from pgwatch.check.liveness import LIVENESS
 from pgwatch.check.news import news_of
 from pgwatch.check.run import CheckPlan, Subject
@@ -44,7 +45,7 @@ def check_plan(inputs: Inputs, options: GateOptions) -> CheckPlan:
             [Problem(file="command line", message=nothing_left(groups, inputs, options))]
         )
     names = tuple(spec.name for spec in found.extra)
-    _refuse_idle_probe(options, names)
+    _refuse_idle_options(options, names)
     baseline = read_baseline(options.baseline) if options.baseline else None
     extra = extra_checks(inputs, options, names, baseline)
     targets = [target.name for target in inputs.targets]
@@ -103,7 +104,21 @@ def _refuse_long_window(options: GateOptions) -> None:
         raise InputError([Problem(file="command line", path="--window", message=message)])
 
 
-def _refuse_idle_probe(options: GateOptions, names: Sequence[str]) -> None:
-    if options.probe_writes and LIVENESS not in names:
-        message = f"it belongs to {LIVENESS}: name --migrations, and do not leave that check out"
-        raise InputError([Problem(file="command line", path="--probe-writes", message=message)])
+def _refuse_idle_options(options: GateOptions, names: Sequence[str]) -> None:
+    """Raise InputError for options whose check is left out: who names a backup expects a word about it."""
+    belongings = (
+        ("--probe-writes", options.probe_writes, LIVENESS, "name --migrations"),
+        ("--backup", options.backups, BACKUP, "name --phase pre"),
+        ("--runbook", options.runbook, "documentation_promises", "name --phase post, or none"),
+    )
+    problems = [
+        Problem(
+            file="command line",
+            path=option,
+            message=f"it belongs to {check}: {cure}, and do not leave that check out",
+        )
+        for option, given, check, cure in belongings
+        if given and check not in names
+    ]
+    if problems:
+        raise InputError(problems)

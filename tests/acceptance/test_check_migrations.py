@@ -1,6 +1,7 @@
 """`pgwatch check --migrations`: what is declared and not there, with file, line and cure."""
 
 import threading
+from collections.abc import Sequence
 from pathlib import Path
 
 import psycopg
@@ -182,10 +183,26 @@ def test_trigger_that_cannot_run_is_told_with_its_line_and_sqlstate(
         assert connection.execute("SELECT count(*) FROM house").fetchall() == [(0,)]
 
 
-def test_probe_writes_needs_migrations(database: str, tmp_path: Path) -> None:
-    ran = pgwatch("check", "--once", "--probe-writes", database, cwd=tmp_path)
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (
+            ("--probe-writes",),
+            "--probe-writes: it belongs to migration_liveness: name --migrations",
+        ),
+        (("--backup", "/backups"), "--backup: it belongs to backup: name --phase pre"),
+        (
+            ("--runbook", "a.md", "--phase", "constraints"),
+            "--runbook: it belongs to documentation_promises: name --phase post",
+        ),
+    ],
+)
+def test_option_of_a_check_that_is_left_out_is_refused(
+    arguments: Sequence[str], message: str, database: str, tmp_path: Path
+) -> None:
+    ran = pgwatch("check", "--once", *arguments, database, cwd=tmp_path)
     assert ran.status == 2
-    assert "--probe-writes: it belongs to migration_liveness: name --migrations" in ran.err
+    assert message in ran.err
 
 
 def test_connection_that_breaks_in_the_middle_is_unknown(database: str, folder: Path) -> None:
