@@ -8,6 +8,7 @@ import tempfile
 import time
 import urllib.request
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 import psycopg
@@ -109,7 +110,7 @@ def _both(server: LocalServer, rhythm: Rhythm) -> Iterator[Hooks]:
             )
         )
         for url in (ours, theirs):
-            stack.until(lambda url=url: _knows(url), f"{url} has measured", 30 + 3 * rhythm.poll)  # type: ignore[misc]
+            stack.until(partial(_knows, url), f"{url} has measured", 30 + 3 * rhythm.poll)
         yield hooks
 
 

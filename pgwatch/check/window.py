@@ -71,6 +71,11 @@ def _ms(duration: timedelta) -> int:
     return duration // timedelta(milliseconds=1)
 
 
+def _keeps_order(node: ParenExpr | UnaryExpr | AggregateExpr) -> bool:
+    """Return whether too small a value inside can only make the whole too small."""
+    return isinstance(node, ParenExpr) or (isinstance(node, AggregateExpr) and node.op in _MONOTONE)
+
+
 class _Fitter:
     """One pass over a tree, and what it met."""
 
@@ -82,19 +87,15 @@ class _Fitter:
         self.cut: set[int] = set()  # ranges that were replaced
         self.counted: set[int] = set()  # of those, ranges of counts
 
-    def fit(self, node: Expr, *, certain: bool, lower: bool) -> Expr:  # noqa: PLR0911 - one for each kind
+    def fit(self, node: Expr, *, certain: bool, lower: bool) -> Expr:
         """Return `node` for the window.
 
         `certain`: what is found below makes a finding and does not prevent one. `lower`: too small a
         value here can only hide a finding.
         """
         match node:
-            case ParenExpr():
-                return replace(node, expr=self.fit(node.expr, certain=certain, lower=lower))
-            case UnaryExpr():
-                return replace(node, expr=self.fit(node.expr, certain=certain, lower=False))
-            case AggregateExpr():
-                lower = lower and node.op in _MONOTONE
+            case ParenExpr() | UnaryExpr() | AggregateExpr():
+                lower = lower and _keeps_order(node)
                 return replace(node, expr=self.fit(node.expr, certain=certain, lower=lower))
             case BinaryExpr():
                 return self._binary(node, certain=certain)
@@ -110,12 +111,9 @@ class _Fitter:
                 self._reach(
                     node.range_ms + abs(node.offset_ms) + inside, pinned=node.at is not None
                 )
-                return node
             case VectorSelector():
                 self._reach(node.offset_ms, pinned=node.at is not None or node.offset_ms < 0)
-                return node
-            case _:
-                return node
+        return node
 
     def _binary(self, node: BinaryExpr, *, certain: bool) -> BinaryExpr:
         left, right = certain, certain and node.op != "unless"

@@ -18,8 +18,7 @@ class UnansweredError(PgwatchError):
     """Nothing answers at the address."""
 
 
-_USER = "PGWATCH_WEB_USER"
-_PASSWORD = "PGWATCH_WEB_PASSWORD"  # noqa: S105 - the name of a variable
+_LOGIN = ("PGWATCH_WEB_USER", "PGWATCH_WEB_PASSWORD")  # the variables of who asks
 _TIMEOUT = 40  # seconds; the server gives up after 30
 _ANYWHERE = {"": "127.0.0.1", "0.0.0.0": "127.0.0.1", "::": "[::1]"}  # noqa: S104 - an address to ask
 
@@ -95,7 +94,7 @@ class ApiClient:
             raise PgwatchError(f"{self.url} gives no whole answer") from None
         if response.status_code == 401:
             raise PgwatchError(
-                f"{self.url} does not know who asks: set {_USER} and {_PASSWORD} in the environment"
+                f"{self.url} does not know who asks: set {' and '.join(_LOGIN)} in the environment"
             )
         return response
 
@@ -107,8 +106,8 @@ def _without_login(url: str) -> tuple[str, tuple[str, str] | None]:
         place = parts.netloc.rpartition("@")[2]
         login = (unquote(parts.username), unquote(parts.password or ""))
         return urlunsplit(parts._replace(netloc=place)), login
-    name = os.environ.get(_USER, "")
-    return url, (name, os.environ.get(_PASSWORD, "")) if name else None
+    name, password = (os.environ.get(variable, "") for variable in _LOGIN)
+    return url, (name, password) if name else None
 
 
 def _refusal(status: int, text: str) -> str:

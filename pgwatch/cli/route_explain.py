@@ -50,20 +50,24 @@ def _labels(texts: Sequence[str]) -> Labels:
     pairs: dict[str, str] = {}
     problems = []
     for text in texts:
-        name, equals, value = text.partition("=")
         try:
-            if text.lstrip().startswith("{"):
-                pairs |= dict(read_labels(text))
-            elif equals and name:
-                pairs[name] = value.removeprefix('"').removesuffix('"')
-            else:
-                raise ValueError("expected labels such as alertname=PostgresDown")  # noqa: TRY301
+            pairs |= _labels_of(text)
         except ValueError as error:
             message = f"{text!r}: {error}"
             problems.append(Problem(file="command line", path="LABELS", message=message))
     if problems:
         raise InputError(problems)
     return Labels({name: value for name, value in pairs.items() if value})
+
+
+def _labels_of(text: str) -> dict[str, str]:
+    """Return one label, or all of a selector; raises ValueError."""
+    if text.lstrip().startswith("{"):
+        return dict(read_labels(text))
+    name, equals, value = text.partition("=")
+    if not (equals and name):
+        raise ValueError("expected labels such as alertname=PostgresDown")
+    return {name: value.removeprefix('"').removesuffix('"')}
 
 
 def _explanation(arguments: argparse.Namespace, labels: Labels) -> tuple[dict[str, Any], str]:

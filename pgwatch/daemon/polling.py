@@ -34,7 +34,7 @@ class Polling:
         sink: Sink,
         tasks: asyncio.TaskGroup,
         *,
-        on_idle: Callable[[str], None] = lambda target: None,  # noqa: ARG005
+        on_idle: Callable[[str], None] = lambda _target: None,
     ) -> None:
         """`on_idle` hears the name of each target whose due queries have all been run."""
         self.workers: tuple[Worker, ...] = ()  # in the order of the configuration

@@ -67,10 +67,10 @@ def _acknowledge(page: AlertPage) -> str:
     return _form(
         page,
         "acknowledge",
-        again,
-        "I look after it",
-        "It is not repeated until it changes; those who were told of it are told who looks after it.",
-        _who(page) + _comment(required=False) + _select("for", ACK_TIMES),
+        button=again,
+        title="I look after it",
+        about="It is not repeated until it changes; those who were told of it are told who looks after it.",
+        fields=_who(page) + _comment(required=False) + _select("for", ACK_TIMES),
     )
 
 
@@ -78,10 +78,10 @@ def _silence(page: AlertPage) -> str:
     return _form(
         page,
         "silence",
-        "Silence",
-        "I do not want to hear of it",
-        "Nobody is told of it for this time, except of its end.",
-        _who(page) + _comment(required=True) + _select("for", SILENCE_TIMES),
+        button="Silence",
+        title="I do not want to hear of it",
+        about="Nobody is told of it for this time, except of its end.",
+        fields=_who(page) + _comment(required=True) + _select("for", SILENCE_TIMES),
     )
 
 
@@ -89,11 +89,11 @@ def _release(page: AlertPage) -> str:
     if page.alert is None or not page.alert.owner:
         return ""
     about = f"{page.alert.owner} looks after it."
-    return _form(page, "release", "Nobody looks after it", "Give it back", about)
+    return _form(page, "release", button="Nobody looks after it", title="Give it back", about=about)
 
 
-def _form(  # noqa: PLR0917 - read as the form is
-    page: AlertPage, action: str, button: str, title: str, about: str, fields: str = ""
+def _form(
+    page: AlertPage, action: str, *, button: str, title: str, about: str, fields: str = ""
 ) -> str:
     return (
         f'<section><h2>{title}</h2><form method="post" action="{page.fingerprint}/{action}">'

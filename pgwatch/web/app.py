@@ -117,13 +117,10 @@ def create_app(providers: Providers) -> Starlette:
             Route("/-/ready", ready),
             Route("/-/reload", reload, methods=["POST", "PUT"]),
             Route("/graph", asked),
-            Mount("/alert", routes=alert_page_routes(lambda: providers.office())),  # noqa: PLW0108
-            Mount("/api/v2", routes=alertmanager_routes(lambda: providers.office())),  # noqa: PLW0108
-            Mount("/api/pgwatch/v1", routes=own_routes(lambda: providers.office())),  # noqa: PLW0108
-            Mount(
-                "/api/v1",
-                routes=api_routes(lambda: providers.api, lambda: providers.status(), adhoc),  # noqa: PLW0108
-            ),
+            Mount("/alert", routes=alert_page_routes(providers.office)),
+            Mount("/api/v2", routes=alertmanager_routes(providers.office)),
+            Mount("/api/pgwatch/v1", routes=own_routes(providers.office)),
+            Mount("/api/v1", routes=api_routes(lambda: providers.api, providers.status, adhoc)),
         ]
     )
 

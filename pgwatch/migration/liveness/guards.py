@@ -75,7 +75,7 @@ def _logic(node: Node, known: Known) -> Value:
     return UNKNOWN if any(value is UNKNOWN for value in values) else None
 
 
-def _operator(node: Node, known: Known) -> Value:  # noqa: PLR0911 - one for each operator
+def _operator(node: Node, known: Known) -> Value:
     name = strings(node.name)[-1]
     left = _value(node.lexpr, known)
     if node.kind == pb.AEXPR_OP and name in _NEGATED:
@@ -88,11 +88,13 @@ def _operator(node: Node, known: Known) -> Value:  # noqa: PLR0911 - one for eac
     if node.kind == pb.AEXPR_OP_ANY and name == "=" and kind == "a_array_expr":
         return _among(left, array.elements, known, negated=False)
     if node.kind in (pb.AEXPR_DISTINCT, pb.AEXPR_NOT_DISTINCT):
-        right = _value(node.rexpr, known)
-        if UNKNOWN in (left, right):
-            return UNKNOWN
-        return (left != right) is (node.kind == pb.AEXPR_DISTINCT)
+        differs = bool(node.kind == pb.AEXPR_DISTINCT)
+        return _distinct(left, _value(node.rexpr, known), differs=differs)
     return UNKNOWN
+
+
+def _distinct(left: Value, right: Value, *, differs: bool) -> Value:
+    return UNKNOWN if UNKNOWN in (left, right) else (left != right) is differs
 
 
 def _compared(left: Value, right: Value, *, negated: bool) -> Value:

@@ -66,7 +66,8 @@ class _Named:
         self._context = context
         self._name = name
 
-    def wrap_socket(self, sock: socket.socket, server_hostname: str) -> ssl.SSLSocket:  # noqa: ARG002
+    def wrap_socket(self, sock: socket.socket, **_: str) -> ssl.SSLSocket:
+        """Wrap; what smtplib names is the host."""
         return self._context.wrap_socket(sock, server_hostname=self._name)
 
 
