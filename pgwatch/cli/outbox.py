@@ -14,6 +14,7 @@ from pgwatch.errors import InputError, Problem
 _STATES = ("pending", "sending", "delivered", "superseded", "dead", "dropped")
 _OPEN = ("pending", "sending", "dead")
 _MOST = 1000
+_DIGITS = 18  # of an id: the state holds it in 64 bits
 
 
 def configure(parser: CommandParser) -> None:
@@ -32,9 +33,15 @@ def configure(parser: CommandParser) -> None:
     retry.add_argument("--dead", action="store_true", help="all that were given up")
     drop = commands.add_parser("drop", help="never send what waits or was given up")
     for command in (retry, drop):
-        command.add_argument("ids", nargs="*", type=int, metavar="ID", help="of outbox list")
+        command.add_argument("ids", nargs="*", type=_id, metavar="ID", help="of outbox list")
     for command in (shown, retry, drop):
         add_url_option(command)
+
+
+def _id(text: str) -> int:
+    if not text.isdecimal() or len(text) > _DIGITS:
+        raise argparse.ArgumentTypeError(f"expected the number of a message, got {text!r}")
+    return int(text)
 
 
 def run(arguments: argparse.Namespace) -> int:

@@ -28,6 +28,7 @@ from pgwatch.web.office import Office
 
 _LIMIT: Final = 100  # rows, unless the request names another number
 _MOST: Final = 10_000
+_LAST_ID: Final = 2**63 - 1  # the state holds them in 64 bits
 
 Handle = Callable[[Request, Office], Awaitable[Any]]
 
@@ -172,14 +173,16 @@ def _matchers(texts: Any) -> tuple[Matcher, ...]:
 
 def _ids(body: Mapping[str, Any]) -> list[int]:
     ids = body.get("ids")
-    if not isinstance(ids, list) or not all(isinstance(one, int) for one in ids):
-        raise InvalidError("ids must be a list of numbers")
+    if not isinstance(ids, list) or not all(
+        isinstance(one, int) and 0 < one <= _LAST_ID for one in ids
+    ):
+        raise InvalidError(f"ids must be a list of numbers from 1 to {_LAST_ID}")
     return ids
 
 
 def _limit(request: Request) -> int:
     text = request.query_params.get("limit", str(_LIMIT))
-    if not text.isdecimal() or not 1 <= int(text) <= _MOST:
+    if not text.isdecimal() or len(text) > len(str(_MOST)) or not 1 <= int(text) <= _MOST:
         raise InvalidError(f"limit must be a number from 1 to {_MOST}")
     return int(text)
 

@@ -127,7 +127,8 @@ def test_beside_a_daemon_and_without_it(daemon: DaemonProcess) -> None:
         (["ack", "a!b"], "'a!b' is not a matcher"),
         (["history", "--limit", "0"], "expected a number from 1"),
         (["outbox", "retry"], "ID: say which messages"),
-        (["outbox", "drop", "x"], "invalid int value"),
+        (["outbox", "drop", "x"], "expected the number of a message, got 'x'"),
+        (["outbox", "drop", str(2**63)], "expected the number of a message, got '9223"),
     ],
 )
 def test_what_is_wrong_is_said_before_anybody_is_asked(
