@@ -1,26 +1,34 @@
 """ALTER TABLE, and the same for views, indexes and sequences. Pure."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
-from pgwatch.migration.parse import Node, UnparsableError, parse_expression, pb
+from pgwatch.migration.parse import Node, pb
+from pgwatch.migration.preflight.alter_column import (
+    add_column,
+    any_column,
+    drop_column,
+    drop_not_null,
+    set_default,
+    set_storage,
+)
+from pgwatch.migration.preflight.alter_constraint import (
+    alter_constraint,
+    drop_constraint,
+    validate,
+)
+from pgwatch.migration.preflight.alter_generated import (
+    add_identity,
+    drop_expression,
+    drop_identity,
+)
 from pgwatch.migration.preflight.altertype import alter_type, prepare
 from pgwatch.migration.preflight.attach import attach, detach, disinherit, inherit
-from pgwatch.migration.preflight.columns import (
-    check_identity,
-    define,
-    make_sequence,
-    values,
-    with_default,
-)
 from pgwatch.migration.preflight.constraint_parts import kind_of
 from pgwatch.migration.preflight.constraints import add_constraint, set_not_null
-from pgwatch.migration.preflight.dependents import constraint_users, drop_column, forget
-from pgwatch.migration.preflight.liverows import has_rows, question
-from pgwatch.migration.preflight.row_question import RowRule
-from pgwatch.migration.preflight.scene import Column, Constraint, Relation
-from pgwatch.migration.preflight.stage import CannotTellError, Stage, StatementFailsError
-from pgwatch.migration.preflight.typenames import resolve, serial
+from pgwatch.migration.preflight.scene import Relation
+from pgwatch.migration.preflight.stage import Stage, StatementFailsError
+from pgwatch.migration.preflight.typenames import resolve
 
 # The order in which the server does the parts of one ALTER TABLE (AT_PASS_… in tablecmds.c).
 _PASSES = {
@@ -34,24 +42,6 @@ _PASSES = {
     pb.AT_SetNotNull: 4,
 }
 _CONSTRAINT_PASSES = {"n": 4, "p": 5, "u": 5, "x": 5, "c": 6, "f": 6}
-# Types of a fixed length, which are never stored out of line (pg_type.typstorage p).
-_PLAIN = frozenset(
-    {
-        "bool",
-        "int2",
-        "int4",
-        "int8",
-        "float4",
-        "float8",
-        "date",
-        "time",
-        "timetz",
-        "timestamp",
-        "timestamptz",
-        "uuid",
-        "interval",
-    }
-)
 _LAST_PASS = 7
 _KINDS = {
     pb.OBJECT_TABLE: "rpfvmiIScS",
@@ -86,31 +76,10 @@ def alter_table(stage: Stage, node: Node) -> None:
     table = stage.relation(node.relation, missing_ok=node.missing_ok)
     if table is None:
         return
-    if table.kind not in _KINDS.get(node.objtype, "rpf"):
-        words = (
-            pb.ObjectType.Name(node.objtype)
-            .removeprefix("OBJECT_")
-            .lower()
-            .replace("matview", "materialized view")
-        )
-        article = "an" if words[0] in "aeiou" else "a"
-        raise stage.fail("42809", f'"{table.name}" is not {article} {words}')
+    _check_kind(stage, table, node.objtype)
     commands = [item.alter_table_cmd for item in node.cmds]
-    for command in commands:
-        allowed = _OF_KIND.get(table.kind, frozenset())
-        if command.subtype == pb.AT_AddIdentity:
-            column_of(stage, table, command.name)
-        if table.kind not in "rpf" and command.subtype not in _ANY_RELATION | allowed:
-            raise stage.fail(
-                "42809", f'ALTER action cannot be performed on relation "{table.name}"'
-            )
-    retyped: set[str] = set()
-    for command in commands:
-        if command.subtype == pb.AT_AlterColumnType:
-            prepare(stage, table, command)
-            if command.name in retyped:
-                raise stage.fail("0A000", f'cannot alter type of column "{command.name}" twice')
-            retyped.add(command.name)
+    _check_commands(stage, table, commands)
+    _prepare_types(stage, table, commands)
     stage.waiting = []
     for command in sorted(commands, key=_pass_of):
         handler = _HANDLERS.get(command.subtype)
@@ -129,16 +98,46 @@ def alter_table(stage: Stage, node: Node) -> None:
         stage.breaks(*rows)
 
 
+def _check_kind(stage: Stage, table: Relation, wanted: int) -> None:
+    if table.kind in _KINDS.get(wanted, "rpf"):
+        return
+    words = pb.ObjectType.Name(wanted).removeprefix("OBJECT_").lower()
+    words = words.replace("matview", "materialized view")
+    article = "an" if words[0] in "aeiou" else "a"
+    raise stage.fail("42809", f'"{table.name}" is not {article} {words}')
+
+
+def _check_commands(stage: Stage, table: Relation, commands: Sequence[Node]) -> None:
+    allowed = _ANY_RELATION | _OF_KIND.get(table.kind, frozenset())
+    for command in commands:
+        if command.subtype == pb.AT_AddIdentity:
+            stage.column(table, command.name)
+        if table.kind not in "rpf" and command.subtype not in allowed:
+            raise stage.fail(
+                "42809", f'ALTER action cannot be performed on relation "{table.name}"'
+            )
+
+
+def _prepare_types(stage: Stage, table: Relation, commands: Sequence[Node]) -> None:
+    retyped: set[str] = set()
+    for command in commands:
+        if command.subtype == pb.AT_AlterColumnType:
+            prepare(stage, table, command)
+            if command.name in retyped:
+                raise stage.fail("0A000", f'cannot alter type of column "{command.name}" twice')
+            retyped.add(command.name)
+
+
 def _holds(stage: Stage, table: Relation, command: Node) -> bool:
     """Return whether a command wants what is there already: then it does no harm that it fails."""
     column = table.column(command.name)
     if command.subtype == pb.AT_AlterColumnType:
         return column is not None and column.type == _wanted_type(stage, command)
     if command.subtype == pb.AT_AddColumn:
-        found = table.column(_definition(command).column_def.colname)
+        found = table.column(getattr(command, "def").column_def.colname)
         return found is not None and found.type == _wanted_type(stage, command)
     if command.subtype == pb.AT_AddConstraint:
-        return (table.oid, _definition(command).constraint.conname) in stage.before.constraints
+        return (table.oid, getattr(command, "def").constraint.conname) in stage.before.constraints
     if command.subtype == pb.AT_DropConstraint:
         return (table.oid, command.name) not in stage.before.constraints
     if command.subtype == pb.AT_SetNotNull:
@@ -148,247 +147,25 @@ def _holds(stage: Stage, table: Relation, command: Node) -> bool:
 
 def _wanted_type(stage: Stage, command: Node) -> str:
     try:
-        return resolve(stage, _definition(command).column_def.type_name)
+        return resolve(stage, getattr(command, "def").column_def.type_name)
     except StatementFailsError:
         return ""
 
 
 def _pass_of(command: Node) -> int:
     if command.subtype == pb.AT_ColumnDefault:
-        return 6 if _definition(command).WhichOneof("node") else 0
+        return 6 if getattr(command, "def").WhichOneof("node") else 0
     if command.subtype == pb.AT_AddConstraint:
-        return _CONSTRAINT_PASSES.get(kind_of(_definition(command).constraint), _LAST_PASS)
+        return _CONSTRAINT_PASSES.get(kind_of(getattr(command, "def").constraint), _LAST_PASS)
     return _PASSES.get(command.subtype, _LAST_PASS)
-
-
-def column_of(stage: Stage, table: Relation, name: str) -> Column:
-    """Return a column; fails as the server does where it is not there."""
-    column = table.column(name)
-    if column is None:
-        raise stage.fail("42703", f'column "{name}" of relation "{table.name}" does not exist')
-    return column
-
-
-def _definition(command: Node) -> Node:
-    return getattr(command, "def")
-
-
-def _add_column(stage: Stage, table: Relation, command: Node) -> None:
-    node = _definition(command).column_def
-    if table.bound:
-        raise stage.fail("42809", "cannot add column to a partition")
-    number = 1 + max((one.number for one in table.columns), default=0)
-    existing = table.column(node.colname)
-    if existing is not None and command.missing_ok:
-        return
-    definition = define(stage, table, node, number)
-    if existing is not None:
-        raise stage.fail(
-            "42701",
-            f'column "{node.colname}" of relation "{table.name}" already exists',
-            harmless=existing.type == definition.column.type,
-        )
-    check_identity(stage, definition.column)
-    scene = stage.scene
-    table = scene.put(replace(table, columns=(*table.columns, definition.column), altered=True))
-    column = values(stage, table, definition)
-    table = scene.put(table.with_column(column))
-    if serial(node.type_name) or column.identity:
-        make_sequence(stage, table, column)
-    if column.not_null:
-        _needs_value(stage, table, column)
-    for child in scene.children(table.oid):
-        if child.kind in "rpf":
-            _add_below(stage, child, column)
-    for constraint in definition.constraints:
-        add_constraint(stage, scene.relations[table.oid], constraint, column=column.name)
-
-
-def _needs_value(stage: Stage, table: Relation, column: Column) -> None:
-    if column.default.upper() in ("", "NULL") and not column.identity and not column.generated:  # noqa: SIM102 - two questions
-        if has_rows(stage, table):
-            if table.emptied:
-                stage.note(f"whether {table.name} has rows by then is not known")
-                return
-            raise stage.fail(
-                "23502", f'column "{column.name}" of relation "{table.name}" contains null values'
-            )
-
-
-def _add_below(stage: Stage, child: Relation, column: Column) -> None:
-    scene = stage.scene
-    if child.column(column.name) is None:
-        number = 1 + max((one.number for one in child.columns), default=0)
-        added = replace(column, number=number, inherited=True)
-        scene.put(replace(child, columns=(*child.columns, added), altered=True))
-    for one in scene.children(child.oid):
-        if one.kind in "rpf":
-            _add_below(stage, one, column)
-
-
-def _drop_column(stage: Stage, table: Relation, command: Node) -> None:
-    column = table.column(command.name)
-    if column is None:
-        if command.missing_ok:
-            return
-        raise stage.fail(
-            "42703",
-            f'column "{command.name}" of relation "{table.name}" does not exist',
-            harmless=True,
-        )
-    if column.inherited:
-        raise stage.fail("42P16", f'cannot drop inherited column "{column.name}"')
-    if column.number in table.key:
-        raise stage.fail(
-            "42P16",
-            f'cannot drop column "{column.name}" because it is part of the partition key of'
-            f' relation "{table.name}"',
-        )
-    cascade = command.behavior == pb.DROP_CASCADE
-    for child in list(stage.scene.descendants(table.oid)):
-        below = child.column(column.name)
-        if below is not None and child.kind in "rpf":
-            drop_column(stage, child, below.number, cascade=cascade)
-    drop_column(stage, table, column.number, cascade=cascade)
-
-
-def _set_default(stage: Stage, table: Relation, command: Node) -> None:
-    column = column_of(stage, table, command.name)
-    definition = _definition(command)
-    if column.generated:
-        raise stage.fail(
-            "42601", f'column "{column.name}" of relation "{table.name}" is a generated column'
-        )
-    if definition.WhichOneof("node") is None:
-        if column.identity:
-            raise stage.fail(
-                "42601", f'column "{column.name}" of relation "{table.name}" is an identity column'
-            )
-        made = replace(column, default="", uses=frozenset())
-    else:
-        made = with_default(stage, table, column, definition)
-    stage.scene.put(table.with_column(made, altered=False))
-    for child in stage.scene.children(table.oid):
-        below = child.column(column.name)
-        if below is not None:
-            stage.scene.put(
-                child.with_column(
-                    replace(below, default=made.default, uses=made.uses), altered=False
-                )
-            )
 
 
 def _set_not_null(stage: Stage, table: Relation, command: Node) -> None:
     set_not_null(stage, table, command.name, fresh=False)
 
 
-def _drop_not_null(stage: Stage, table: Relation, command: Node) -> None:
-    column = column_of(stage, table, command.name)
-    if column.number in stage.scene.primary_key(table.oid):
-        raise stage.fail("42P16", f'column "{column.name}" is in a primary key')
-    if column.identity:
-        raise stage.fail(
-            "42601", f'column "{column.name}" of relation "{table.name}" is an identity column'
-        )
-    stage.scene.put(table.with_column(replace(column, not_null=False), altered=False))
-
-
 def _add_constraint(stage: Stage, table: Relation, command: Node) -> None:
-    add_constraint(stage, table, _definition(command).constraint)
-
-
-def _drop_constraint(stage: Stage, table: Relation, command: Node) -> None:
-    scene = stage.scene
-    found = scene.constraints.get((table.oid, command.name))
-    if found is None:
-        if command.missing_ok:
-            return
-        raise _no_constraint(stage, table, command.name, harmless=True)
-    if found.inherited:
-        raise stage.fail(
-            "42P16",
-            f'cannot drop inherited constraint "{found.name}" of relation "{table.name}"',
-        )
-    users = constraint_users(stage, table, command.name)
-    if users and command.behavior != pb.DROP_CASCADE:
-        raise stage.fail(
-            "2BP01",
-            f"cannot drop constraint {found.name} on table {table.name} because other objects"
-            f" depend on it: {users[0]}",
-        )
-    for one in list(scene.constraints.values()):
-        if one.kind == "f" and found.kind in "pu" and one.index == found.index and found.index:
-            del scene.constraints[one.table, one.name]
-    for child in scene.descendants(table.oid):
-        scene.constraints.pop((child.oid, found.name), None)
-    if found.kind in "pux" and found.index in scene.relations:
-        forget(scene, scene.relations[found.index])
-    scene.constraints.pop((table.oid, found.name), None)
-    if found.kind == "n":
-        columns = tuple(
-            replace(c, not_null=False) if c.number in found.columns else c for c in table.columns
-        )
-        scene.put(replace(table, columns=columns))
-
-
-def _no_constraint(
-    stage: Stage, table: Relation, name: str, *, harmless: bool = False
-) -> Exception:
-    return stage.fail(
-        "42704",
-        f'constraint "{name}" of relation "{table.name}" does not exist',
-        harmless=harmless,
-    )
-
-
-def _alter_constraint(stage: Stage, table: Relation, command: Node) -> None:
-    kind = _definition(command).WhichOneof("node")
-    name = getattr(_definition(command), kind).conname if kind else command.name
-    found = stage.scene.constraints.get((table.oid, name))
-    if found is None:
-        raise _no_constraint(stage, table, name)
-    if found.kind != "f":
-        raise stage.fail(
-            "42809",
-            f'constraint "{name}" of relation "{table.name}" is not a foreign key constraint',
-        )
-
-
-def _validate(stage: Stage, table: Relation, command: Node) -> None:
-    found = stage.scene.constraints.get((table.oid, command.name))
-    if found is None:
-        raise _no_constraint(stage, table, command.name)
-    if found.kind not in "cfn":
-        raise stage.fail(
-            "42809",
-            f'constraint "{found.name}" of relation "{table.name}" is not a foreign key or check constraint',
-        )
-    if not found.validated:
-        _validate_rows(stage, table, found)
-    stage.scene.constraints[table.oid, found.name] = replace(found, validated=True)
-
-
-def _validate_rows(stage: Stage, table: Relation, found: Constraint) -> None:
-    try:
-        if found.kind == "c":
-            expression = parse_expression(found.expression)
-            asked = question(
-                stage, table, RowRule.CHECK, found.columns, sqlstate="23514", expression=expression
-            )
-            message = f'check constraint "{found.name}" of relation "{table.name}" is violated by some row'
-        else:
-            asked = question(stage, table, RowRule.FOREIGN_KEY, found.columns, sqlstate="23503")
-            target = stage.scene.relations[found.references]
-            if asked is None or target.live is None:
-                return
-            names = tuple(c.live for n in found.referenced if (c := target.numbered(n)))
-            asked = replace(asked, references=(*target.live, names))
-            message = f'insert or update on table "{table.name}" violates foreign key constraint "{found.name}"'  # noqa: E501 - the server's words
-    except (CannotTellError, UnparsableError) as error:
-        stage.note(str(error))
-        return
-    if asked is not None:
-        stage.breaks_later(asked, table, message)
+    add_constraint(stage, table, getattr(command, "def").constraint)
 
 
 def _trigger(stage: Stage, table: Relation, command: Node) -> None:
@@ -407,76 +184,13 @@ def _owner(stage: Stage, _: Relation, command: Node) -> None:
     stage.role(command.newowner)
 
 
-def _any_column(stage: Stage, table: Relation, command: Node) -> None:
-    if command.name:
-        column_of(stage, table, command.name)
-
-
-def _set_storage(stage: Stage, table: Relation, command: Node) -> None:
-    column = column_of(stage, table, command.name)
-    wanted = _definition(command).string.sval.lower()
-    if column.type.split("(")[0] in _PLAIN and wanted not in ("plain", "default"):
-        raise stage.fail("0A000", f"column data type {column.type} can only have storage PLAIN")
-
-
-def _add_identity(stage: Stage, table: Relation, command: Node) -> None:
-    column = column_of(stage, table, command.name)
-    if column.type not in ("int2", "int4", "int8"):
-        raise stage.fail("22023", "identity column type must be smallint, integer, or bigint")
-    if not column.not_null:
-        raise stage.fail(
-            "55000",
-            f'column "{column.name}" of relation "{table.name}" must be declared NOT NULL before'
-            " identity can be added",
-        )
-    if column.identity or column.default:
-        what = "is already an identity column" if column.identity else "already has a default value"
-        raise stage.fail(
-            "55000",
-            f'column "{column.name}" of relation "{table.name}" {what}',
-            harmless=bool(column.identity),
-        )
-    when = _definition(command).constraint.generated_when
-    made = replace(column, identity=when)
-    make_sequence(stage, stage.scene.put(table.with_column(made, altered=False)), made)
-
-
-def _drop_identity(stage: Stage, table: Relation, command: Node) -> None:
-    column = column_of(stage, table, command.name)
-    if not column.identity:
-        if command.missing_ok:
-            return
-        raise stage.fail(
-            "55000",
-            f'column "{column.name}" of relation "{table.name}" is not an identity column',
-            harmless=True,
-        )
-    for one in list(stage.scene.relations.values()):
-        if one.identity and one.owned_by == (table.oid, column.number):
-            forget(stage.scene, one)
-    stage.scene.put(table.with_column(replace(column, identity=""), altered=False))
-
-
-def _drop_expression(stage: Stage, table: Relation, command: Node) -> None:
-    column = column_of(stage, table, command.name)
-    if not column.generated:
-        if command.missing_ok:
-            return
-        raise stage.fail(
-            "55000",
-            f'column "{column.name}" of relation "{table.name}" is not a stored generated column',
-            harmless=True,
-        )
-    stage.scene.put(table.with_column(replace(column, generated=""), altered=False))
-
-
 def _tablespace(stage: Stage, _: Relation, command: Node) -> None:
     if command.name not in stage.facts.tablespaces:
         raise stage.fail("42704", f'tablespace "{command.name}" does not exist')
 
 
 def _index_of(stage: Stage, table: Relation, command: Node) -> None:
-    name = command.name or _definition(command).replica_identity_stmt.name
+    name = command.name or getattr(command, "def").replica_identity_stmt.name
     if not name:
         return
     if not any(one.name == name for one in stage.scene.indexes(table.oid)):
@@ -499,16 +213,16 @@ _ENABLE = (
     pb.AT_EnableTrigUser,
 )
 _HANDLERS: dict[int, Callable[[Stage, Relation, Node], None]] = {
-    pb.AT_AddColumn: _add_column,
-    pb.AT_DropColumn: _drop_column,
+    pb.AT_AddColumn: add_column,
+    pb.AT_DropColumn: drop_column,
     pb.AT_AlterColumnType: alter_type,
-    pb.AT_ColumnDefault: _set_default,
+    pb.AT_ColumnDefault: set_default,
     pb.AT_SetNotNull: _set_not_null,
-    pb.AT_DropNotNull: _drop_not_null,
+    pb.AT_DropNotNull: drop_not_null,
     pb.AT_AddConstraint: _add_constraint,
-    pb.AT_DropConstraint: _drop_constraint,
-    pb.AT_AlterConstraint: _alter_constraint,
-    pb.AT_ValidateConstraint: _validate,
+    pb.AT_DropConstraint: drop_constraint,
+    pb.AT_AlterConstraint: alter_constraint,
+    pb.AT_ValidateConstraint: validate,
     pb.AT_EnableTrig: _trigger,
     pb.AT_EnableTrigAll: _trigger,
     pb.AT_EnableTrigUser: _trigger,
@@ -518,15 +232,15 @@ _HANDLERS: dict[int, Callable[[Stage, Relation, Node], None]] = {
     pb.AT_EnableAlwaysTrig: _trigger,
     pb.AT_EnableReplicaTrig: _trigger,
     pb.AT_ChangeOwner: _owner,
-    pb.AT_SetStatistics: _any_column,
-    pb.AT_SetStorage: _set_storage,
-    pb.AT_SetOptions: _any_column,
-    pb.AT_ResetOptions: _any_column,
-    pb.AT_SetCompression: _any_column,
-    pb.AT_AddIdentity: _add_identity,
-    pb.AT_SetIdentity: _any_column,
-    pb.AT_DropIdentity: _drop_identity,
-    pb.AT_DropExpression: _drop_expression,
+    pb.AT_SetStatistics: any_column,
+    pb.AT_SetStorage: set_storage,
+    pb.AT_SetOptions: any_column,
+    pb.AT_ResetOptions: any_column,
+    pb.AT_SetCompression: any_column,
+    pb.AT_AddIdentity: add_identity,
+    pb.AT_SetIdentity: any_column,
+    pb.AT_DropIdentity: drop_identity,
+    pb.AT_DropExpression: drop_expression,
     pb.AT_SetTableSpace: _tablespace,
     pb.AT_ClusterOn: _index_of,
     pb.AT_ReplicaIdentity: _index_of,

@@ -34,11 +34,7 @@ def prepare(stage: Stage, table: Relation, command: Node) -> None:
     using = definition.raw_default if definition.HasField("raw_default") else None
     if using is not None:
         expression_type(stage, using, table, "transform expressions")
-    column = table.column(command.name)
-    if column is None:
-        raise stage.fail(
-            "42703", f'column "{command.name}" of relation "{table.name}" does not exist'
-        )
+    column = stage.column(table, command.name)
     if column.inherited:
         raise stage.fail("42P16", f'cannot alter inherited column "{column.name}"')
     if column.number in table.key:
@@ -55,11 +51,7 @@ def alter_type(stage: Stage, table: Relation, command: Node) -> None:
     """ALTER COLUMN … TYPE."""
     definition = getattr(command, "def").column_def
     using = definition.raw_default if definition.HasField("raw_default") else None
-    column = table.column(command.name)
-    if column is None:
-        raise stage.fail(
-            "42703", f'column "{command.name}" of relation "{table.name}" does not exist'
-        )
+    column = stage.column(table, command.name)
     type_ = resolve(stage, definition.type_name)
     if column.default and not _default_fits(stage, column, type_):
         raise stage.fail(

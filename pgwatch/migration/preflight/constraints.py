@@ -298,9 +298,7 @@ def _exclusion_rows(  # noqa: PLR0917 - what is asked
 
 def set_not_null(stage: Stage, table: Relation, name: str, *, fresh: bool) -> None:
     """Make a column NOT NULL."""
-    column = table.column(name)
-    if column is None:
-        raise stage.fail("42703", f'column "{name}" of relation "{table.name}" does not exist')
+    column = stage.column(table, name)
     if not column.not_null and not fresh:
         message = f'column "{name}" of relation "{table.name}" contains null values'
         set_before = column.number in {number for number, _ in table.values}

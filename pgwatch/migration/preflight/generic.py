@@ -106,8 +106,8 @@ def _check_domain(stage: Stage, node: Node) -> None:
 def _commented_column(stage: Stage, names: tuple[str, ...]) -> None:
     *schema, table_name, name = names
     table = stage.named(schema[-1] if schema else "", table_name)
-    if table is not None and table.column(name) is None:
-        raise stage.fail("42703", f'column "{name}" of relation "{table.name}" does not exist')
+    if table is not None:
+        stage.column(table, name)
 
 
 def _commented_part(stage: Stage, kind: int, names: tuple[str, ...]) -> None:
@@ -147,10 +147,8 @@ def grant(stage: Stage, node: Node) -> None:
     for item in node.privileges:
         for name in strings(item.access_priv.cols):
             table = stage.relation(node.objects[0].range_var)
-            if table is not None and table.column(name) is None:
-                raise stage.fail(
-                    "42703", f'column "{name}" of relation "{table.name}" does not exist'
-                )
+            if table is not None:
+                stage.column(table, name)
 
 
 def _granted(stage: Stage, kind: int, item: Node) -> None:

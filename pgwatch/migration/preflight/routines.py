@@ -209,9 +209,7 @@ def create_trigger(stage: Stage, node: Node) -> None:
             harmless=same,
         )
     for name in strings(node.columns):
-        column = table.column(name)
-        if column is None:
-            raise stage.fail("42703", f'column "{name}" of relation "{table.name}" does not exist')
+        column = stage.column(table, name)
         columns.add(column.number)
     trigger = Trigger(
         table=table.oid,

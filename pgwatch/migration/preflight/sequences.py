@@ -47,8 +47,6 @@ def _owner(stage: Stage, node: Node) -> tuple[int, int] | None:
         *schema, table_name, name = names
         table = stage.named(schema[-1] if schema else "", table_name)
         assert table is not None
-        column = table.column(name)
-        if column is None:
-            raise stage.fail("42703", f'column "{name}" of relation "{table.name}" does not exist')
+        column = stage.column(table, name)
         return (table.oid, column.number)
     return None

@@ -9,7 +9,7 @@ from pgwatch.migration.parse import Node, strings
 from pgwatch.migration.preflight.facts import Facts
 from pgwatch.migration.preflight.oracle import Oracle, Refusal
 from pgwatch.migration.preflight.row_question import RowAnswer, RowQuestion, RowRule
-from pgwatch.migration.preflight.scene import Relation, Scene
+from pgwatch.migration.preflight.scene import Column, Relation, Scene
 
 
 class StatementFailsError(PgwatchError):
@@ -92,6 +92,13 @@ class Stage:
         found = self.relation(node, missing_ok=missing_ok)
         if found is not None and found.kind not in kinds:
             raise self.fail("42809", f'"{found.name}" is not a table')
+        return found
+
+    def column(self, table: Relation, name: str) -> Column:
+        """Return a column; fails with 42703 where it is not there."""
+        found = table.column(name)
+        if found is None:
+            raise self.fail("42703", f'column "{name}" of relation "{table.name}" does not exist')
         return found
 
     def place(self, schema: str) -> str:

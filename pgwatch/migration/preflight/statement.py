@@ -114,10 +114,7 @@ def _vacuum(stage: Stage, node: Node) -> None:
         relation = stage.relation(item.vacuum_relation.relation)
         assert relation is not None
         for name in strings(item.vacuum_relation.va_cols):
-            if relation.column(name) is None:
-                raise stage.fail(
-                    "42703", f'column "{name}" of relation "{relation.name}" does not exist'
-                )
+            stage.column(relation, name)
 
 
 def _lock(stage: Stage, node: Node) -> None:
