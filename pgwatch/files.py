@@ -8,6 +8,7 @@ import os
 import re
 import stat
 from collections.abc import Iterator
+from glob import glob
 from pathlib import Path
 
 _WILDCARD = re.compile(r"[*?\[]")
@@ -65,6 +66,14 @@ def locked_folder(pattern: Path) -> Path | None:
         except OSError:
             return None
     return None
+
+
+def matching(pattern: str, *, deep: bool = False) -> list[Path]:
+    """Return what a pattern of shells stands for, sorted by name; `deep`: `**` is any number of folders.
+
+    Unlike pathlib's, it may be absolute, and a wildcard is not for names that begin with a dot.
+    """
+    return sorted(map(Path, glob(pattern, recursive=deep)))  # noqa: PTH207 - as said
 
 
 def files_below(folder: Path, suffix: str) -> Iterator[Path]:

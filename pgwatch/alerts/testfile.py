@@ -9,12 +9,12 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
-from glob import glob
 from pathlib import Path
 from typing import Any, TypeVar
 
 from pgwatch import yamlfile
 from pgwatch.errors import InputError, Problem
+from pgwatch.files import matching
 from pgwatch.promql.ast import Expr, VectorSelector
 from pgwatch.promql.errors import PromqlError
 from pgwatch.promql.parser import parse
@@ -154,7 +154,7 @@ class _Reader:
         files: list[Path] = []
         for path, item in self._items((), top, "rule_files"):
             pattern = str(folder / item) if isinstance(item, str) and item else ""
-            found = sorted(map(Path, glob(pattern)))  # noqa: PTH207 - it may be absolute
+            found = matching(pattern)
             if not found:
                 self._problem(path, f"no file matches {item!r}")
             files += found

@@ -1,6 +1,5 @@
 """Notification templates: the files of the key `templates`, and the texts of receivers that use them."""
 
-import glob
 from collections.abc import Iterable
 from datetime import UTC, datetime
 from pathlib import Path as FilePath
@@ -9,6 +8,7 @@ from typing import Final
 from pgwatch.config.alertmanager_fields import Section, texts_of
 from pgwatch.config.http_settings import Tell
 from pgwatch.errors import Problem
+from pgwatch.files import matching
 from pgwatch.notify.notification import Notification
 from pgwatch.notify.template import Templates, first_error
 from pgwatch.notify.trial import trial
@@ -26,7 +26,7 @@ def read_templates(
     for index, pattern in enumerate(patterns):
         place: Path = ("templates", index)
         whole = str(folder / FilePath(pattern).expanduser())
-        paths = sorted(FilePath(one) for one in glob.glob(whole))  # noqa: PTH207 - absolute ones, too
+        paths = matching(whole)
         if not paths:
             warn(place, f"no file matches {whole}")
         for path in paths:

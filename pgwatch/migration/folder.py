@@ -2,11 +2,10 @@
 
 import re
 from collections.abc import Sequence
-from glob import glob
 from pathlib import Path
 
 from pgwatch.errors import InputError, Problem
-from pgwatch.files import locked_below, locked_folder, unreadable
+from pgwatch.files import locked_below, locked_folder, matching, unreadable
 
 _FLYWAY = re.compile(r"^(?P<kind>[VRUB])(?P<version>[0-9._]*)__.*\.sql$")
 _NUMBER = re.compile(r"(\d+)")
@@ -43,8 +42,7 @@ def migration_name(path: Path) -> str:
 
 def _expand(pattern: str) -> list[Path]:
     files: list[Path] = []
-    for name in glob(pattern, recursive=True):  # noqa: PTH207 - the pattern may be absolute
-        path = Path(name)
+    for path in matching(pattern, deep=True):
         files += _in_folder(path) if path.is_dir() else [path]
     return sorted(dict.fromkeys(files), key=_order)
 
@@ -52,7 +50,7 @@ def _expand(pattern: str) -> list[Path]:
 def _locked(pattern: str) -> list[Path]:
     if folder := locked_folder(Path(pattern)):
         return [folder]
-    named = (Path(name) for name in glob(pattern, recursive=True))  # noqa: PTH207 - as above
+    named = matching(pattern, deep=True)
     return [folder for path in named for folder in locked_below(path)]
 
 
