@@ -15,7 +15,7 @@ from pgwatch.notify.flush import Decision, Flushed, Muting, digest_of, flush
 from pgwatch.notify.group import Group, GroupId, LogEntry, LogKey, MemberId, Quiet
 from pgwatch.notify.inhibit import Inhibitor
 from pgwatch.notify.interventions import Interventions, Silencer
-from pgwatch.notify.members import Flaps, Groups, calmed, join, leave
+from pgwatch.notify.members import Flaps, Groups, calmed, join, leave, route_of
 from pgwatch.notify.route import Route, Routing, walk
 from pgwatch.samples.labels import Labels
 
@@ -101,7 +101,7 @@ def advance(
         acknowledgements=acknowledgements,
     )
     awake = (
-        g for g in groups.values() if not _route_of(routing.root, g, now).schedule.is_quiet(now)
+        g for g in groups.values() if not route_of(routing.root, g, now).schedule.is_quiet(now)
     )
     report = report_deploys(
         ended, awake if ended else (), routing, muting=muting, log=state.log, now=now
@@ -150,9 +150,7 @@ def restore(
     join(groups, routing.root, firing, Flaps(DEFAULT_LIMITS, dict(state.flaps)), now)
     groups = {i: group for i, group in groups.items() if group.members}
     if reloaded:
-        groups = {
-            i: _begun_anew(g, _route_of(routing.root, g, now), now) for i, g in groups.items()
-        }
+        groups = {i: _begun_anew(g, route_of(routing.root, g, now), now) for i, g in groups.items()}
     return _decisions(state, replace(state, groups=groups), {}, ())
 
 
@@ -182,7 +180,7 @@ def _flush(
     enqueue: list[Decision] = []
     for group_id in sorted(due, key=lambda i: (groups[i].next_flush, i)):
         group = calmed(groups[group_id], now)
-        route = _route_of(routing.root, group, now)
+        route = route_of(routing.root, group, now)
         left = {i: member for i, member in group.members.items() if member.ends_at is None}
         if route.schedule.is_quiet(now):
             quiet: Mapping[str, Quiet] = _quiet_hours(group, now)
@@ -230,20 +228,6 @@ def _differs(group: Group, before: Group | None) -> bool:
     )
 
 
-def _route_of(root: Route, group: Group, now: datetime) -> Route:
-    """Return the route of `group`; of several alike (office hours, and the rest), one not quiet `now`."""
-    alike = [
-        route
-        for route in walk(root)
-        if (route.receiver, route.key) == (group.id.receiver, group.route_key)
-    ]
-    if not alike:
-        raise KeyError(f"group {group.id} has no route; restore() was not called after the reload")
-    fit = [one for one in alike if one.group_by_all or one.group_by.issuperset(group.labels)]
-    awake = [one for one in fit if not one.schedule.is_quiet(now)]
-    return (awake or fit or alike)[0]
-
-
 def _bring_forward(groups: Groups, root: Route, holding: frozenset[str], now: datetime) -> None:
     """Let groups whose silence is over be told as a new group would be: after `group_wait`.
 
@@ -251,7 +235,7 @@ def _bring_forward(groups: Groups, root: Route, holding: frozenset[str], now: da
     """
     for group in list(groups.values()):
         if any(_is_over(quiet, holding) for quiet in group.quiet.values()):
-            soon = now + _route_of(root, group, now).group_wait
+            soon = now + route_of(root, group, now).group_wait
             if soon < group.next_flush:
                 groups[group.id] = replace(group, next_flush=soon)
 

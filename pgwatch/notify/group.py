@@ -89,6 +89,7 @@ def reason_to_notify(
         return Reason.ALL_RESOLVED if told.firing else None
     if send_resolved and not now.resolved <= told.resolved:
         return Reason.SOME_RESOLVED
-    if told.time < now.time - repeat_interval:
+    # Exactly at its end, too: Alertmanager's timers run late by a little, so there it is always over then.
+    if told.time <= now.time - repeat_interval:
         return Reason.REPEAT
     return None

@@ -10,7 +10,7 @@ from pgwatch.notify.flush import with_owner
 from pgwatch.notify.group import Group, GroupId, MemberId
 from pgwatch.notify.interventions import Acknowledgement
 from pgwatch.notify.notification import NotifiedAlert
-from pgwatch.notify.route import Route, find_routes
+from pgwatch.notify.route import Route, find_routes, walk
 from pgwatch.samples.labels import Labels
 
 Groups = dict[GroupId, Group]
@@ -102,6 +102,27 @@ def join(groups: Groups, root: Route, alerts: Iterable[Alert], flaps: Flaps, now
         group = groups[group_id]
         if any(group.members.get(i) != member for i, member in members.items()):
             groups[group_id] = replace(group, members={**group.members, **members})
+
+
+def route_of(root: Route, group: Group, now: datetime) -> Route:
+    """Return the route of `group`; of several alike (office hours, and the rest), one not quiet `now`.
+
+    Raises KeyError if the tree has none.
+    """
+    alike = [
+        route
+        for route in walk(root)
+        if (route.receiver, route.key) == (group.id.receiver, group.route_key)
+    ]
+    if not alike:
+        raise KeyError(f"group {group.id} has no route; restore() was not called after the reload")
+    if len(alike) > 1:
+        # One whose children take all its alerts is not where they end.
+        ends = [one for i in group.members for one in find_routes(root, i.labels)]
+        alike = [one for one in alike if one in ends] or alike
+    fit = [one for one in alike if one.group_by_all or one.group_by.issuperset(group.labels)]
+    awake = [one for one in fit if not one.schedule.is_quiet(now)]
+    return (awake or fit or alike)[0]
 
 
 def calmed(group: Group, now: datetime) -> Group:

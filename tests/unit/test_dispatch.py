@@ -14,6 +14,7 @@ from pgwatch.notify.interval import Schedule, parse_interval
 from pgwatch.notify.matcher import parse_matchers
 from pgwatch.notify.notification import Notification, Reason
 from pgwatch.notify.receiver import LogSettings, Receiver
+from pgwatch.notify.route import Route, child_key
 from tests.timeline import Timeline, alert, at, routing, shown
 
 
@@ -103,8 +104,7 @@ def test_unchanged_group_is_repeated_after_repeat_interval_at_a_flush() -> None:
     for step in range(1, 26):
         for told in line.pass_time(30 + 300 * step):
             reasons[30 + 300 * step] = told.reason
-    # 1 h later is exactly the interval, so the flush after that one repeats, as in Alertmanager.
-    assert reasons == {3930: Reason.REPEAT}
+    assert reasons == {3630: Reason.REPEAT, 7230: Reason.REPEAT}
 
 
 def test_alert_that_vanishes_without_an_end_is_over() -> None:
@@ -338,3 +338,16 @@ def test_ten_thousand_alerts_are_one_message_in_a_moment(count: int) -> None:
     line.push(0, *(alert(n=str(i)) for i in range(count)))
     (told,) = line.pass_time(30)
     assert len(told.alerts) == count
+
+
+def test_of_routes_alike_the_one_where_alerts_end_counts() -> None:
+    matchers = parse_matchers('team="dba"').matchers
+    key = child_key("{}", matchers)
+    inner = Route(receiver="log", key=f"{key}/inner", group_wait=timedelta(seconds=1))
+    first = Route(receiver="log", key=key, matchers=matchers, routes=(inner,), continues=True)
+    second = Route(receiver="log", key=key, matchers=matchers, group_interval=timedelta(seconds=7))
+    line = Timeline(routing(routes=(first, second)))
+    line.push(0, alert(team="dba"))
+    line.pass_time(30)
+    flushes = {group.id.key: group.next_flush for group in line.state.groups.values()}
+    assert flushes[f"{key}:{{}}"] == at(37)

@@ -261,7 +261,7 @@ class TestAcknowledgement:
         line.push(0, alert(n="1"), alert(n="2"))
         line.run(0, 100)
         line.acknowledge(alert(n="1"), 100)
-        assert self.repeats(line, 100, 5000) == [3930]
+        assert self.repeats(line, 100, 5000) == [3630]
 
     def test_it_ends_with_the_alert_and_its_end_says_who_it_was(self) -> None:
         line = Timeline(routing())

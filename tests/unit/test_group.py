@@ -29,14 +29,16 @@ def entry(firing: str, resolved: str = "", *, age: timedelta = timedelta(0)) -> 
         pytest.param(entry("ab"), "a", "b", True, Reason.SOME_RESOLVED, id="4 some over"),
         pytest.param(entry("ab"), "a", "b", False, None, id="4 not wanted"),
         pytest.param(entry("a", "b"), "a", "b", True, None, id="4 already told"),
-        pytest.param(entry("a", age=REPEAT), "a", "", True, None, id="5 exactly the interval"),
         pytest.param(
-            entry("a", age=REPEAT + timedelta(milliseconds=1)),
+            entry("a", age=REPEAT - timedelta(milliseconds=1)),
             "a",
             "",
             True,
-            Reason.REPEAT,
-            id="5 over the interval",
+            None,
+            id="5 within the interval",
+        ),
+        pytest.param(
+            entry("a", age=REPEAT), "a", "", True, Reason.REPEAT, id="5 exactly the interval"
         ),
         pytest.param(
             entry("ab", age=2 * REPEAT), "a", "", False, Reason.REPEAT, id="5 fewer fire, still due"
