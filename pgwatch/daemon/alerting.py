@@ -225,12 +225,14 @@ class Alerting:
         try:
             await loop.run_in_executor(thread, work)
         except PgwatchError as error:
-            if not self._unsaved:
-                extra = {"of": what, "error": str(error)}
-                logger.error("consequences cannot be saved", extra=extra)  # noqa: TRY400
-            self._unsaved[what] += 1
+            self._count_unsaved(what, str(error))
             await asyncio.sleep(1)
             return
         self._decided.set()
         if failures := self._unsaved.pop(what, 0):
             logger.info("consequences are saved again", extra={"of": what, "failures": failures})
+
+    def _count_unsaved(self, what: str, error: str) -> None:
+        if not self._unsaved:
+            logger.error("consequences cannot be saved", extra={"of": what, "error": error})
+        self._unsaved[what] += 1

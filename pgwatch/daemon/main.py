@@ -2,22 +2,19 @@
 
 import asyncio
 import logging
-import os
 import signal
 import sys
-import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
-from types import FrameType
 
 from pgwatch import __version__
-from pgwatch.config.web_file import ServerTls
+from pgwatch.daemon.adopting import shortcomings, waiting_settings
 from pgwatch.daemon.api import group_views
 from pgwatch.daemon.clock import Clock
+from pgwatch.daemon.ending import end_at_once, first_of, leave_in_time
 from pgwatch.daemon.health import UNREADY_AFTER
 from pgwatch.daemon.history import HistoryFile
 from pgwatch.daemon.measuring import Measuring
@@ -30,8 +27,6 @@ from pgwatch.export.prometheus import Exposition
 from pgwatch.notify.interventions import Interventions
 from pgwatch.notify.outbox import Queued
 from pgwatch.rules.evaluate import rule_source
-from pgwatch.rules.evidence import unknown_evidence
-from pgwatch.rules.reach import short_of_history
 from pgwatch.samples.sample import Source
 from pgwatch.samples.store import Store
 from pgwatch.state.outbox import OutboxState
@@ -77,7 +72,7 @@ class Daemon:
         self._waiting: tuple[str, ...] = ()  # settings that change at the next start only
         self._state_fault = ""
         self._office: DaemonOffice | None = None
-        self._reloads: set[asyncio.Task[None]] = set()  # by signal, under way
+        self._reloads: set[asyncio.Task[str]] = set()  # by signal, under way
 
     async def run(self) -> None:
         """Run until a signal says stop; raises PgwatchError if it cannot start."""
@@ -103,15 +98,15 @@ class Daemon:
             async with asyncio.TaskGroup() as tasks:
                 await self._live(web, state, tasks)
         except BaseExceptionGroup as group:
-            _leave_in_time(1, _STOP_LIMIT)
-            raise _first(group) from group
+            leave_in_time(1, _STOP_LIMIT)
+            raise first_of(group) from group
         finally:
             await asyncio.to_thread(self._parts.close)
             if self._history is not None:
                 await asyncio.to_thread(self._history.close)
             state.close()
             logger.info("pgwatch has stopped")
-        _leave_in_time(0, _LAST_LIMIT)
+        leave_in_time(0, _LAST_LIMIT)
 
     async def _live(self, web: WebServer, state: State, tasks: asyncio.TaskGroup) -> None:
         """Start everything, wait until it is to stop, and cancel everything."""
@@ -238,18 +233,23 @@ class Daemon:
 
     # Reload
 
-    async def _reload(self) -> None:
-        """Read the configuration; raises PgwatchError and keeps the present one if it is not good."""
+    async def _reload(self) -> str:
+        """Read the configuration; returns why the present one stays, empty if it does not."""
         async with self._reloading:
             try:
                 house = await asyncio.to_thread(self._build)
                 await self._parts.apply(house)
+                self._in_force(house)
             except PgwatchError as error:
-                self._metrics.reloaded(successful=False, at=datetime.now(UTC))
-                self._refused = str(error)
-                raise
-            self._in_force(house)
-            logger.info("configuration is in force", extra={"targets": len(house.targets)})
+                self._refuse(str(error))
+            else:
+                logger.info("configuration is in force", extra={"targets": len(house.targets)})
+            return self._refused
+
+    def _refuse(self, reason: str) -> None:
+        self._metrics.reloaded(successful=False, at=datetime.now(UTC))
+        self._refused = reason
+        logger.error("configuration is not in force", extra={"error": reason})
 
     def _in_force(self, house: House) -> None:
         first, self._house = self._first_house, house
@@ -259,31 +259,11 @@ class Daemon:
             house.web.tls.load(self._tls)
         self._metrics.reloaded(successful=True, at=datetime.now(UTC))
         self._refused = ""
-        self._waiting = tuple(
-            setting
-            for setting, before, after in (
-                ("web.listen", first.listen, house.listen),
-                ("tls_server_config", _fixed(first.web.tls), _fixed(house.web.tls)),
-                ("state", first.state_path, house.state_path),
-                ("retention", first.retention, house.retention),
-                ("keep_history", first.keep_history, house.keep_history),
-            )
-            if before != after
-        )
+        self._waiting = waiting_settings(first, house)
         for setting in self._waiting:
             logger.warning("setting changes at the next start only", extra={"setting": setting})
-        for warning in house.routing.warnings:
-            logger.warning("alertmanager.yml is not honoured in full", extra={"reason": warning})
-        for warning in short_of_history(house.groups, first.retention):
-            logger.warning("rule needs more history than is kept", extra={"reason": warning})
-        for warning in unknown_evidence(house.groups, house.evidence.keys()):
-            logger.warning("alerts of a rule come without evidence", extra={"reason": warning})
-
-    async def _reload_on_signal(self) -> None:
-        try:
-            await self._reload()
-        except PgwatchError as error:  # the old configuration goes on
-            logger.error("configuration is not in force", extra={"error": str(error)})  # noqa: TRY400
+        for event, reason in shortcomings(first, house):
+            logger.warning(event, extra={"reason": reason})
 
     # Signals
 
@@ -294,7 +274,7 @@ class Daemon:
         loop.add_signal_handler(signal.SIGHUP, self._hang_up)
 
     def _hang_up(self) -> None:
-        task = self._tasks.create_task(self._reload_on_signal())
+        task = self._tasks.create_task(self._reload())
         self._reloads.add(task)
         task.add_done_callback(self._reloads.discard)
 
@@ -302,8 +282,8 @@ class Daemon:
         logger.info("pgwatch stops", extra={"signal": signal.Signals(number).name})
         asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, lambda: None)
         for each in (signal.SIGINT, signal.SIGTERM):
-            signal.signal(each, _end_at_once)  # not on the event loop: it may be what hangs
-        _leave_in_time(0, _STOP_LIMIT)
+            signal.signal(each, end_at_once)  # not on the event loop: it may be what hangs
+        leave_in_time(0, _STOP_LIMIT)
         self._stopping.set()
 
     def _count_delivery(self, queued: Queued, outcome: str) -> None:
@@ -314,34 +294,6 @@ class Daemon:
             self._metrics.notification_failed(kind)
 
 
-def _fixed(tls: ServerTls | None) -> ServerTls | None:
-    """Return what of `tls` a reload cannot change: all but certificate and key."""
-    return replace(tls, cert_file=Path(), key_file=Path()) if tls else None
-
-
 async def _serve(web: WebServer) -> None:
     await web.run()
     raise PgwatchError("the web server has ended")
-
-
-def _end_at_once(number: int, _: FrameType | None) -> None:
-    # Everything that matters is in the state file already, so a hard end loses nothing.
-    os._exit(128 + number)
-
-
-def _leave_in_time(status: int, seconds: float) -> None:
-    def leave() -> None:
-        logger.warning("pgwatch ends without waiting for a thread that hangs")
-        os._exit(status)
-
-    timer = threading.Timer(seconds, leave)
-    timer.daemon = True
-    timer.start()
-
-
-def _first(group: BaseExceptionGroup[BaseException]) -> BaseException:
-    """Return what went wrong first, without the groups that asyncio packs it in."""
-    error: BaseException = group
-    while isinstance(error, BaseExceptionGroup):
-        error = error.exceptions[0]
-    return error

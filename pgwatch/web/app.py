@@ -1,6 +1,5 @@
 """The HTTP application: metrics, health, service discovery, reload, the status page and the API."""
 
-import logging
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 
@@ -10,7 +9,6 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, JSONResponse, PlainTextResponse, Response
 from starlette.routing import Mount, Route
 
-from pgwatch.errors import PgwatchError
 from pgwatch.export.openmetrics import wants_openmetrics
 from pgwatch.export.prometheus import Page
 from pgwatch.web.access import not_allowed
@@ -23,8 +21,6 @@ from pgwatch.web.own_api import own_routes
 from pgwatch.web.pages import status_page
 from pgwatch.web.prometheus_api import ApiSources, api_routes
 from pgwatch.web.view import StatusView
-
-logger = logging.getLogger(__name__)
 
 # The page is one document: nothing is loaded, no script runs, nobody may frame it.
 _SECURITY = {
@@ -45,7 +41,9 @@ class Providers:
     status: Callable[[], StatusView]
     unhealthy: Callable[[], Sequence[str]]  # why the process should be restarted; empty: it is fine
     unready: Callable[[], Sequence[str]]  # why it does not see everything yet; empty: it does
-    reload: Callable[[], Awaitable[None]]  # raises PgwatchError and keeps the old configuration
+    reload: Callable[
+        [], Awaitable[str]
+    ]  # returns why the old configuration stays; empty: it does not
     api: ApiSources = field(default_factory=ApiSources)
     office: Callable[[], Office | None] = lambda: None  # None: the daemon is starting
 
@@ -90,11 +88,8 @@ def create_app(providers: Providers) -> Starlette:
     async def reload(request: Request) -> Response:
         if (refusal := not_allowed(request)) is not None:
             return PlainTextResponse(refusal, status_code=403)
-        try:
-            await providers.reload()
-        except PgwatchError as error:
-            logger.error("configuration is not in force", extra={"error": str(error)})  # noqa: TRY400
-            message = f"the configuration is not in force, the previous one stays:\n{error}\n"
+        if refused := await providers.reload():
+            message = f"the configuration is not in force, the previous one stays:\n{refused}\n"
             return PlainTextResponse(message, status_code=500)
         return PlainTextResponse("reloaded\n")
 

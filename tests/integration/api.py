@@ -105,7 +105,7 @@ def some_store() -> Store:
 
 
 def providers(store: Store) -> Providers:
-    async def reload() -> None:
+    async def reload() -> str:
         raise AssertionError
 
     return Providers(

@@ -11,7 +11,7 @@ import psutil
 import pytest
 import requests
 
-from pgwatch.errors import InputError, PgwatchError, Problem
+from pgwatch.errors import PgwatchError
 from pgwatch.export.own_metrics import OwnMetrics
 from pgwatch.export.prometheus import Exposition
 from pgwatch.rules.functions import table_link
@@ -42,7 +42,7 @@ class Daemon:
     exposition: Exposition = field(default_factory=Exposition)
     unhealthy: list[str] = field(default_factory=list)
     unready: list[str] = field(default_factory=list)
-    reload_error: PgwatchError | None = None
+    refused: str = ""
     reloads: int = 0
 
     def status(self) -> StatusView:
@@ -53,10 +53,9 @@ class Daemon:
         probes = (ProbeView(name="app"),)
         return StatusView(now=NOW, version="1.2.3", started=NOW, targets=targets, probes=probes)
 
-    async def reload(self) -> None:
+    async def reload(self) -> str:
         self.reloads += 1
-        if self.reload_error is not None:
-            raise self.reload_error
+        return self.refused
 
     def providers(self) -> Providers:
         return Providers(
@@ -171,8 +170,7 @@ def test_reload_answers_when_it_is_done(url: str, daemon: Daemon) -> None:
 
 
 def test_reload_that_fails_says_why(url: str, daemon: Daemon) -> None:
-    problem = Problem(file="pgwatch.yml", line=3, path="web.listen", message="not an address")
-    daemon.reload_error = InputError([problem])
+    daemon.refused = "pgwatch.yml:3: web.listen: not an address"
     answer = requests.post(f"{url}/-/reload", timeout=5)
     assert answer.status_code == 500
     assert "pgwatch.yml:3: web.listen: not an address" in answer.text

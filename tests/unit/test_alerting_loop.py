@@ -395,6 +395,7 @@ def test_that_nothing_can_be_saved_is_logged_once(
                     break
                 await asyncio.sleep(0.02)
             running.cancel()
+            await asyncio.wait({running})  # it uses the thread
 
     caplog.set_level(logging.INFO)
     with closing(sqlite3.connect(house.path)) as other:
