@@ -19,6 +19,7 @@ from pgwatch.targets.session import (
     SilentServerError,
 )
 from pgwatch.targets.target import ServerInfo, Target
+from pgwatch.targets.words import one_line
 from pgwatch.units import format_duration
 
 APPLICATION_NAME = "pgwatch"
@@ -50,7 +51,7 @@ async def open_session(
     except TimeoutError:
         raise ConnectError(_silence(target)) from None
     except psycopg.Error as error:
-        reason = redact(" ".join(str(error).split()), secrets)
+        reason = redact(one_line(str(error)), secrets)
         # Not chained: a traceback would print libpq's own words.
         raise ConnectError(reason, error.sqlstate or "") from None
     except PgwatchError as error:

@@ -17,6 +17,7 @@ from psycopg.abc import PQGen
 from pgwatch.errors import PgwatchError
 from pgwatch.secret import redact
 from pgwatch.targets.describe import Described, Explained, describe_all, explain_all
+from pgwatch.targets.words import one_line
 from pgwatch.units import format_duration
 
 _T = TypeVar("_T")
@@ -57,10 +58,13 @@ class SilentServerError(PgwatchError):
 class RefusedError(PgwatchError):
     """The server refused the statement (`sqlstate`), or its answer cannot be read (no sqlstate)."""
 
-    def __init__(self, reason: str, sqlstate: str, elapsed: timedelta) -> None:
+    def __init__(
+        self, reason: str, sqlstate: str, elapsed: timedelta, *, position: int | None = None
+    ) -> None:
         super().__init__(reason)
         self.sqlstate = sqlstate
         self.elapsed = elapsed
+        self.position = position  # of the character of the statement that it is about, from 1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -178,7 +182,7 @@ class Session:
             # The detail of a refused privilege names the role that has it; others may hold rows.
             detail = error.diag.message_detail if error.sqlstate == "42501" else None
             text = f"{primary}: {detail}" if detail else primary
-        return redact(" ".join(text.split()), self._secrets)
+        return redact(one_line(text), self._secrets)
 
     async def _work(self, sql: str, limit: timedelta) -> Answer:
         started = time.perf_counter()
@@ -190,11 +194,14 @@ class Session:
             return await self._prepared(sql)
         except (psycopg.Error, ValueError) as error:  # ValueError: bytes that are not UTF-8
             elapsed = timedelta(seconds=time.perf_counter() - started)
-            state = (error.sqlstate if isinstance(error, psycopg.Error) else None) or ""
+            state, position = "", None
+            if isinstance(error, psycopg.Error):
+                state, position = error.sqlstate or "", error.diag.statement_position
             if self.closed or state in _ENDINGS or state.startswith("08"):
                 await self._connection.close()
                 raise SessionBrokenError(self.shown(error), state) from None
-            raise RefusedError(self.shown(error), state, elapsed) from None
+            at = int(position) if position else None
+            raise RefusedError(self.shown(error), state, elapsed, position=at) from None
 
     async def _pipelined(self, work: PQGen[_T], limit: timedelta) -> _T:
         try:
