@@ -6,15 +6,21 @@ from collections.abc import Sequence
 
 from pgwatch.baseline.model import NotTimed, Timed, Timing
 from pgwatch.baseline.plan import shape
-from pgwatch.collect.execute import before_asking, classify
+from pgwatch.collect.execute import (
+    INSUFFICIENT_PRIVILEGE,
+    LOCK_NOT_AVAILABLE,
+    before_asking,
+    classify,
+    explain_lock,
+)
 from pgwatch.collect.grant import find_grant
-from pgwatch.collect.outcome import Denied, NotApplicable, TimedOut
+from pgwatch.collect.outcome import Denied, Failed, NotApplicable, TimedOut
 from pgwatch.queries.query import Query, Runnable
-from pgwatch.targets.session import RefusedError, Session
+from pgwatch.targets.session import Answer, RefusedError, Session
 from pgwatch.targets.target import ServerInfo
 from pgwatch.units import format_duration
 
-_NO_PRIVILEGE = "42501"
+_EXPLAIN = "EXPLAIN (FORMAT JSON) "
 
 
 async def time_benchmark(session: Session, info: ServerInfo, query: Query) -> Timed:
@@ -66,7 +72,7 @@ async def _runs(
 async def _timed(
     session: Session, query: Query, planned: Runnable, count: int
 ) -> tuple[list[float], tuple[str, ...]]:
-    explained = await session.run(f"EXPLAIN (FORMAT JSON) {planned.sql}", limit=query.timeout)
+    explained = await _explain(session, query, planned)
     tree = explained.rows[0][0]
     tree = json.loads(tree) if isinstance(tree, str) else tree
     seconds = []
@@ -76,15 +82,29 @@ async def _timed(
     return seconds, shape(tree[0]["Plan"])
 
 
+async def _explain(session: Session, query: Query, planned: Runnable) -> Answer:
+    try:
+        return await session.run(_EXPLAIN + planned.sql, limit=query.timeout)
+    except RefusedError as error:
+        if error.position is not None:
+            error.position -= len(_EXPLAIN)
+        raise
+
+
 async def _refused(
     session: Session, query: Query, planned: Runnable, error: RefusedError
 ) -> NotTimed:
+    if error.sqlstate == LOCK_NOT_AVAILABLE:
+        blocked = await explain_lock(session, planned.sql)
+        return NotTimed(name=query.name, reason=blocked.reason, applies=True)
     reason, cure = str(error), ""
-    outcome = classify(query, error.sqlstate, reason, error.elapsed)
+    outcome = classify(query, planned, error)
     if isinstance(outcome, NotApplicable):
         return NotTimed(name=query.name, reason=outcome.reason, applies=False)
-    if error.sqlstate == _NO_PRIVILEGE:
-        cure = await find_grant(session, planned.sql, reason)
+    if error.sqlstate == INSUFFICIENT_PRIVILEGE:
+        cure = await find_grant(session, planned.sql, reason, query.requires.relations)
+    elif isinstance(outcome, Failed):
+        reason = outcome.reason
     too_slow = isinstance(outcome, TimedOut)
     if too_slow:
         reason = f"a run took longer than its timeout of {format_duration(query.timeout)}"

@@ -16,7 +16,7 @@ from pgwatch.check.spec import (
 )
 from pgwatch.check.verdict import CheckResult, Finding, Verdict, of_findings, worst
 from pgwatch.check.window import Fit, fit, lacks_of_count
-from pgwatch.collect.outcome import Answered, Blocked, Denied, NotApplicable, QueryRun
+from pgwatch.collect.outcome import Answered, Denied, NotApplicable, QueryRun
 from pgwatch.promql.ast import (
     BinaryExpr,
     Expr,
@@ -306,8 +306,6 @@ def _doubt(run: QueryRun) -> str:
         return ""
     if isinstance(outcome, Denied):
         return outcome.reason
-    if isinstance(outcome, Blocked) and outcome.pid is not None:
-        return f"{name} met a lock held by pid {outcome.pid}: {outcome.reason}"
     return f"{name}: {outcome.reason}"
 
 

@@ -29,6 +29,8 @@ _MONITOR = "pg_monitor"
 _IN_MONITOR = frozenset(
     {_MONITOR, "pg_read_all_settings", "pg_read_all_stats", "pg_stat_scan_tables"}
 )
+_TABLES = re.compile(r"GRANT SELECT ON (?!SEQUENCE )(?P<relations>.+) TO (?P<role>.+);")
+_RELATION = re.compile(r'(?:"(?:[^"]|"")*"|[^",\s])+')
 _ROLES = re.compile(r"GRANT (?P<roles>[a-z_, ]+) TO ")  # membership, as against GRANT … ON …
 
 
@@ -184,8 +186,8 @@ def _print(polled: Polled, found: Sequence[Diagnosis]) -> None:
 
 
 def needed_grants(fixes: Iterable[str]) -> list[str]:
-    """Return each statement once, without memberships that another one, of pg_monitor, brings along."""
-    roles = {fix: _granted(fix) for fix in fixes}
+    """Return each statement once, what is to be read in one, no membership that pg_monitor brings along."""
+    roles = {fix: _granted(fix) for fix in _together(fixes)}
     monitor = next((fix for fix, granted in roles.items() if _MONITOR in granted), None)
     if monitor is None:
         return list(roles)
@@ -194,6 +196,23 @@ def needed_grants(fixes: Iterable[str]) -> list[str]:
         monitor,
         *(fix for fix, granted in roles.items() if not granted or granted - _IN_MONITOR),
     ]
+
+
+def _together(fixes: Iterable[str]) -> list[str]:
+    """Return `fixes` with the grants of SELECT to one role made one, with each relation once."""
+    relations: dict[str, set[str]] = {}  # by role
+    others = []
+    for fix in fixes:
+        if match := _TABLES.fullmatch(fix):
+            found = relations.setdefault(match["role"], set())
+            found.update(_RELATION.findall(match["relations"]))
+        else:
+            others.append(fix)
+    read = [
+        f"GRANT SELECT ON {', '.join(sorted(names))} TO {role};"
+        for role, names in relations.items()
+    ]
+    return [*others, *read]
 
 
 def _granted(fix: str) -> frozenset[str]:

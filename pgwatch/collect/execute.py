@@ -1,7 +1,5 @@
 """Runs one query on one connection and says, with exactly one Outcome, how that ended."""
 
-from datetime import timedelta
-
 from pgwatch.collect.blocker import find_blocker
 from pgwatch.collect.grant import find_grant
 from pgwatch.collect.line import Line
@@ -30,8 +28,8 @@ from pgwatch.units import format_duration
 
 # SQLSTATEs: https://www.postgresql.org/docs/current/errcodes-appendix.html
 _CANCELED = "57014"
-_LOCK_NOT_AVAILABLE = "55P03"
-_INSUFFICIENT_PRIVILEGE = "42501"
+LOCK_NOT_AVAILABLE = "55P03"
+INSUFFICIENT_PRIVILEGE = "42501"
 _FEATURE_NOT_SUPPORTED = "0A000"
 _NOT_LOADED = "55000"  # of an extension that shared_preload_libraries does not name, among others
 _NO_RELATION = frozenset({"42P01", "3F000"})
@@ -81,21 +79,25 @@ async def _run(session: Session, query: Query, planned: Runnable) -> Outcome:
     except SilentServerError as error:
         return TimedOut(limit=query.timeout, reason=str(error))
     except RefusedError as error:
-        return await _explain(session, query, planned.sql, error)
+        return await _explain(session, query, planned, error)
     return Answered(columns=answer.columns, rows=answer.rows, elapsed=answer.elapsed)
 
 
-async def _explain(session: Session, query: Query, sql: str, error: RefusedError) -> Outcome:
-    reason = str(error)
-    if error.sqlstate == _LOCK_NOT_AVAILABLE:
-        return await _blocked(session, sql)
-    if error.sqlstate == _INSUFFICIENT_PRIVILEGE:
-        return Denied(reason=reason, grant=await find_grant(session, sql, reason))
-    return classify(query, error.sqlstate, reason, error.elapsed)
+async def _explain(
+    session: Session, query: Query, planned: Runnable, error: RefusedError
+) -> Outcome:
+    if error.sqlstate == LOCK_NOT_AVAILABLE:
+        return await explain_lock(session, planned.sql)
+    if error.sqlstate == INSUFFICIENT_PRIVILEGE:
+        reason = str(error)
+        grant = await find_grant(session, planned.sql, reason, query.requires.relations)
+        return Denied(reason=reason, grant=grant)
+    return classify(query, planned, error)
 
 
-def classify(query: Query, sqlstate: str, reason: str, elapsed: timedelta) -> Outcome:
+def classify(query: Query, planned: Runnable, error: RefusedError) -> Outcome:
     """Return what a refusal means, where the server need not be asked anything further."""
+    sqlstate, reason, elapsed = error.sqlstate, str(error), error.elapsed
     if sqlstate == _CANCELED and elapsed >= 0.9 * query.timeout:
         return TimedOut(
             limit=query.timeout, reason=f"cancelled by its limit {format_duration(query.timeout)}"
@@ -107,10 +109,11 @@ def classify(query: Query, sqlstate: str, reason: str, elapsed: timedelta) -> Ou
     if sqlstate in _NO_RELATION and query.requires.relations:
         # The query says that not every database has them; any other absent relation is a fault.
         return NotApplicable(reason=reason)
-    return Failed(reason=reason, sqlstate=sqlstate)
+    return Failed(reason=f"{reason} ({planned.place(error.position)})", sqlstate=sqlstate)
 
 
-async def _blocked(session: Session, sql: str) -> Blocked:
+async def explain_lock(session: Session, sql: str) -> Blocked:
+    """Return who held the lock that `sql` has just failed to get; raises SessionBrokenError."""
     waited = f"no lock within {format_duration(LOCK_TIMEOUT)}"
     try:
         blocker = await find_blocker(session, sql)

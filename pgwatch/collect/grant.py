@@ -1,6 +1,7 @@
 """The GRANT that cures a refusal, as exactly as the server's message and catalogue allow."""
 
 import re
+from collections.abc import Iterable
 from datetime import timedelta
 
 from pgwatch.errors import PgwatchError
@@ -20,14 +21,17 @@ _ON = {
 _ON_RELATION = "GRANT SELECT ON %s TO %I;"
 
 
-async def find_grant(session: Session, sql: str, message: str) -> str:
+async def find_grant(
+    session: Session, sql: str, message: str, relations: Iterable[str] = ()
+) -> str:
     """Return the SQL that cures the refusal `message` (SQLSTATE 42501) of `sql`.
 
     The message tells the object's bare name: its schema, or a function's arguments, come from the
-    catalogue, and from `sql` where several objects share the name. In a language other than English,
-    or where nothing is found, it is the membership in pg_monitor.
+    catalogue, and from `sql` where several objects share the name. With a relation come those of
+    `relations` that may not be read either: the server names the first one only. In a language other
+    than English, or where nothing is found, it is the membership in pg_monitor.
     """
-    statement = grant_statement(sql, message)
+    statement = grant_statement(sql, message, relations)
     try:
         answer = await session.run(statement, limit=_LIMIT)
         if answer.rows and answer.rows[0][0]:
@@ -40,7 +44,7 @@ async def find_grant(session: Session, sql: str, message: str) -> str:
         return "GRANT pg_monitor TO CURRENT_USER;"
 
 
-def grant_statement(sql: str, message: str) -> str:
+def grant_statement(sql: str, message: str, relations: Iterable[str] = ()) -> str:
     """Return a SELECT of one row and column: the cure for `message`, spelt out by the server."""
     if role := _ROLE.search(message):
         return _format_role(role[0])
@@ -70,17 +74,41 @@ JOIN pg_catalog.pg_namespace AS n ON n.oid = p.pronamespace
 WHERE p.proname = {name}
   AND NOT pg_catalog.has_function_privilege(p.oid, 'EXECUTE'){_calls(sql, match["name"])}
 """  # noqa: S608
+    others = "" if kind == "sequence" else _unreadable(relations)
     return f"""
-SELECT pg_catalog.format('{template}', pg_catalog.format('%I.%I', n.nspname, c.relname), current_user)
+WITH refused AS (
+  SELECT c.oid
+  FROM pg_catalog.pg_class AS c
+  JOIN pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace
+  WHERE c.relname = {name} AND c.relkind IN ('r', 'p', 'v', 'm', 'f', 'S')
+  ORDER BY
+    pg_catalog.strpos({_literal(sql.replace('"', ""))}, n.nspname || '.' || c.relname) > 0 DESC,
+    pg_catalog.pg_table_is_visible(c.oid) DESC,
+    c.oid
+  LIMIT 1
+)
+SELECT pg_catalog.format(
+  '{template}',
+  pg_catalog.string_agg(
+    pg_catalog.format('%I.%I', n.nspname, c.relname), ', ' ORDER BY n.nspname, c.relname
+  ),
+  current_user
+)
 FROM pg_catalog.pg_class AS c
 JOIN pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace
-WHERE c.relname = {name} AND c.relkind IN ('r', 'p', 'v', 'm', 'f', 'S')
-ORDER BY
-  pg_catalog.strpos({_literal(sql.replace('"', ""))}, n.nspname || '.' || c.relname) > 0 DESC,
-  pg_catalog.pg_table_is_visible(c.oid) DESC,
-  c.oid
-LIMIT 1
+WHERE c.oid IN (SELECT r.oid FROM refused AS r){others}
+HAVING pg_catalog.count(*) > 0
 """  # noqa: S608
+
+
+def _unreadable(relations: Iterable[str]) -> str:
+    """Return the condition that `c` is one of `relations`, and our role may not read it."""
+    names = ",".join(_literal(relation.replace('"', "")) for relation in relations)
+    if not names:
+        return ""
+    return f"""
+  OR n.nspname || '.' || c.relname IN ({names})
+  AND NOT pg_catalog.has_table_privilege(c.oid, 'SELECT')"""
 
 
 def _calls(sql: str, name: str) -> str:

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import timedelta
 from enum import Enum
 from pathlib import Path
@@ -54,6 +55,7 @@ def parse_query(text: str, *, name: str, path: Path) -> Query:
     reader = _Reader(load(header, file=str(path), first_line=first_line))
     sql, variants = _statements(body, body_line, reader)
     query = reader.query(name=name, path=path, sql=sql, variants=variants)
+    query = replace(query, line=_first_line(body, body_line))
     if reader.problems:
         raise InputError(sorted(reader.problems, key=lambda problem: problem.line or 0))
     return query
@@ -83,12 +85,19 @@ def _statements(body: str, line: int, reader: "_Reader") -> tuple[str, tuple[Var
     variants = []
     for mark, end in zip(marks, ends, strict=False):
         mark_line = line + body.count("\n", 0, mark.start())
-        sql = reader.statement(body[mark.end() : end], mark_line)
+        text = body[mark.end() : end]
+        sql = reader.statement(text, mark_line)
         try:
-            variants.append(Variant(versions=parse_range(mark[1]), sql=sql))
+            versions = parse_range(mark[1])
+            variants.append(Variant(versions=versions, sql=sql, line=_first_line(text, mark_line)))
         except ValueError as error:
             reader.add_line(mark_line, f"-- version: {error}")
     return default, tuple(variants)
+
+
+def _first_line(text: str, line: int) -> int:
+    """Return the line of the first word of `text`, which itself begins in `line`."""
+    return line + text.count("\n", 0, len(text) - len(text.lstrip()))
 
 
 class _Kind(Enum):

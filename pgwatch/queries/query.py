@@ -54,6 +54,7 @@ class Variant:
 
     versions: VersionRange
     sql: str
+    line: int = 1  # of the file, in which `sql` begins
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,6 +83,7 @@ class Query:
     variants: tuple[Variant, ...]  # the first whose range holds replaces the default
     path: Path
     benchmark: Benchmark | None = None  # None: its rows are metrics
+    line: int = 1  # of the file, in which `sql` begins
     is_evidence: bool = False  # `kind: evidence`: asked when an alert fires, and never polled
 
 
@@ -90,6 +92,14 @@ class Runnable:
     """The query runs on this server, as `sql`: one statement without parameters."""
 
     sql: str
+    path: Path
+    line: int  # of the file at `path`, in which `sql` begins
+
+    def place(self, position: int | None) -> str:
+        """Return file and line of the character at `position` of `sql`, from 1; without one, the file."""
+        if position is None or position < 1:
+            return str(self.path)
+        return f"{self.path}:{self.line + self.sql.count(chr(10), 0, position - 1)}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -123,8 +133,8 @@ def plan(query: Query, info: ServerInfo) -> Plan:
     version = server_version(info)
     for variant in query.variants:
         if variant.versions.holds(version):
-            return Runnable(sql=variant.sql)
-    return Runnable(sql=query.sql)
+            return Runnable(sql=variant.sql, path=query.path, line=variant.line)
+    return Runnable(sql=query.sql, path=query.path, line=query.line)
 
 
 def server_version(info: ServerInfo) -> tuple[int, ...]:

@@ -51,11 +51,12 @@ def test_each_grant_that_it_prints_cures(modest: tuple[str, str], tmp_path: Path
     ran = pgwatch("doctor", role, cwd=tmp_path)
     assert ran.status == 1
     assert "as doctor's (no predefined role)" in ran.out
-    grant = 'GRANT SELECT ON public.constraint_violations TO "doctor\'s";'
     assert re.search(r"denied +permission denied for table constraint_violations\n", ran.out)
     assert ran.out.endswith("\n\n")
     cures = ran.out.partition("what cures the denied, in database ")[2].splitlines()[1:-1]
-    assert f"    {grant}" in cures
+    [tables] = [line for line in cures if line.startswith("    GRANT SELECT ON ")]
+    assert "public.constraint_violations, " in tables
+    assert tables.endswith(' TO "doctor\'s";')
     assert '    GRANT pg_monitor TO "doctor\'s";' in cures
     assert len(set(cures)) == len(cures) == ran.out.count("GRANT ")
     assert "pg_read_all_stats TO" not in ran.out  # pg_monitor has it
@@ -91,7 +92,7 @@ def test_a_lock_in_the_way_is_named(modest: tuple[str, str], tmp_path: Path) -> 
 def test_no_session_and_no_target(server: LocalServer, tmp_path: Path) -> None:
     ran = pgwatch("doctor", server.dsn(password="zebra4711"), cwd=tmp_path)
     assert ran.status == 1
-    assert "no session: connection failed" in ran.out
+    assert "no session: connection to server at" in ran.out
     assert "zebra4711" not in ran.out + ran.err
     as_json = pgwatch("doctor", server.dsn(password="zebra4711"), "--json", cwd=tmp_path)
     assert (as_json.status, as_json.out) == (1, "[]\n")

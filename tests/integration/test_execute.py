@@ -26,8 +26,9 @@ from pgwatch.collect.outcome import (
     Unreachable,
 )
 from pgwatch.demo.server import LocalServer, free_port
-from pgwatch.queries.query import Query
+from pgwatch.queries.query import Query, Runnable
 from pgwatch.targets.server_info import Asked
+from pgwatch.targets.session import RefusedError
 from tests.watching import query, sql, target
 
 
@@ -225,6 +226,40 @@ def test_a_denied_query_names_the_grant_that_cures_it(
     assert not isinstance(after, Denied) or after.grant != ended.grant
 
 
+def test_one_grant_names_all_tables_that_may_not_be_read(
+    server: LocalServer, database: str, role: str
+) -> None:
+    sql(database, f'CREATE TABLE public.t1 (id int); GRANT SELECT ON public.t1 TO "{role}"')
+    sql(database, "CREATE TABLE public.t2 (id int); CREATE TABLE public.t3 (id int)")
+    statement = 'SELECT count(*) AS value FROM public."Orders", public.t1, public.t2, public.t3'
+    asked = query(statement, more="requires: {relation: [public.t3, public.t1, public.t2]}")
+    dsn = server.dsn(database.rpartition("/")[2], user=role, password="plain")
+    denied = outcome(dsn, asked)
+    assert isinstance(denied, Denied)
+    assert denied.grant == f'GRANT SELECT ON public."Orders", public.t2, public.t3 TO "{role}";'
+    sql(database, denied.grant)
+    assert isinstance(outcome(dsn, asked), Answered)
+
+
+@pytest.mark.parametrize(
+    ("statement", "below"),
+    [
+        pytest.param("SELECT\n  1 AS value,\n  gone", 2, id="in the third line"),
+        pytest.param("-- a comment\nSELECT gone AS value", 1, id="comments count"),
+        pytest.param("SELECT 'ö', gone AS value", 0, id="characters, not bytes"),
+        pytest.param("SELECT 1/0 AS value", None, id="at no character"),
+    ],
+)
+def test_refusal_names_the_place_in_the_file(
+    database: str, statement: str, below: int | None
+) -> None:
+    asked = query(statement)
+    ended = outcome(database, asked)
+    assert isinstance(ended, Failed)
+    line = "" if below is None else f":{asked.line + below}"
+    assert ended.reason.endswith(f" ({asked.path}{line})")
+
+
 @pytest.mark.parametrize(
     ("statement", "more", "kind", "sqlstate"),
     [
@@ -258,7 +293,9 @@ def test_other_refusals(
 
 
 def test_what_a_server_does_not_support_does_not_apply() -> None:
-    ended = classify(query("SELECT 1 AS value"), "0A000", "not here", timedelta(0))
+    asked = query("SELECT 1 AS value")
+    planned = Runnable(sql=asked.sql, path=asked.path, line=asked.line)
+    ended = classify(asked, planned, RefusedError("not here", "0A000", timedelta(0)))
     assert isinstance(ended, NotApplicable)
 
 

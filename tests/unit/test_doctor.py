@@ -13,9 +13,13 @@ FILES, TABLE = "GRANT pg_read_server_files TO w;", "GRANT SELECT ON public.t TO 
     [
         ([], []),
         ([STATS, STATS], [STATS]),
-        ([STATS, TABLE, MONITOR, TABLE, FILES, MONITOR], [MONITOR, TABLE, FILES]),
+        ([STATS, TABLE, MONITOR, TABLE, FILES, MONITOR], [MONITOR, FILES, TABLE]),
         ([STATS, "GRANT pg_monitor, pg_read_server_files TO w;"],
          ["GRANT pg_monitor, pg_read_server_files TO w;"]),
+        (['GRANT SELECT ON public.t, s."a, ""b" TO w;', TABLE, "GRANT SELECT ON public.u TO v;"],
+         ['GRANT SELECT ON public.t, s."a, ""b" TO w;', "GRANT SELECT ON public.u TO v;"]),
+        (["GRANT SELECT ON SEQUENCE public.s TO w;", TABLE],
+         ["GRANT SELECT ON SEQUENCE public.s TO w;", TABLE]),
     ],
 )  # fmt: skip
 def test_each_grant_once_and_none_that_pg_monitor_brings_along(

@@ -126,7 +126,7 @@ GOOD, BAD = answered("core/a", m=0), answered("core/a", m=1)
             alert("m > 0"),
             [ended("core/a", Blocked(reason="no lock", pid=42))],
             UNKNOWN,
-            "core/a met a lock held by pid 42: no lock",
+            "core/a: no lock",
             id="blocked",
         ),
         pytest.param(

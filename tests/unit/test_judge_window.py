@@ -85,7 +85,7 @@ def test_verdict_over_the_window(
 def test_what_was_not_seen_at_the_beginning_is_unknown(expr: str) -> None:
     blocked = told(expr, [run(None, FIRST, BLOCKED)], run(200, LAST))
     assert blocked.verdict is Verdict.UNKNOWN
-    assert "at the beginning of the window, core/a met a lock held by pid 7" in blocked.reason
+    assert "at the beginning of the window, core/a: " in blocked.reason
     absent = told(expr, [], run(200, LAST))
     assert absent.verdict is Verdict.UNKNOWN
     assert "at the beginning of the window, core/a was not asked" in absent.reason

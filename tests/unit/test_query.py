@@ -46,7 +46,7 @@ def server(
     )
 
 
-RUNS = Runnable(sql="SELECT 1 AS n;")
+RUNS = Runnable(sql="SELECT 1 AS n;", path=Path("core/n.sql"), line=8)
 
 
 @pytest.mark.parametrize(
@@ -148,21 +148,22 @@ def test_plan(asked: Query, info: ServerInfo, expected: Plan) -> None:
 
 
 @pytest.mark.parametrize(
-    ("version_num", "expected"),
+    ("version_num", "expected", "line"),
     [
-        pytest.param(180000, "SELECT 3 AS n;", id="default"),
-        pytest.param(160009, "SELECT 2 AS n;", id="upper end of a range"),
-        pytest.param(130000, "SELECT 2 AS n;", id="lower end of a range"),
-        pytest.param(120022, "SELECT 1 AS n;", id="another variant"),
+        pytest.param(180000, "SELECT 3 AS n;", 9, id="default"),
+        pytest.param(160009, "SELECT 2 AS n;", 11, id="upper end of a range"),
+        pytest.param(130000, "SELECT 2 AS n;", 11, id="lower end of a range"),
+        pytest.param(120022, "SELECT 1 AS n;", 14, id="another variant"),
     ],
 )
-def test_the_variant_for_the_server_s_version(version_num: int, expected: str) -> None:
+def test_the_variant_for_the_server_s_version(version_num: int, expected: str, line: int) -> None:
     asked = query(
         sql="""-- why
 SELECT 3 AS n;
 -- version: >=13 <17
 SELECT 2 AS n;
 -- version: <13
+
 SELECT 1 AS n;
 """
     )
@@ -170,6 +171,7 @@ SELECT 1 AS n;
     assert isinstance(planned, Runnable)
     assert planned.sql.endswith(expected)
     assert planned.sql.count("SELECT") == 1
+    assert planned.place(planned.sql.index("SELECT") + 1) == f"core/n.sql:{line}"
 
 
 @pytest.mark.parametrize(
