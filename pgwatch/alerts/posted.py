@@ -127,7 +127,7 @@ def resumed(
 
 def forgotten(posted: Iterable[PostedAlert], now: datetime) -> tuple[Labels, ...]:
     """Return the labels of those that ended a while ago."""
-    return tuple(one.labels for one in posted if one.ends_at + RESOLVED_RETENTION < now)
+    return tuple(one.labels for one in posted if one.ends_at < now - RESOLVED_RETENTION)
 
 
 def _overlap(before: PostedAlert, new: PostedAlert) -> bool:

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from pgwatch.cli.client import add_url_option
-from pgwatch.cli.office import duration, in_columns, open_office, person, read_matchers
+from pgwatch.cli.office import duration, in_columns, local_time, open_office, person, read_matchers
 from pgwatch.cli.options import CommandParser
 from pgwatch.errors import InputError, Problem
 from pgwatch.samples.labels import Labels
@@ -82,4 +82,4 @@ def _list(arguments: argparse.Namespace, known: Sequence[Mapping[str, Any]]) -> 
 def _until(text: str | None) -> str:
     if text is None:
         return "it ends"
-    return datetime.fromisoformat(text).astimezone().strftime("%Y-%m-%d %H:%M %Z")
+    return local_time(text)

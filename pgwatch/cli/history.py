@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from pgwatch.cli.client import add_url_option
-from pgwatch.cli.office import duration, open_office
+from pgwatch.cli.office import duration, local_time, open_office
 from pgwatch.cli.options import CommandParser
 
 _WORDS = {
@@ -66,7 +66,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 def _line(event: Mapping[str, Any]) -> str:
     detail = event["detail"]
-    at = datetime.fromisoformat(event["time"]).astimezone().strftime("%Y-%m-%d %H:%M:%S")
+    at = local_time(event["time"], "%Y-%m-%d %H:%M:%S")
     message = f"message {event['message']}" if event["message"] is not None else ""
     words = [_WORDS.get(event["kind"], event["kind"]), event["subject"] or message]
     if by := detail.get("by"):

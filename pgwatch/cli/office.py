@@ -172,6 +172,15 @@ def moment(text: str) -> datetime:
         raise argparse.ArgumentTypeError(message) from None
 
 
+def local_time(text: str, form: str = "%Y-%m-%d %H:%M %Z") -> str:
+    """Return a time of the API as this machine's clock shows it."""
+    at = datetime.fromisoformat(text)
+    try:
+        return at.astimezone().strftime(form)
+    except OverflowError:  # `until 9999-12-31`, in a zone where that is a day later
+        return at.strftime(form)
+
+
 def person() -> str:
     """Return who gives the command, as far as the system knows."""
     try:

@@ -3,11 +3,10 @@
 import argparse
 import json
 from collections.abc import Mapping, Sequence
-from datetime import datetime
 from typing import Any
 
 from pgwatch.cli.client import add_url_option
-from pgwatch.cli.office import Office, in_columns, open_office
+from pgwatch.cli.office import Office, in_columns, local_time, open_office
 from pgwatch.cli.options import CommandParser
 from pgwatch.errors import InputError, Problem
 
@@ -100,4 +99,4 @@ def _row(one: Mapping[str, Any]) -> list[str]:
 
 
 def _clock(text: str) -> str:
-    return datetime.fromisoformat(text).astimezone().strftime("%Y-%m-%d %H:%M:%S")
+    return local_time(text, "%Y-%m-%d %H:%M:%S")

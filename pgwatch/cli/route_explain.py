@@ -9,7 +9,7 @@ from typing import Any
 
 from pgwatch.alerts.testfile import read_labels
 from pgwatch.cli.client import ApiClient, UnansweredError, add_url_option
-from pgwatch.cli.office import state_path
+from pgwatch.cli.office import local_time, state_path
 from pgwatch.cli.settings import settings_inputs
 from pgwatch.errors import InputError, PgwatchError, Problem
 from pgwatch.samples.labels import Labels
@@ -142,7 +142,7 @@ def _lines(found: Mapping[str, Any], asked: str) -> Iterator[str]:
             yield "  quiet now    by the time intervals of the route"
     yield ""
     for silence in found["silenced_by"]:
-        yield f"silenced       {silence['id']}, {silence['because']}, until {_local(silence['until'])}"
+        yield f"silenced       {silence['id']}, {silence['because']}, until {local_time(silence['until'])}"
     for labels in found["inhibited_by"]:
         yield f"inhibited      while {Labels(labels)!r} fires"
     if who := found["acknowledgement"]:
@@ -159,12 +159,9 @@ def _next_flush(route: Mapping[str, Any]) -> str:
         return (
             f"{_duration(route['group_wait_seconds'])} after it fires: there is no such group now"
         )
-    return f"{_local(route['next_flush'])}, the group has {group['firing']} firing"
+    at = local_time(route["next_flush"], "%Y-%m-%d %H:%M:%S %Z")
+    return f"{at}, the group has {group['firing']} firing"
 
 
 def _duration(seconds: float) -> str:
     return format_duration(timedelta(seconds=seconds))
-
-
-def _local(text: str) -> str:
-    return datetime.fromisoformat(text).astimezone().strftime("%Y-%m-%d %H:%M:%S %Z")

@@ -11,6 +11,7 @@ from pgwatch.cli.office import (
     Office,
     duration,
     in_columns,
+    local_time,
     moment,
     open_office,
     person,
@@ -85,7 +86,7 @@ def _add(arguments: argparse.Namespace, office: Office, body: Mapping[str, Any])
     else:
         what = "quiet for the deploy" if body.get("deploy") else "silenced"
         window = f" ({body['window']})" if body.get("window") else ""
-        print(f"{silence_id}: {_show(body)} {what} until {_local(body['endsAt'])}{window}")
+        print(f"{silence_id}: {_show(body)} {what} until {local_time(body['endsAt'])}{window}")
     return 0
 
 
@@ -170,7 +171,7 @@ def _row(one: Mapping[str, Any]) -> list[str]:
         one["id"],
         one["status"]["state"] + kind,
         _show(one),
-        _local(one["endsAt"]),
+        local_time(one["endsAt"]),
         one.get("window", ""),
         one["createdBy"],
         one["comment"],
@@ -183,7 +184,3 @@ def _show(one: Mapping[str, Any]) -> str:
         f"{m['name']}{operators[m['isEqual'], m['isRegex']]}{json.dumps(m['value'], ensure_ascii=False)}"
         for m in one["matchers"]
     )
-
-
-def _local(text: str) -> str:
-    return datetime.fromisoformat(text).astimezone().strftime("%Y-%m-%d %H:%M %Z")

@@ -118,7 +118,7 @@ def expired(silence: Silence, now: datetime) -> Silence:
 
 def forgotten(silences: Iterable[Silence], now: datetime) -> tuple[str, ...]:
     """Return the ids of silences that ended so long ago that nobody asks for them."""
-    return tuple(one.id for one in silences if one.ends_at + KEEP_EXPIRED < now)
+    return tuple(one.id for one in silences if one.ends_at < now - KEEP_EXPIRED)
 
 
 def _can_change(before: Silence, kept: Silence, wanted_start: datetime, now: datetime) -> bool:

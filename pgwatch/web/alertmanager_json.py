@@ -61,11 +61,11 @@ def read_time(value: Any, name: str) -> datetime | None:
         return None
     try:
         at = datetime.fromisoformat(_FRACTION.sub(r"\1", value))
-    except (TypeError, ValueError):
-        raise InvalidError(f"{name} in body must be of type date-time: {value!r}", 601) from None
-    if at.tzinfo is None:
-        raise InvalidError(f"{name} in body must be of type date-time: {value!r}", 601)
-    return None if at <= _ZERO else at.astimezone(UTC)
+        if at.tzinfo is not None:
+            return None if at <= _ZERO else at.astimezone(UTC)
+    except (TypeError, ValueError, OverflowError):
+        pass
+    raise InvalidError(f"{name} in body must be of type date-time: {value!r}", 601)
 
 
 # Alerts

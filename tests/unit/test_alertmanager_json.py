@@ -31,7 +31,10 @@ def test_times(text: str | None, time: datetime | None) -> None:
     assert read_time(text, "startsAt") == time
 
 
-@pytest.mark.parametrize("text", ["soon", 5, "2026-08-01T03:00:00", [], "2026-13-01T00:00:00Z"])
+@pytest.mark.parametrize(
+    "text",
+    ["soon", 5, "2026-08-01T03:00:00", [], "2026-13-01T00:00:00Z", "9999-12-31T23:59:59-01:00"],
+)
 def test_what_is_no_time(text: Any) -> None:
     with pytest.raises(InvalidError, match="startsAt in body must be of type date-time"):
         read_time(text, "startsAt")

@@ -1,6 +1,7 @@
 """Alerts that others post: what two posts of one alert make, and when a lease is over."""
 
-from datetime import datetime, timedelta
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
@@ -115,3 +116,10 @@ def test_what_ended_long_ago_is_forgotten() -> None:
     known, news = heard(known, [later], at(3600))
     assert list(known) == [other]
     assert [one.labels for one in news] == [other]
+
+
+def test_what_is_posted_until_the_end_of_time_is_kept() -> None:
+    forever = replace(post(0, 50), ends_at=datetime.max.replace(tzinfo=UTC))
+    known, news = heard({}, [forever], at(0))
+    assert heard(known, [post(3600, 4000)], at(3600))[0]
+    assert [one.ends_at for one in news] == [forever.ends_at]

@@ -2,12 +2,21 @@
 
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 
 from pgwatch.notify.interventions import Interventions, Silencer
 from pgwatch.notify.matcher import parse_matchers
-from pgwatch.notify.silence import Silence, SilenceError, SilenceState, changed, checked, expired
+from pgwatch.notify.silence import (
+    Silence,
+    SilenceError,
+    SilenceState,
+    changed,
+    checked,
+    expired,
+    forgotten,
+)
 from pgwatch.notify.window import parse_window
 from pgwatch.samples.labels import Labels
 
@@ -18,7 +27,7 @@ def at(minutes: float) -> datetime:
     return NOW + timedelta(minutes=minutes)
 
 
-def silence(start: float = 0, end: float = 60, text: str = "a=b", **more: object) -> Silence:
+def silence(start: float = 0, end: float = 60, text: str = "a=b", **more: Any) -> Silence:
     full = Silence(
         id="one",
         matchers=parse_matchers(text).matchers,
@@ -28,7 +37,7 @@ def silence(start: float = 0, end: float = 60, text: str = "a=b", **more: object
         created_by="ada",
         comment="moving house",
     )
-    return replace(full, **more)  # type: ignore[arg-type]
+    return replace(full, **more)
 
 
 @pytest.mark.parametrize(
@@ -126,3 +135,9 @@ def test_deploy_that_never_began_has_no_end_to_tell() -> None:
     assert not never.is_unreported
     assert Interventions(silences={"one": never}).next_change(at(6)) is None
     assert not Interventions(silences={"one": never}).unreported_deploys(at(6))
+
+
+def test_forever_is_not_forgotten() -> None:
+    forever = silence(ends_at=datetime.max.replace(tzinfo=UTC))
+    assert not forgotten([forever], NOW)
+    assert forgotten([forever, silence(-9, -8, id="old")], NOW + timedelta(days=30)) == ("old",)
