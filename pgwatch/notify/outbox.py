@@ -1,12 +1,14 @@
-"""Delivers what is in the outbox: at least once, in order per channel, no receiver in another's way.
+"""Delivers what is in the outbox: at least once, in order per group, no receiver in another's way.
 
-One loop takes what is due and hands it to threads: a channel has at most one message on its way, and
-each kind of channel has its own threads. What happened is written back before the next is taken.
+One loop takes what is due and hands it to threads: a group has at most one message on its way to a channel,
+a channel has as many as it says, and one only while it fails. Each kind of channel has its own threads. What
+happened to a message is written back before the next of its group is taken.
 """
 
 import logging
 import random
 import threading
+from collections import Counter
 from collections.abc import Callable, Collection, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from concurrent.futures import wait as wait_for
@@ -53,6 +55,7 @@ class Queued:
     attempts: int  # that failed before this one
     memory: str = ""  # what the channel wanted to know at its next message about the group
     last_error: str = ""  # of the attempts before this one
+    left_out: int = 0  # of those attempts: how many are not in the history
 
     @property
     def channel(self) -> ChannelId:
@@ -66,8 +69,11 @@ class Queue(Protocol):
     def recover(self) -> None:
         """Make what was on its way when the process died wait again."""
 
-    def take(self, channels: Collection[ChannelId], now: datetime) -> Sequence[Queued]:
-        """Return for each of `channels` its oldest message that is due, and mark it as on its way."""
+    def take(self, channels: Sequence[ChannelId], now: datetime) -> Sequence[Queued]:
+        """Return the oldest messages that are due, and mark them as on their way.
+
+        For each of `channels` as many as it is named, of groups that have none on its way.
+        """
 
     def delivered(
         self,
@@ -79,7 +85,7 @@ class Queue(Protocol):
     ) -> None:
         """Record that the receiver accepted it and what the channel wants to know at the next message.
 
-        `letters` are enqueued, for others to know.
+        `letters` are enqueued, for others to know that the channel works again.
         """
 
     def postponed(
@@ -90,7 +96,10 @@ class Queue(Protocol):
         until: datetime,
         letters: Sequence[Notification] = (),
     ) -> None:
-        """Record that an attempt failed, when the next may be made, and enqueue what others are told."""
+        """Record that an attempt failed and when the next may be made.
+
+        `letters` are enqueued, for others to know that a person must mend the channel.
+        """
 
     def dead(
         self, queued: Queued, error: str, now: datetime, letters: Sequence[Notification] = ()
@@ -101,7 +110,13 @@ class Queue(Protocol):
         """Make everything that waits for `channel` due: it works again."""
 
     def waiting(self) -> Mapping[ChannelId, datetime]:
-        """Return the channels that have something waiting, and when its first is due."""
+        """Return the channels that have something waiting, and when its first is due.
+
+        What waits for another message of its group, which is on its way, does not count.
+        """
+
+    def told_broken(self) -> Collection[ChannelId]:
+        """Return the channels of which others know that a person must mend them."""
 
 
 @dataclass(slots=True)
@@ -109,10 +124,15 @@ class _Line:
     """What the worker remembers of a channel."""
 
     channel: Channel
-    busy: bool = False
+    under_way: int = 0
     failures: int = 0  # in a row
     told_broken: bool = False  # others were told that a person must mend it
     ready_at: datetime = _LONG_AGO
+
+    def room(self, now: datetime) -> int:
+        """Return how many messages may be taken for it: while it fails, one after the other."""
+        at_once = 1 if self.failures else self.channel.at_once
+        return max(0, at_once - self.under_way) if self.ready_at <= now else 0
 
 
 class Outbox:
@@ -124,8 +144,8 @@ class Outbox:
         channels: Mapping[ChannelId, Channel],
         *,
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
-        dead_letters: DeadLetters = lambda lost, error, now: (),  # noqa: ARG005
-        on_outcome: Callable[[Queued, str], None] = lambda queued, outcome: None,  # noqa: ARG005
+        dead_letters: DeadLetters = lambda _lost, _error, _now: (),
+        on_outcome: Callable[[Queued, str], None] = lambda _queued, _outcome: None,
     ) -> None:
         """`dead_letters` returns what to tell others of a message that is given up.
 
@@ -136,12 +156,14 @@ class Outbox:
         self._dead_letters = dead_letters
         self._on_outcome = on_outcome
         self._lines = {i: _Line(channel) for i, channel in channels.items()}
-        kinds = [channel.kind for channel in channels.values()]
+        wanted = Counter[str]()
+        for channel in channels.values():
+            wanted[channel.kind] += channel.at_once
         self._threads = {
             kind: ThreadPoolExecutor(
-                min(_MAX_THREADS, kinds.count(kind)), thread_name_prefix=f"outbox-{kind}"
+                min(_MAX_THREADS, threads), thread_name_prefix=f"outbox-{kind}"
             )
-            for kind in set(kinds)
+            for kind, threads in wanted.items()
         }
         self._awake = threading.Event()
         self._stopping = threading.Event()
@@ -197,23 +219,28 @@ class Outbox:
         waiting = self._queue.waiting()
         self._bury_orphans(waiting, now)
         with self._lock:
-            ready = [i for i, line in self._lines.items() if not line.busy and line.ready_at <= now]
-        taken = self._queue.take([i for i in ready if i in waiting], now)
+            room = {i: self._lines[i].room(now) for i in waiting if i in self._lines}
+        taken = self._queue.take([i for i, most in room.items() for _ in range(most)], now)
         started = []
         for queued in taken:
             line = self._lines[queued.channel]
             with self._lock:
-                line.busy = True
-            started.append(self._threads[line.channel.kind].submit(self._attempt, queued, line))
+                line.under_way += 1
+                failures = line.failures
+            flight = self._threads[line.channel.kind].submit(self._attempt, queued, line, failures)
+            started.append(flight)
         self._flights = {flight for flight in self._flights if not flight.done()} | set(started)
         return started, self._pause(waiting, now)
 
     def _recover(self) -> None:
         """After a start, or an outcome that could not be written: what is not on its way waits again."""
         with self._lock:
-            busy = any(line.busy for line in self._lines.values())
+            busy = any(line.under_way for line in self._lines.values())
         if self._lost and not busy:
             self._queue.recover()
+            known = self._queue.told_broken()
+            for i, line in self._lines.items():
+                line.told_broken = i in known
             self._lost = False
 
     def _pause(self, waiting: Mapping[ChannelId, datetime], now: datetime) -> timedelta:
@@ -221,7 +248,7 @@ class Outbox:
             due = [
                 max(at, self._lines[i].ready_at)
                 for i, at in waiting.items()
-                if i in self._lines and not self._lines[i].busy
+                if i in self._lines and self._lines[i].room(max(now, self._lines[i].ready_at))
             ]
         return max(timedelta(0), min(_IDLE, *(at - now for at in due))) if due else _IDLE
 
@@ -231,74 +258,88 @@ class Outbox:
         for queued in self._queue.take(gone, now) if gone else ():
             self._end(queued, "the configuration no longer has this channel", now)
 
-    def _attempt(self, queued: Queued, line: _Line) -> None:
+    def _attempt(self, queued: Queued, line: _Line, failures: int) -> None:
+        """Deliver once; `failures` is how often in a row the channel had failed before."""
         try:
-            self._deliver(queued, line)
+            self._deliver(queued, line, failures)
         except PgwatchError as error:
             self._lost = True
             fields = _fields(queued, error=str(error))
             logger.error("outcome of a delivery cannot be written", extra=fields)  # noqa: TRY400
         finally:
             with self._lock:
-                line.busy = False
+                line.under_way -= 1
             self._awake.set()
 
-    def _deliver(self, queued: Queued, line: _Line) -> None:
+    def _deliver(self, queued: Queued, line: _Line, failures: int) -> None:
         try:
             receipt = line.channel.deliver(queued.notification, queued.memory)
         except DeliveryError as error:
-            self._failed(queued, line, error)
+            self._failed(queued, line, error, failures)
         except Exception as error:  # a unit of work: a bug in one channel must not stop the rest
             logger.exception("channel fails", extra=_fields(queued))
             bug = DeliveryError(f"a bug in pgwatch: {type(error).__name__}", unavailable=False)
-            self._failed(queued, line, bug)
+            self._failed(queued, line, bug, failures)
         else:
-            self._delivered(queued, line, receipt)
+            self._delivered(queued, line, receipt, failures)
 
-    def _delivered(self, queued: Queued, line: _Line, receipt: Receipt) -> None:
+    def _delivered(self, queued: Queued, line: _Line, receipt: Receipt, failures: int) -> None:
         now = self._clock()
-        letters: Sequence[Notification] = ()
-        if line.told_broken:
-            letters = self._dead_letters(queued.notification, "", now)
+        letters = self._letters_about_mended(queued, line, now)
         self._queue.delivered(queued, receipt.answer, now, receipt.memory, letters)
-        if line.failures:
+        with self._lock:
+            mended = 0 < line.failures == failures  # none since this one began
+            line.failures = 0 if mended else line.failures
+            line.ready_at = max(line.ready_at, now + line.channel.min_interval)
+        if mended:
             self._queue.bring_forward(queued.channel, now)
             logger.info("channel works again", extra=_fields(queued))
-        with self._lock:
-            line.failures = 0
-            line.told_broken = line.told_broken and not letters
-            line.ready_at = now + line.channel.min_interval
         self._on_outcome(queued, "delivered")
 
-    def _failed(self, queued: Queued, line: _Line, error: DeliveryError) -> None:
+    def _failed(self, queued: Queued, line: _Line, error: DeliveryError, failures: int) -> None:
         now = self._clock()
         if error.permanent or now - queued.queued_at > GIVE_UP_AFTER:
             self._end(queued, str(error), now)
             with self._lock:
-                line.ready_at = now + line.channel.min_interval
+                line.ready_at = max(line.ready_at, now + line.channel.min_interval)
             return
-        pause = error.retry_after or _backoff(line.failures)
+        pause = error.retry_after or _backoff(failures)
         aside = not error.unavailable and queued.attempts + 1 >= _ASIDE_AFTER
         letters = self._letters_about_broken(queued, line, error, now)
         until = now + (_ASIDE_FOR if aside else pause)
         self._queue.postponed(queued, str(error), now, until, letters)
-        if not line.failures:
+        if not failures:
             logger.warning("notification not delivered", extra=_fields(queued, error=str(error)))
         with self._lock:
-            line.failures += 1
-            line.ready_at = now + pause
+            # Those that were on their way together have failed once, not one after the other.
+            line.failures = max(line.failures, failures + 1)
+            line.ready_at = max(line.ready_at, now + pause)
         self._on_outcome(queued, "retried")
 
     def _letters_about_broken(
         self, queued: Queued, line: _Line, error: DeliveryError, now: datetime
     ) -> Sequence[Notification]:
         """Return what to tell others of a channel that a person must mend, once until it works again."""
-        if not error.broken or line.told_broken:
-            return ()
+        with self._lock:
+            if not error.broken or line.told_broken:
+                return ()
+            line.told_broken = True
         reason = f"{error} (it is tried again every 15 minutes)"
         letters = self._dead_letters(queued.notification, reason, now)
         line.told_broken = bool(letters)
         self._awake.set()  # there may be something new
+        return letters
+
+    def _letters_about_mended(
+        self, queued: Queued, line: _Line, now: datetime
+    ) -> Sequence[Notification]:
+        """Return what to tell those who were told that a person must mend the channel."""
+        with self._lock:
+            if not line.told_broken:
+                return ()
+            line.told_broken = False
+        letters = self._dead_letters(queued.notification, "", now)
+        line.told_broken = not letters
         return letters
 
     def _end(self, queued: Queued, error: str, now: datetime) -> None:

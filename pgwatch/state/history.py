@@ -17,6 +17,10 @@ from pgwatch.state.codec import encode
 from pgwatch.state.schema import event
 
 _NAMED: Final = 20  # alerts of a message that its event names
+# Failed attempts of one message that are told: these first ones, and then those with another answer than
+# the one before, up to as many. A receiver may be down for a day, with an attempt each minute.
+_FIRST_ATTEMPTS: Final = 10
+_MOST_ATTEMPTS: Final = 50
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,10 +80,18 @@ def outcome(queued: Queued, kind: str, now: datetime, **more: str) -> Event:
         "status": told.status,
         "alerts": _alerts(told),
         "attempts": str(queued.attempts + 1),
+        **({"attempts_not_listed": str(queued.left_out)} if queued.left_out else {}),
         **{key: text for key, text in more.items() if text},
     }
     subject = f"{told.receiver}/{told.channel}"
     return Event(time=now, kind=kind, subject=subject, detail=detail, message=queued.id)
+
+
+def is_told(queued: Queued, error: str) -> bool:
+    """Return whether the attempt that has just ended with `error` is one for the history."""
+    told = queued.attempts - queued.left_out
+    first = queued.attempts < _FIRST_ATTEMPTS
+    return first or (told < _MOST_ATTEMPTS and error != queued.last_error)
 
 
 def silence_event(silence: Silence, kind: str, now: datetime) -> Event:

@@ -1,12 +1,13 @@
 """The outbox in the state: what is enqueued, taken, delivered, postponed and given up."""
 
+from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import Connection, Row, bindparam, func, select
+from sqlalchemy import ColumnElement, Connection, Row, bindparam, func, select
 
 from pgwatch.notify.coalesce import supersede
 from pgwatch.notify.flush import Decision
@@ -14,7 +15,7 @@ from pgwatch.notify.notification import UNRECORDED, Notification
 from pgwatch.notify.outbox import ChannelId, Queued
 from pgwatch.state import conversations
 from pgwatch.state.codec import decode_notification, digest, encode_notification
-from pgwatch.state.schema import outbox
+from pgwatch.state.schema import broken_channel, outbox
 
 
 class OutboxState(StrEnum):
@@ -46,6 +47,23 @@ class OutboxMessage:
     receipt: str
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Attempts:
+    """How often a message, or what it has taken up, could not be delivered."""
+
+    failed: int = 0
+    left_out: int = 0  # of those: attempts that are not in the history
+
+    @classmethod
+    def of(cls, row: Row[Any]) -> "Attempts":
+        """Return those of a row of the outbox."""
+        return cls(failed=row.attempts, left_out=row.left_out)
+
+    def columns(self) -> Mapping[str, int]:
+        """Return them as they are stored."""
+        return {"attempts": self.failed, "left_out": self.left_out}
+
+
 def enqueue(connection: Connection, decisions: Iterable[Decision]) -> None:
     """Add what was decided; a message of the same group and channel that still waits goes into the new one.
 
@@ -59,9 +77,9 @@ def enqueue(connection: Connection, decisions: Iterable[Decision]) -> None:
         if (row := older.get(digest_)) is not None:
             merged = supersede(decode_notification(row.payload), told)
             superseded.append({"i": row.id, "at": told.time})
-            rows.append(_row(merged, digest_, row.attempts, row.next_at, row.last_error))
+            rows.append(_row(merged, digest_, Attempts.of(row), row.next_at, row.last_error))
         elif decision.deliver:
-            rows.append(_row(told, digest_, 0, told.time, ""))
+            rows.append(_row(told, digest_, Attempts(), told.time, ""))
     if superseded:
         ended = outbox.update().where(outbox.c.id == bindparam("i"))
         values = {"state": OutboxState.SUPERSEDED, "payload": "", "finished_at": bindparam("at")}
@@ -74,21 +92,24 @@ def recover(connection: Connection) -> None:
     """Make what was on its way when the process died wait again."""
     lost = outbox.select().where(outbox.c.state == OutboxState.SENDING).order_by(outbox.c.id)
     for row in connection.execute(lost).all():
-        _wait_again(connection, row, attempts=row.attempts, until=row.next_at, error=row.last_error)
+        attempts = Attempts.of(row)
+        _wait_again(connection, row, attempts=attempts, until=row.next_at, error=row.last_error)
 
 
-def take(
-    connection: Connection, channels: Collection[ChannelId], now: datetime
-) -> Sequence[Queued]:
-    """Return for each of `channels` its oldest message that is due, and mark it as on its way."""
+def take(connection: Connection, channels: Sequence[ChannelId], now: datetime) -> Sequence[Queued]:
+    """Return the oldest messages that are due, and mark them as on their way.
+
+    For each of `channels` as many as it is named, of groups that have none on its way.
+    """
     ids: list[int] = []
-    for channel in channels:
+    for channel, most in Counter(channels).items():
         oldest = (
             select(outbox.c.id)
             .where(outbox.c.state == OutboxState.PENDING, outbox.c.next_at <= now)
             .where(outbox.c.receiver == channel.receiver, outbox.c.channel == channel.channel)
+            .where(_none_on_its_way())
             .order_by(outbox.c.id)
-            .limit(1)
+            .limit(most)
         )
         ids += connection.execute(oldest).scalars().all()
     if not ids:
@@ -111,10 +132,13 @@ def delivered(
     _end(connection, queued.id, OutboxState.DELIVERED, now, receipt=receipt)
 
 
-def postponed(connection: Connection, queued: Queued, error: str, until: datetime) -> None:
-    """Record that an attempt failed, and when the next may be made."""
+def postponed(
+    connection: Connection, queued: Queued, error: str, until: datetime, *, recorded: bool = True
+) -> None:
+    """Record that an attempt failed, and when the next may be made; is it `recorded` in the history?"""
     row = connection.execute(outbox.select().where(outbox.c.id == queued.id)).one()
-    _wait_again(connection, row, attempts=row.attempts + 1, until=until, error=error)
+    attempts = Attempts(failed=row.attempts + 1, left_out=row.left_out + (not recorded))
+    _wait_again(connection, row, attempts=attempts, until=until, error=error)
 
 
 def dead(connection: Connection, queued: Queued, error: str, now: datetime) -> None:
@@ -136,7 +160,8 @@ def retry(connection: Connection, ids: Sequence[int], now: datetime) -> list[int
             if row.state == OutboxState.PENDING:
                 connection.execute(again.values(next_at=now))
             else:
-                _wait_again(connection, row, attempts=0, until=now, error=row.last_error)
+                attempts = Attempts()
+                _wait_again(connection, row, attempts=attempts, until=now, error=row.last_error)
             retried.append(row.id)
     return retried
 
@@ -163,20 +188,42 @@ def bring_forward(connection: Connection, channel: ChannelId, now: datetime) -> 
 
 
 def waiting(connection: Connection) -> Mapping[ChannelId, datetime]:
-    """Return the channels that have something waiting, and when its first is due."""
+    """Return the channels that have something waiting, and when its first is due.
+
+    What waits for another message of its group, which is on its way, does not count.
+    """
     rows = connection.execute(
         select(outbox.c.receiver, outbox.c.channel, func.min(outbox.c.next_at))
         .where(outbox.c.state == OutboxState.PENDING)
+        .where(_none_on_its_way())
         .group_by(outbox.c.receiver, outbox.c.channel)
     )
     return {ChannelId(receiver, channel): at for receiver, channel, at in rows}
+
+
+def note_broken(connection: Connection, channel: ChannelId, since: datetime | None) -> None:
+    """Remember that others were told that a person must mend `channel`; None: that it works again."""
+    connection.execute(broken_channel.delete().where(*_same_channel(channel)))
+    if since is not None:
+        connection.execute(broken_channel.insert().values({**channel._asdict(), "since": since}))
+
+
+def told_broken(connection: Connection) -> frozenset[ChannelId]:
+    """Return the channels of which others know that a person must mend them."""
+    rows = connection.execute(broken_channel.select())
+    return frozenset(ChannelId(row.receiver, row.channel) for row in rows)
+
+
+def _same_channel(channel: ChannelId) -> tuple[ColumnElement[bool], ColumnElement[bool]]:
+    columns = broken_channel.c
+    return columns.receiver == channel.receiver, columns.channel == channel.channel
 
 
 def messages(
     connection: Connection, states: Collection[OutboxState], limit: int
 ) -> list[OutboxMessage]:
     """Return the newest `limit` messages in any of `states`, newest first."""
-    columns = [c for c in outbox.c if c.name not in ("payload", "digest")]
+    columns = [c for c in outbox.c if c.name not in ("payload", "digest", "left_out")]
     rows = connection.execute(
         select(*columns)
         .where(outbox.c.state.in_(list(states)))
@@ -191,6 +238,13 @@ def counts(connection: Connection) -> dict[OutboxState, int]:
     rows = connection.execute(select(outbox.c.state, func.count()).group_by(outbox.c.state))
     found = {OutboxState(state): count for state, count in rows}
     return {state: found.get(state, 0) for state in OutboxState}
+
+
+def _none_on_its_way() -> ColumnElement[bool]:
+    """Return whether no message of a row's group is on its way: the next waits for what becomes of it."""
+    other = outbox.alias()
+    same = (other.c.digest == outbox.c.digest) & (other.c.state == OutboxState.SENDING)
+    return ~select(other.c.id).where(same).exists()
 
 
 def _digest(notification: Notification) -> str:
@@ -208,11 +262,11 @@ def _all_waiting(connection: Connection, groups: Sequence[str]) -> dict[str, Row
 
 
 def _wait_again(
-    connection: Connection, row: Row[Any], *, attempts: int, until: datetime, error: str
+    connection: Connection, row: Row[Any], *, attempts: "Attempts", until: datetime, error: str
 ) -> None:
     """Let a message that was on its way wait; if a newer one of its group waits, it goes into that."""
     newer = _all_waiting(connection, [row.digest]).get(row.digest)
-    values = {"attempts": attempts, "next_at": until, "last_error": error}
+    values = {**attempts.columns(), "next_at": until, "last_error": error}
     if newer is None:
         again = outbox.update().where(outbox.c.id == row.id)
         connection.execute(again.values(state=OutboxState.PENDING, **values))
@@ -225,7 +279,11 @@ def _wait_again(
 
 
 def _row(
-    notification: Notification, group: str, attempts: int, next_at: datetime, last_error: str
+    notification: Notification,
+    group: str,
+    attempts: "Attempts",
+    next_at: datetime,
+    last_error: str,
 ) -> dict[str, object]:
     return {
         "receiver": notification.receiver,
@@ -236,7 +294,7 @@ def _row(
         "payload": encode_notification(notification),
         "state": OutboxState.PENDING,
         "queued_at": notification.time,
-        "attempts": attempts,
+        **attempts.columns(),
         "next_at": next_at,
         "last_error": last_error,
         "receipt": "",
@@ -258,4 +316,5 @@ def _queued(row: Row[Any], memory: str) -> Queued:
         attempts=row.attempts,
         memory=memory,
         last_error=row.last_error,
+        left_out=row.left_out,
     )

@@ -17,11 +17,12 @@ from sqlalchemy import (
     Text,
     TypeDecorator,
     inspect,
+    text,
 )
 
 from pgwatch.errors import PgwatchError
 
-VERSION: Final = 2
+VERSION: Final = 3
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -102,6 +103,7 @@ silence = Table(
     Column("updated_at", Instant, nullable=False),
     Column("body", Text, nullable=False),  # JSON: matchers, who, why, window, deploy
     Column("reported_at", Instant),  # when a deploy's end was told
+    Column("reminded_at", Instant),  # when it was told that it ends soon
 )
 
 acknowledgement = Table(
@@ -144,7 +146,9 @@ outbox = Table(
     Column("payload", Text, nullable=False),  # JSON: the notification; empty once superseded
     Column("state", String, nullable=False),  # OutboxState
     Column("queued_at", Instant, nullable=False),
-    Column("attempts", Integer, nullable=False),
+    Column("attempts", Integer, nullable=False),  # that failed
+    Column("left_out", Integer, nullable=False, server_default=text("0")),
+    # of the attempts: those that are not in the history
     Column("next_at", Instant, nullable=False),
     Column("finished_at", Instant),
     Column("last_error", Text, nullable=False),
@@ -153,6 +157,15 @@ outbox = Table(
     Index("outbox_by_channel", "state", "receiver", "channel", "id", "next_at"),
     Index("outbox_by_group", "digest", "state"),
     sqlite_autoincrement=True,
+)
+
+# Channels of which others were told that a person must mend them, and not yet that they work again.
+broken_channel = Table(
+    "broken_channel",
+    metadata,
+    Column("receiver", String, primary_key=True),
+    Column("channel", String, primary_key=True),
+    Column("since", Instant, nullable=False),
 )
 
 event = Table(
@@ -190,9 +203,20 @@ def _to_2(connection: Connection) -> None:
         connection.exec_driver_sql(statement)
 
 
+def _to_3(connection: Connection) -> None:
+    """Add what was told of broken channels and of silences that end, and which attempts are not recorded."""
+    for statement in (
+        "ALTER TABLE outbox ADD COLUMN left_out INTEGER DEFAULT 0 NOT NULL",
+        "ALTER TABLE silence ADD COLUMN reminded_at BIGINT",
+        "CREATE TABLE broken_channel (receiver VARCHAR NOT NULL, channel VARCHAR NOT NULL,"
+        " since BIGINT NOT NULL, PRIMARY KEY (receiver, channel))",
+    ):
+        connection.exec_driver_sql(statement)
+
+
 # By the version that a step starts from; it ends at the next. A step never changes: it writes out what the
 # tables were then.
-STEPS: Final[Mapping[int, Step]] = {1: _to_2}
+STEPS: Final[Mapping[int, Step]] = {1: _to_2, 2: _to_3}
 
 
 def prepare(

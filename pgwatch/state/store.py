@@ -5,7 +5,7 @@ failure. One connection behind one lock serves all threads, so transactions neve
 """
 
 import threading
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -28,10 +28,11 @@ from pgwatch.samples.labels import Labels
 from pgwatch.state import conversations, groups, history, people
 from pgwatch.state import outbox as outbox_rows
 from pgwatch.state.codec import decode_alert, digest, encode_alert
-from pgwatch.state.history import Event, outcome
+from pgwatch.state.history import Event, is_told, outcome
 from pgwatch.state.lock import StateLock
 from pgwatch.state.outbox import OutboxMessage, OutboxState
 from pgwatch.state.schema import StateError, alert, event, meta, outbox, prepare
+from pgwatch.state.together import Together
 
 KEEP_HISTORY: Final = timedelta(days=30)
 _EVALUATED_AT: Final = "evaluated_at"
@@ -105,6 +106,15 @@ class Transaction:
         """Add one message that no group decided, such as a test or a heartbeat."""
         outbox_rows.enqueue(self._connection, [Decision(notification=notification)])
 
+    def tell_of(
+        self, channel: ChannelId, letters: Sequence[Notification], now: datetime, *, broken: bool
+    ) -> None:
+        """Enqueue what others are told of a `channel` that is `broken`, or works again; and remember that."""
+        if letters:
+            outbox_rows.note_broken(self._connection, channel, now if broken else None)
+        for letter in letters:
+            self.enqueue(letter)
+
     def record(self, *happened: Event) -> None:
         """Add to the history."""
         history.add(self._connection, happened)
@@ -120,6 +130,7 @@ class State:
         self._lock = threading.RLock()  # a nested transaction is an error of SQLite, not a deadlock
         self._closed = False
         self._alerts: dict[str, Mapping[Labels, Alert]] = {}
+        self._outcomes = Together[Transaction](self._do)  # of deliveries
 
     @classmethod
     def open(cls, path: Path, *, exclusive: bool = True) -> Self:
@@ -158,8 +169,8 @@ class State:
 
         Raises StateError if it cannot be written.
         """
-        with self._owned():
-            with self._engine.begin() as connection:
+        with self._lock:
+            with self._begin() as connection:
                 changes = Transaction(connection, self._alerts)
                 yield changes
             self._alerts = {**self._alerts, **changes.changed}
@@ -250,11 +261,15 @@ class State:
         with self._begin() as connection:
             outbox_rows.recover(connection)
 
-    def take(self, channels: Collection[ChannelId], now: datetime) -> Sequence[Queued]:
-        """Return for each of `channels` its oldest message that is due, and mark it as on its way."""
+    def take(self, channels: Sequence[ChannelId], now: datetime) -> Sequence[Queued]:
+        """Return the oldest messages that are due, and mark them as on their way.
+
+        For each of `channels` as many as it is named, of groups that have none on its way. A power failure
+        may undo the mark, for what is on its way is sent again anyway.
+        """
         if not channels:
             return ()
-        with self._begin() as connection:
+        with self._begin(synced=False) as connection:
             return outbox_rows.take(connection, channels, now)
 
     def delivered(
@@ -269,13 +284,15 @@ class State:
 
         Others may be told that it works again.
         """
-        with self.transaction() as changes:
+
+        def work(changes: Transaction) -> None:
             outbox_rows.delivered(changes._connection, queued, receipt, now, memory)
             if queued.notification.reason not in UNRECORDED:  # or there would be little else
                 told = {"answer": receipt, "last_error": queued.last_error}
                 changes.record(outcome(queued, "notification_delivered", now, **told))
-            for letter in letters:
-                changes.enqueue(letter)
+            changes.tell_of(queued.channel, letters, now, broken=False)
+
+        self._outcomes.write(work)
 
     def postponed(
         self,
@@ -287,24 +304,30 @@ class State:
     ) -> None:
         """Record that an attempt failed, when the next may be made, and enqueue what others are told.
 
-        The first failure of a message stands in the history, the last in the event of its end.
+        Attempts stand in the history: the first ones, and of the others a few that ended differently.
         """
-        with self.transaction() as changes:
-            outbox_rows.postponed(changes._connection, queued, error, until)
-            if not queued.attempts and queued.notification.reason not in UNRECORDED:
+
+        def work(changes: Transaction) -> None:
+            told = is_told(queued, error)
+            outbox_rows.postponed(changes._connection, queued, error, until, recorded=told)
+            if told and queued.notification.reason not in UNRECORDED:
                 changes.record(outcome(queued, "notification_failed", now, error=error))
-            for letter in letters:
-                changes.enqueue(letter)
+            changes.tell_of(queued.channel, letters, now, broken=True)
+
+        self._outcomes.write(work)
 
     def dead(
         self, queued: Queued, error: str, now: datetime, letters: Sequence[Notification] = ()
     ) -> None:
         """Record that it will never be delivered, and enqueue what others are told of that."""
-        with self.transaction() as changes:
+
+        def work(changes: Transaction) -> None:
             outbox_rows.dead(changes._connection, queued, error, now)
             for letter in letters:
                 changes.enqueue(letter)
             changes.record(outcome(queued, "notification_dead", now, error=error))
+
+        self._outcomes.write(work)
 
     def bring_forward(self, channel: ChannelId, now: datetime) -> None:
         """Make everything that waits for `channel` due."""
@@ -316,10 +339,23 @@ class State:
         with self._begin() as connection:
             return outbox_rows.waiting(connection)
 
+    def told_broken(self) -> frozenset[ChannelId]:
+        """Return the channels of which others know that a person must mend them."""
+        with self._begin() as connection:
+            return outbox_rows.told_broken(connection)
+
+    def _do(self, works: Sequence[Callable[[Transaction], None]]) -> None:
+        with self.transaction() as changes:
+            for work in works:
+                work(changes)
+
     @contextmanager
-    def _begin(self) -> Iterator[Connection]:
-        with self._owned(), self._engine.begin() as connection:
-            yield connection
+    def _begin(self, *, synced: bool = True) -> Iterator[Connection]:
+        """Begin a transaction; if it is not `synced`, it may be undone by a power failure, not by a crash."""
+        with self._owned(), self._engine.connect() as connection:
+            connection.execution_options(synced=synced)
+            with connection.begin():
+                yield connection
 
     @contextmanager
     def _owned(self) -> Iterator[None]:
@@ -347,11 +383,13 @@ def _engine(path: Path) -> Engine:
 
 def _configure(connection: Any, record: Any) -> None:  # noqa: ARG001 (SQLAlchemy's signature)
     connection.isolation_level = None  # else Python's driver begins and commits on its own account
-    for setting in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON"):
+    for setting in ("journal_mode=WAL", "foreign_keys=ON"):
         connection.execute(f"PRAGMA {setting}")
 
 
 def _take_write_lock(connection: Connection) -> None:
+    level = "FULL" if connection.get_execution_options().get("synced", True) else "NORMAL"
+    connection.exec_driver_sql(f"PRAGMA synchronous={level}")
     # A transaction that reads first and writes later could find the file changed and fail; this waits.
     connection.exec_driver_sql("BEGIN IMMEDIATE")
 

@@ -30,6 +30,7 @@ class Collector:
     retry_after: timedelta | None = None
     kind: ClassVar[str] = "webhook"
     min_interval: timedelta = timedelta(0)
+    at_once: int = 1
     came: list[tuple[float, Notification]] = field(default_factory=list)
     attempts: int = 0
 

@@ -27,6 +27,7 @@ class AppriseChannel:
 
     kind: ClassVar[str] = "apprise"
     min_interval = timedelta(seconds=1)
+    at_once = 1
 
     def __init__(self, settings: AppriseSettings) -> None:
         self._settings = settings

@@ -57,10 +57,11 @@ class Receipt:
 
 
 class Channel(Protocol):
-    """One way to reach one receiver; `deliver` is called by one thread at a time."""
+    """One way to reach one receiver."""
 
     kind: ClassVar[str]
     min_interval: timedelta  # between two messages
+    at_once: int  # messages, each of another group, that `deliver` may be called with at the same time
 
     def deliver(self, notification: Notification, memory: str = "", /) -> Receipt:
         """Deliver; `memory` is that of the last receipt for the same group, empty at first.

@@ -32,6 +32,7 @@ class DiscordChannel(PostingChannel):
     kind: ClassVar[str] = "discord"
     # Five in two seconds for a webhook; the answer to more says how long to wait.
     min_interval = timedelta(milliseconds=500)
+    at_once = 1
 
     def __init__(self, settings: DiscordSettings, templates: Templates) -> None:
         super().__init__(settings.http, templates)

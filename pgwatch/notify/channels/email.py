@@ -32,6 +32,7 @@ class EmailChannel:
 
     kind: ClassVar[str] = "email"
     min_interval = timedelta(seconds=1)
+    at_once = 1
 
     def __init__(self, settings: EmailSettings, templates: Templates) -> None:
         self._settings = settings

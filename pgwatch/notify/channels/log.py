@@ -15,6 +15,7 @@ class LogChannel:
 
     kind: ClassVar[str] = "log"
     min_interval = timedelta(0)
+    at_once = 1
 
     def deliver(self, notification: Notification, _memory: str = "") -> Receipt:
         """Write the lines: warnings for what fires, information for what has ended or found an owner."""

@@ -28,6 +28,7 @@ class TeamsChannel(PostingChannel):
     kind: ClassVar[str] = "msteamsv2"
     # Four requests in a second: https://learn.microsoft.com/en-us/microsoftteams/platform/bots/how-to/rate-limit
     min_interval = timedelta(milliseconds=500)
+    at_once = 1
 
     def __init__(self, settings: TeamsSettings, templates: Templates) -> None:
         super().__init__(settings.http, templates)

@@ -1,6 +1,7 @@
 """A token for client credentials, kept until shortly before it expires (RFC 6749, 4.4)."""
 
 import json
+import threading
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Final
@@ -23,14 +24,16 @@ class TokenSource:
         self._post = post
         self._token = ""
         self._until = datetime.min.replace(tzinfo=UTC)
+        self._lock = threading.Lock()  # several messages may be on their way
 
     def token(self) -> str:
         """Return a token that is valid now; raises DeliveryError."""
         now = datetime.now(UTC)
-        if not self._token or now >= self._until:
-            self._token, lifetime = self._fetch()
-            self._until = now + lifetime
-        return self._token
+        with self._lock:
+            if not self._token or now >= self._until:
+                self._token, lifetime = self._fetch()
+                self._until = now + lifetime
+            return self._token
 
     def forget(self) -> None:
         """Let the next call get another token: this one was refused."""

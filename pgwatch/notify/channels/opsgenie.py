@@ -38,6 +38,7 @@ class OpsGenieChannel(PostingChannel):
 
     kind: ClassVar[str] = "opsgenie"
     tells_owner_briefly = False
+    at_once = 4  # each group is an incident of its own
 
     def __init__(self, settings: OpsGenieSettings, templates: Templates) -> None:
         http = authorized(settings.http, settings.api_key, "GenieKey")

@@ -31,6 +31,7 @@ class PagerDutyChannel(PostingChannel):
 
     kind: ClassVar[str] = "pagerduty"
     tells_owner_briefly = False
+    at_once = 4  # each group is an incident of its own
 
     def __init__(self, settings: PagerDutySettings, templates: Templates) -> None:
         super().__init__(settings.http, templates)

@@ -25,6 +25,7 @@ class PostingChannel:
     kind: ClassVar[str]
     tells_owner_briefly: ClassVar[bool] = True  # by a message of its own, not by the whole group
     min_interval = timedelta(0)
+    at_once = 1
 
     def __init__(self, http: HttpSettings, templates: Templates) -> None:
         self._sender = HttpSender(http)

@@ -44,6 +44,7 @@ class SlackChannel(PostingChannel):
     kind: ClassVar[str] = "slack"
     # "1 per second … short bursts" is allowed: https://api.slack.com/apis/rate-limits
     min_interval = timedelta(seconds=1)
+    at_once = 1
 
     def __init__(self, settings: SlackSettings, templates: Templates) -> None:
         http = settings.http

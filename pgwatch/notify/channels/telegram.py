@@ -29,6 +29,7 @@ class TelegramChannel(PostingChannel):
 
     kind: ClassVar[str] = "telegram"
     min_interval = timedelta(seconds=1)  # in one chat: https://core.telegram.org/bots/faq
+    at_once = 1
 
     def __init__(self, settings: TelegramSettings, templates: Templates) -> None:
         super().__init__(settings.http, templates)

@@ -23,6 +23,7 @@ class WebhookChannel(PostingChannel):
 
     kind: ClassVar[str] = "webhook"
     tells_owner_briefly = False
+    at_once = 4  # a hundred groups may be told at once, and each answer takes its time
 
     def __init__(self, settings: WebhookSettings, templates: Templates) -> None:
         super().__init__(settings.http, templates)
