@@ -8,6 +8,7 @@ from typing import Any
 from pgwatch.migration.parse import Node, UnparsableError, parse_plpgsql, parse_statements
 from pgwatch.migration.preflight import dml
 from pgwatch.migration.preflight.conditions import SQLSTATES
+from pgwatch.migration.preflight.dml_parts import Body
 from pgwatch.migration.preflight.evaluate import Variable, rows, value
 from pgwatch.migration.preflight.load import normal
 from pgwatch.migration.preflight.plain import plain_block
@@ -179,7 +180,7 @@ class _Block:
                 records = [name for name, one in self._variables.items() if not one.type]
                 if any(f"{name}." in text.lower() for name in records):
                     continue
-                dml.analyse(stage, kind, inner, dml.Body(parameters=types, runs=True))
+                dml.analyse(stage, kind, inner, Body(parameters=types, runs=True))
             elif kind == "transaction_stmt":
                 raise CannotTellError("a transaction ends inside the block")
             elif kind == "do_stmt":

@@ -4,7 +4,8 @@ import re
 
 from pgwatch.migration.parse import Node, UnparsableError, opened, parse_plpgsql, parse_statements
 from pgwatch.migration.preflight.asking import Columns, assignable
-from pgwatch.migration.preflight.dml import Body, analyse, is_dml
+from pgwatch.migration.preflight.dml import analyse, is_dml
+from pgwatch.migration.preflight.dml_parts import Body
 from pgwatch.migration.preflight.plain import plain_function
 from pgwatch.migration.preflight.scene import Function
 from pgwatch.migration.preflight.stage import Stage

@@ -16,6 +16,7 @@ from pgwatch.migration.preflight import (
 )
 from pgwatch.migration.preflight.alter import alter_table
 from pgwatch.migration.preflight.asking import judge
+from pgwatch.migration.preflight.dml_parts import Body
 from pgwatch.migration.preflight.drops import drop, find_routine
 from pgwatch.migration.preflight.stage import CannotTellError, Stage, literal
 from pgwatch.migration.preflight.tables import create_table
@@ -178,7 +179,7 @@ def _prepared(stage: Stage, kind: str, node: Node) -> None:
             raise stage.fail("42P05", f'prepared statement "{name}" already exists')
         inner, query = opened(node.query)
         if dml.is_dml(inner) and not node.argtypes:
-            body = dml.Body(function="prepared")
+            body = Body(function="prepared")
             dml.analyse(stage, inner, query, body)
         stage.scene.prepared = stage.scene.prepared | {name}
     elif not there and name:
