@@ -5,6 +5,7 @@ interpolation), those of the environment as plain strings; validators here take 
 """
 
 import re
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
@@ -98,6 +99,18 @@ def _existing_file(path: Path) -> Path:
 def _existing_folder(path: Path) -> Path:
     if problem := not_a_folder(path):
         raise ValueError(problem)
+    return path
+
+
+def _place_for_a_file(path: Path) -> Path:
+    with suppress(PermissionError):  # of us; it may be another user who writes there
+        if path.is_dir():
+            raise ValueError(f"{path} is a folder; name a file in it, such as {path}/pgwatch.db")
+        if path.exists() and not path.is_file():
+            raise ValueError(f"{path} is not a regular file")
+        for folder in path.parents:
+            if folder.is_file():
+                raise ValueError(f"{folder} is a file, so that {path} cannot be in it")
     return path
 
 
@@ -231,6 +244,7 @@ def _external_url(text: str) -> str:
 
 Duration = Annotated[timedelta, BeforeValidator(_duration), AfterValidator(_positive)]
 FilePath = Annotated[Path, BeforeValidator(_path)]
+NewFile = Annotated[FilePath, AfterValidator(_place_for_a_file)]  # it may be there already
 ExistingFile = Annotated[FilePath, AfterValidator(_existing_file)]
 ExistingFolder = Annotated[FilePath, AfterValidator(_existing_folder)]
 FilePattern = Annotated[FilePath, AfterValidator(_matching)]

@@ -11,7 +11,7 @@ from pgwatch.config.document import Tree, read_tree
 from pgwatch.config.explain import explain
 from pgwatch.config.fields import resolved
 from pgwatch.config.nearest import nearest
-from pgwatch.config.schema import Settings
+from pgwatch.config.schema import ALL, Settings
 from pgwatch.config.targets import dsn_of, targets_of_settings
 from pgwatch.errors import InputError, PgwatchError, Problem
 from pgwatch.files import files_below
@@ -72,7 +72,8 @@ def _cross_checked(tree: Tree) -> Iterator[tuple[KeyPath, str]]:
     packs = {name.rpartition("/")[0] for name in queries}
     for index, target in enumerate(_list(tree.at(("targets",)))):
         for number, pack in enumerate(_list(tree.at(("targets", index, "packs")))):
-            if isinstance(target, dict) and isinstance(pack, str) and pack not in packs:
+            known = pack in packs or pack == ALL
+            if isinstance(target, dict) and isinstance(pack, str) and not known:
                 message = f"there is no pack {pack!r}; {nearest(pack, packs)}"
                 yield ("targets", index, "packs", number), message
     intervals = tree.at(("intervals",))

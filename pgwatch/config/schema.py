@@ -24,6 +24,7 @@ from pgwatch.config.fields import (
     Listen,
     ListenAddress,
     Name,
+    NewFile,
     OwnLabelName,
     Quantity,
     Regex,
@@ -38,11 +39,16 @@ from pgwatch.config.overrides import HttpAddress, OverrideSettings
 from pgwatch.config.section import Section
 from pgwatch.targets.target import HostSource
 
+ALL = "all"  # in `packs`: no restriction
 DEFAULT_LISTEN = ListenAddress(host="127.0.0.1", port=9432)
 
 
 def _one_or_more(value: object) -> object:
     return [value] if isinstance(value, str | int) else value
+
+
+def _all_is_none(value: object) -> object:
+    return () if value in (ALL, [ALL]) else _one_or_more(value)
 
 
 class HostSettings(Section):
@@ -64,7 +70,7 @@ class TargetDefaults(Section):
     """`defaults`: what each target has unless it says otherwise."""
 
     databases: Annotated[tuple[Name, ...], BeforeValidator(_one_or_more)] = ()
-    packs: tuple[Name, ...] = ()
+    packs: Annotated[tuple[Name, ...], BeforeValidator(_all_is_none)] = ()  # (): all
     labels: dict[OwnLabelName, str] = {}
     host: HostSettings = HostSettings()
     password: SecretValue | None = None
@@ -187,6 +193,6 @@ class Settings(Section):
     external_labels: dict[LabelName, str] = {}
     external_url: ExternalUrl | None = None
     web: WebSettings = WebSettings()
-    state: FilePath | None = None
+    state: NewFile | None = None
     ignore: tuple[IgnoredFinding, ...] = ()
     baseline: BaselineSettings = BaselineSettings()

@@ -9,7 +9,13 @@ from typing import Any
 
 from pgwatch.config.document import Tree
 from pgwatch.config.fields import ListenAddress
-from pgwatch.config.schema import HttpProbeSettings, Settings, TargetSettings
+from pgwatch.config.schema import (
+    ALL,
+    HttpProbeSettings,
+    Settings,
+    TargetDefaults,
+    TargetSettings,
+)
 from pgwatch.config.section import Section
 from pgwatch.config.state import default_state_path
 from pgwatch.config.targets import dsn_of
@@ -37,6 +43,12 @@ def _section(section: Section, path: KeyPath, tree: Tree) -> dict[str, Any]:
         value = getattr(section, name)
         if value is not None:
             values[name] = _plain(value, (*path, name), tree)
+    if isinstance(section, TargetDefaults):
+        values["packs"] = values["packs"] or [ALL]
+        if not section.databases:  # the one of the dsn
+            del values["databases"]
+    if isinstance(section, HttpProbeSettings) and not section.expect_status:  # any 2xx
+        del values["expect_status"]
     if isinstance(section, TargetSettings) and values.get("dsn") == MASK:
         values["dsn"] = str(dsn_of(section))  # the address without the password
     if isinstance(section, TargetSettings):

@@ -141,6 +141,10 @@ ignore: [{check: A, until: 2027-01-01}]
     assert values["http_probes"][0]["headers"] == {"X-One": "<secret>", "X-Two": "${TOKEN}"}
     assert values["web"]["listen"] == "h:1"
     assert values["retention"] == "1h30m"
+    assert values["targets"][0]["packs"] == ["all"]
+    # Not [], which would be none: what is in effect is the dsn's database, and any 2xx.
+    assert "databases" not in values["targets"][0]
+    assert "expect_status" not in values["http_probes"][0]
 
     (tmp_path / "again").mkdir()
     (tmp_path / "again" / "pgwatch.yml").write_text(first.out)

@@ -309,6 +309,21 @@ MISTAKES = [
         id="state in a database",
     ),
     pytest.param(
+        "state: /usr\n",
+        "pgwatch.yml:1:1: state: /usr is a folder; name a file in it, such as /usr/pgwatch.db",
+        id="state in a folder without a name",
+    ),
+    pytest.param(
+        "state: pgwatch.yml/s.db\n",
+        "pgwatch.yml:1:1: state: pgwatch.yml is a file, so that pgwatch.yml/s.db cannot be in it",
+        id="state below a file",
+    ),
+    pytest.param(
+        "state: /dev/null\n",
+        "pgwatch.yml:1:1: state: /dev/null is not a regular file",
+        id="state in no file",
+    ),
+    pytest.param(
         "ignore: [{check: A, until: later}]\n",
         "pgwatch.yml:1:21: ignore[0].until: expected a day such as 2027-01-31, got 'later'",
         id="not a day",
