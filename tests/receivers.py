@@ -59,7 +59,8 @@ class HttpReceiver:
             def do_POST(self) -> None:
                 receiver._answer(self)
 
-            do_PUT = do_POST  # noqa: N815
+            def do_PUT(self) -> None:
+                receiver._answer(self)
 
             def do_GET(self) -> None:
                 receiver._answer(self)

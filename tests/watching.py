@@ -74,6 +74,10 @@ class Heard:
                     values.append(value)
         return values
 
+    def has_runs(self, count: int) -> bool:
+        """Return whether there are `count` of them."""
+        return len(self.runs) >= count
+
     def outcomes(self, name: str = "test/value") -> list[Outcome]:
         """Return the outcomes of query `name` so far."""
         return [run.outcome for run in self.runs if run.source.query == name]

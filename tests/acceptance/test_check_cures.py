@@ -40,9 +40,7 @@ def cured(dsn: str, check: str, tmp_path: Path, *, count: int = 1) -> None:
 
 def run(dsn: str, statements: str, **names: str) -> None:
     for statement in statements.strip().splitlines():
-        for name, quoted in names.items():
-            statement = statement.replace(f"<{name}>", quoted)  # noqa: PLW2901
-        sql(dsn, statement)
+        sql(dsn, re.sub(r"<(\w+)>", lambda found: names[found[1]], statement))
 
 
 def test_constraints(any_database: str, tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ import json
 import re
 import shlex
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -134,7 +135,7 @@ def test_accepted_promises_and_a_runbook_that_is_not_there(database: str, folder
     assert "'documentation_promises' is there only with --runbook" in absent.err
 
 
-def guide(dsn: str, folder: Path, *more: str) -> tuple[int, dict[str, dict[str, object]]]:
+def guide(dsn: str, folder: Path, *more: str) -> tuple[int, dict[str, dict[str, Any]]]:
     ran = pgwatch("guide", dsn, "--json", *more, cwd=folder)
     document = json.loads(ran.out)
     assert (document["exit_code"], ran.err) == (ran.status, "")
@@ -142,7 +143,7 @@ def guide(dsn: str, folder: Path, *more: str) -> tuple[int, dict[str, dict[str, 
     return ran.status, {step["step"]: step for step in only["steps"]}
 
 
-def states(steps: dict[str, dict[str, object]]) -> list[object]:
+def states(steps: dict[str, dict[str, Any]]) -> list[object]:
     return [step["state"] for step in steps.values()]
 
 
@@ -175,7 +176,7 @@ def test_the_guide_walks_with_the_deployment(database: str, folder: Path) -> Non
 def test_what_the_guide_says_to_type_exists(database: str, folder: Path) -> None:
     more = ("--migrations", "migrations", "--runbook", "deploy.md")
     _, steps = guide(database, folder, *more)
-    typed = [str(line) for step in steps.values() for line in step["commands"]]  # type: ignore[attr-defined]
+    typed = [str(line) for step in steps.values() for line in step["commands"]]
     ours = [shlex.split(line) for line in typed if line.startswith("pgwatch ")]
     assert len(ours) == 6
     for words in ours:

@@ -194,7 +194,8 @@ def test_nagios_command_is_a_plugin(database: str, tmp_path: Path) -> None:
 
 def test_icinga_arguments_exist() -> None:
     text = block(PAGE, "text", "object CheckCommand")
-    command = json.loads(re.search(r"command = (\[.*?\])", text)[1])  # type: ignore[index]
+    [listed] = re.findall(r"command = (\[.*?\])", text)
+    command = json.loads(listed)
     options = re.findall(r'"(--?\w+)" = ', text)
     words = [*command[1:], *(word for option in options for word in (option, "30s"))]
     assert _parser().parse_args(words, defaults()).timeout.total_seconds() == 30

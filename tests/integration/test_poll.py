@@ -4,6 +4,7 @@ import asyncio
 import time
 from collections.abc import Iterator
 from datetime import timedelta
+from functools import partial
 
 import pytest
 
@@ -209,7 +210,7 @@ def test_a_target_without_a_database_to_ask_says_so_once(
         work = asyncio.create_task(worker.run())
         for count in range(1, 4):
             worker.offer_up()
-            await heard.until(lambda: len(heard.runs) >= count)  # noqa: B023
+            await heard.until(partial(heard.has_runs, count))
         await worker.work_off()
         assert worker.unwatched == reason
         work.cancel()

@@ -12,7 +12,7 @@ from pgwatch.demo.server import LocalServer
 from pgwatch.migration.parse import parse_statements
 from pgwatch.migration.preflight import locks
 from pgwatch.migration.preflight.demands import demands
-from pgwatch.migration.preflight.lock_facts import LockFacts, read_lock_facts
+from pgwatch.migration.preflight.lock_facts import LockFacts, Relation, read_lock_facts
 from pgwatch.migration.preflight.lock_modes import LockMode, Work, mode_named
 from pgwatch.migration.preflight.locks import LockReport, lock_risks
 from pgwatch.migration.sqlfile import read_statements
@@ -161,7 +161,10 @@ def facts_of(dsn: str) -> LockFacts:
 
 def told(statement: str, table: str, facts: LockFacts) -> tuple[LockMode | None, Work]:
     [(kind, node)] = parse_statements(statement)
-    resolve = lambda schema, name: facts.relations.get((schema or "public", name))  # noqa: E731
+
+    def resolve(schema: str, name: str) -> Relation | None:
+        return facts.relations.get((schema or "public", name))
+
     found = [one for one in demands(kind, node, facts, resolve) if one.table == table]
     assert len(found) < 2, found
     return (found[0].mode, found[0].work) if found else (None, Work.NONE)

@@ -62,7 +62,7 @@ def about(
     table: str = "users",
     sqlstate: str = "",
     references: tuple[str, str, tuple[str, ...]] | None = None,
-    type: str = "",  # noqa: A002 - the question's own word
+    type_: str = "",
     nulls_not_distinct: bool = False,
     match_full: bool = False,
     keys: tuple[str, ...] = (),
@@ -76,7 +76,7 @@ def about(
         expression=expression,
         sqlstate=sqlstate,
         references=references,
-        type=type,
+        type=type_,
         nulls_not_distinct=nulls_not_distinct,
         match_full=match_full,
         keys=keys,
@@ -146,72 +146,72 @@ CASES = [
         [],
     ),
     (
-        about(T, "name", type="varchar(8)"),
+        about(T, "name", type_="varchar(8)"),
         "ALTER name TYPE varchar(8)",
         "22001",
         1,
         ["id 2: name = 'much too long'"],
     ),
     (
-        about(T, "name", "name::varchar(8)", type="character varying(8)"),
+        about(T, "name", "name::varchar(8)", type_="character varying(8)"),
         "ALTER name TYPE varchar(8) USING name::varchar(8)",
         "",
         0,
         [],
     ),
     (
-        about(T, "name", "trim(name)::text", type="varchar(8)"),
+        about(T, "name", "trim(name)::text", type_="varchar(8)"),
         "ALTER name TYPE varchar(8) USING trim(name)::text",
         "22001",
         1,
         ["id 2: name = 'much too long'"],
     ),
     (
-        about(T, "name", type="tighter"),
+        about(T, "name", type_="tighter"),
         "ALTER name TYPE tighter",
         "22001",
         1,
         ["id 2: name = 'much too long'"],
     ),
     (
-        about(T, "flags", type="bit(3)"),
+        about(T, "flags", type_="bit(3)"),
         "ALTER flags TYPE bit(3)",
         "22026",
         3,
         ["id 1: flags = 1010", "id 2: flags = 1010", "id 3: flags = 0000"],
     ),
-    (about(T, "big", type="int"), "ALTER big TYPE int", "22003", 1, ["id 2: big = 3000000000"]),
+    (about(T, "big", type_="int"), "ALTER big TYPE int", "22003", 1, ["id 2: big = 3000000000"]),
     (
-        about(T, "age", type="numeric(6,2)"),
+        about(T, "age", type_="numeric(6,2)"),
         "ALTER age TYPE numeric(6,2)",
         "22003",
         1,
         ["id 3: age = 123456.7"],
     ),
-    (about(T, "age", type="numeric(6,0)"), "ALTER age TYPE numeric(6,0)", "", 0, []),
+    (about(T, "age", type_="numeric(6,0)"), "ALTER age TYPE numeric(6,0)", "", 0, []),
     (
-        about(T, "code", "code::integer", type="integer"),
+        about(T, "code", "code::integer", type_="integer"),
         "ALTER code TYPE integer USING code::integer",
         "22P02",  # the first row that cannot be read decides
         2,
         ["id 2: code = abc", "id 3: code = 99999999999"],
     ),
     (
-        about(T, "state", "state::mood", type="mood"),
+        about(T, "state", "state::mood", type_="mood"),
         "ALTER state TYPE mood USING state::mood",
         "22P02",
         1,
         ["id 2: state = sorry"],
     ),
     (
-        about(T, "email", "email::boolean", type="boolean"),
+        about(T, "email", "email::boolean", type_="boolean"),
         "ALTER email TYPE boolean USING email::boolean",
         "22P02",
         3,
         ["id 1: email = 'a@b'", "id 2: email = none", "id 4: email = 'a@b'"],
     ),
     (
-        about(T, "email", "(email || '!')::uuid", type="uuid"),
+        about(T, "email", "(email || '!')::uuid", type_="uuid"),
         "ALTER email TYPE uuid USING (email || '!')::uuid",
         "22P02",
         3,
@@ -281,7 +281,7 @@ def test_large_table_is_read_in_a_sample(database: str, monkeypatch: pytest.Monk
         connection.execute(
             "CREATE TABLE t AS SELECT g, g % 100 AS v FROM generate_series(1, 200000) g"
         )
-    rules = (about(C, "g", "v < 99", table="t"), about(T, "g", type="smallint", table="t"))
+    rules = (about(C, "g", "v < 99", table="t"), about(T, "g", type_="smallint", table="t"))
     check, cast = ask(database, *rules)
     assert check.sampled
     assert 0 < check.count < 1000  # a hundredth of 512 kB of 7 MB

@@ -5,7 +5,7 @@ import pytest
 from pgwatch.baseline.announced import Announced
 from pgwatch.baseline.compared import Compared, State
 from pgwatch.baseline.figures import compare_health, compare_rows, compare_settings, compare_sizes
-from pgwatch.baseline.model import Extent, Setting, Untold
+from pgwatch.baseline.model import Extent, Health, Setting, Untold
 from pgwatch.rules.rule import Severity
 from tests.baselines import NOW, THEN, extent, health
 
@@ -125,7 +125,9 @@ def test_deadlocks_count_by_how_often_they_came_before() -> None:
         (Untold(unknown="no lock"), health(), "the baseline has no figures of health: no lock"),
     ],
 )
-def test_figures_that_cannot_be_known(old: object, new: object, reason: str) -> None:
-    compared = compare_health(old, new, then=THEN, now=NOW)  # type: ignore[arg-type]  # of two kinds
+def test_figures_that_cannot_be_known(
+    old: Health | Untold, new: Health | Untold, reason: str
+) -> None:
+    compared = compare_health(old, new, then=THEN, now=NOW)
     assert compared.state is State.UNKNOWN
     assert reason in compared.reason
