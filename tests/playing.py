@@ -41,7 +41,7 @@ def side_by_side(tests: Iterable[RouteTest]) -> list[list[RouteTest]]:
     alone: list[list[RouteTest]] = []
     for test in tests:
         is_global = any(step.reload for step in test.steps)
-        is_global |= test.routing.resolve_timeout != DEFAULT_TIMEOUT
+        is_global |= test.routing.resolve_timeout != DEFAULT_TIMEOUT or bool(test.start_delay)
         (alone.append([test]) if is_global else shared.append(test))
     return [part for part in (shared, *alone) if part]
 
@@ -132,6 +132,7 @@ class Server:
 
     url: str
     config: Path
+    start: datetime | None = None  # its time 0, where the server's start decides; None: any
 
 
 def play(
@@ -172,7 +173,7 @@ def played(
     found: dict[str, list[str]] = {}
 
     def one(server: Server, tests: Sequence[RouteTest], hook: HttpReceiver) -> None:
-        start = datetime.now(UTC)
+        start = server.start or datetime.now(UTC)
         for test, heard in zip(tests, play(server, tests, hook, start), strict=True):
             lenient = replace(test, start=start, tolerance=max(tolerance, test.tolerance))
             found[test.name] = list(message_failures(lenient, heard))

@@ -51,6 +51,7 @@ class NotificationSettings(Section):
     self_test: SelfTestSettings | None = None
     dead_letters: Name | None = None
     flapping: FlappingSettings = FlappingSettings()
+    start_delay: Duration | None = None
 
 
 def duties_of(
@@ -73,6 +74,7 @@ def duties_of(
         else None,
         dead_letters=settings.dead_letters or "",
         flapping=FlapLimits(firings=flapping.firings, within=flapping.within, calm=flapping.calm),
+        start_delay=settings.start_delay or timedelta(0),
     )
 
 

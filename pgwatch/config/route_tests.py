@@ -29,6 +29,16 @@ from pgwatch.units import parse_duration
 from pgwatch.yamlfile import Document, Path
 
 _ZERO: Final = timedelta(0)
+_TEST: Final = (
+    "name",
+    "alertmanager_config",
+    "start",
+    "start_delay",
+    "end",
+    "routes",
+    "input",
+    "expect",
+)
 _STEPS: Final = ("alerts", "silence", "expire", "reload")
 _STATUS: Final = {"firing": True, "resolved": False}
 _Read = TypeVar("_Read")
@@ -70,8 +80,7 @@ class _Reader:
     def _test(
         self, path: Path, value: Any, routing: Routing | None, tolerance: timedelta, number: int
     ) -> RouteTest:
-        keys = ("name", "alertmanager_config", "start", "end", "routes", "input", "expect")
-        test = self._mapping(path, value, keys)
+        test = self._mapping(path, value, _TEST)
         if "alertmanager_config" in test:
             routing = self._routing((*path, "alertmanager_config"), test["alertmanager_config"])
         elif routing is None:
@@ -91,6 +100,7 @@ class _Reader:
             routing=_with_receivers(routing, steps),
             start=self._start(path, test),
             tolerance=tolerance,
+            start_delay=self._offset(path, test, "start_delay", _ZERO),
             routes=tuple(
                 self._route(*item, receivers) for item in self._items(path, test, "routes")
             ),

@@ -22,6 +22,7 @@ from pgwatch.daemon.slots import group_key, next_slot
 from pgwatch.daemon.unanswered import Unanswered
 from pgwatch.errors import PgwatchError
 from pgwatch.export.own_metrics import OwnMetrics
+from pgwatch.notify.dispatch import StartDelay
 from pgwatch.notify.duties import NO_DUTIES, Duties
 from pgwatch.notify.route import Routing
 from pgwatch.rules.accepted import Accepted
@@ -69,6 +70,7 @@ class Alerting:
         self._evaluated: dict[str, datetime] = dict(previous._evaluated) if previous else {}
         self._unsaved = Counter[str]()  # failures since it was saved last, by what cannot be saved
         self._began = now
+        self._started: datetime = previous._started if previous else now
         self._rules = {rule.id: rule for group in groups for rule in group.rules}
         recorded = recorded_by(groups)
         self._rhythms = {group_key(group): Rhythm(group, recorded) for group in groups}
@@ -93,6 +95,7 @@ class Alerting:
             routing=routing,
             external_labels=surroundings.external_labels,
             limits=duties.flapping,
+            delay=StartDelay(since=self._started, until=self._started + duties.start_delay),
         )
         self.deciding = Deciding(told, state=state, on_enqueued=on_enqueued)
         self._duties = OwnDuties(

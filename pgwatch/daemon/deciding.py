@@ -2,7 +2,7 @@
 
 import logging
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from pgwatch.alerts.adopt import adopt
@@ -11,7 +11,14 @@ from pgwatch.alerts.lifecycle import Change, ChangeKind, unwatched
 from pgwatch.alerts.outward import outward
 from pgwatch.alerts.posted import PostedAlert, heard, next_lapse, resumed
 from pgwatch.daemon.evaluating import Outcome
-from pgwatch.notify.dispatch import Decisions, DispatchState, advance, next_look, restore
+from pgwatch.notify.dispatch import (
+    Decisions,
+    DispatchState,
+    StartDelay,
+    advance,
+    next_look,
+    restore,
+)
 from pgwatch.notify.flap import DEFAULT_LIMITS, FlapLimits
 from pgwatch.notify.group import Group, GroupId
 from pgwatch.notify.interventions import Interventions
@@ -35,6 +42,7 @@ class Told:
     routing: Routing
     external_labels: Mapping[str, str]
     limits: FlapLimits = DEFAULT_LIMITS
+    delay: StartDelay | None = None
 
 
 class Deciding:
@@ -145,9 +153,8 @@ class Deciding:
         said = self._state.load_interventions()
         everything = [one for of_rule in self._outward(alerts).values() for one in of_rule]
         everything += [one.as_alert(now) for one in posted.values()]
-        restored = restore(
-            self._told.routing, self._state.load_dispatch(), everything, now, reloaded=not started
-        )
+        before = replace(self._state.load_dispatch(), delay=self._told.delay)
+        restored = restore(self._told.routing, before, everything, now, reloaded=not started)
         gone = {rule: () for rule in alerts if rule not in rules}
         decisions = advance(
             self._told.routing,

@@ -17,6 +17,7 @@ from pgwatch.notify.inhibit import Inhibitor
 from pgwatch.notify.interventions import Interventions, Silencer
 from pgwatch.notify.members import Flaps, Groups, calmed, join, leave, route_of
 from pgwatch.notify.route import Route, Routing, walk
+from pgwatch.notify.silence import Silence
 from pgwatch.samples.labels import Labels
 
 _NOBODY = Interventions()
@@ -24,12 +25,26 @@ _QUIET_HOURS = "the time intervals of its route"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class StartDelay:
+    """A while after the start in which no group is told: who posts alerts posts all of them again."""
+
+    since: datetime
+    until: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class DispatchState:
-    """All groups, the notification log, and how often alerts ended lately."""
+    """All groups, the notification log, how often alerts ended lately, and when telling begins."""
 
     groups: Mapping[GroupId, Group] = field(default_factory=dict)
     log: Mapping[LogKey, LogEntry] = field(default_factory=dict)
     flaps: Mapping[MemberId, Flap] = field(default_factory=dict)
+    delay: StartDelay | None = None  # None: groups are told as soon as they are due
+
+    def is_waiting(self, now: datetime) -> bool:
+        """Return whether it is too early to tell anybody."""
+        # A time before the start is one to which the clock was set back.
+        return self.delay is not None and self.delay.since <= now < self.delay.until
 
     def next_flush(self) -> datetime | None:
         """Return when the next group is due; None: there is no group."""
@@ -63,7 +78,10 @@ class Decisions:
 def next_look(state: DispatchState, interventions: Interventions, now: datetime) -> datetime | None:
     """Return when `advance` must be called next though no alert changes; None: not before one does."""
     times = (state.next_flush(), interventions.next_change(now))
-    return min((time for time in times if time is not None), default=None)
+    due = min((time for time in times if time is not None), default=None)
+    if due is None or state.delay is None or not state.is_waiting(now):
+        return due
+    return max(due, state.delay.until)
 
 
 def advance(
@@ -90,9 +108,12 @@ def advance(
     everything = (*changed, *(one for of_rule in alerts.values() for one in of_rule))
     join(groups, routing.root, everything, flaps, now)
     silencer = Silencer(interventions.silences.values(), now)
-    ended = interventions.unreported_deploys(now)
-    _bring_forward(groups, routing.root, silencer.ids.union(one.id for one in ended), now)
-    due = _due(groups, routing.root, now)
+    ended: tuple[Silence, ...] = ()
+    due = frozenset[GroupId]()
+    if not state.is_waiting(now):
+        ended = interventions.unreported_deploys(now)
+        _bring_forward(groups, routing.root, silencer.ids.union(one.id for one in ended), now)
+        due = _due(groups, routing.root, now)
     muting = Muting(
         inhibitor=Inhibitor(
             routing.inhibit_rules if due or ended else (), _all_firing(groups.values())
@@ -115,6 +136,7 @@ def advance(
         groups=groups,
         log={**log, **flushed.logged},
         flaps={i: one for i, one in flaps.known.items() if i not in calm},
+        delay=state.delay,
     )
     return replace(
         _decisions(state, after, logged, (*report.enqueue, *flushed.enqueue)),

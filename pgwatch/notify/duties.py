@@ -36,6 +36,7 @@ class Duties:
     self_test: Duty | None = None
     dead_letters: str = ""  # the receiver that hears what another could not be told; "": any other
     flapping: FlapLimits = field(default=DEFAULT_LIMITS)
+    start_delay: timedelta = timedelta(0)  # after the start no group is told before it is over
 
 
 NO_DUTIES: Final = Duties()

@@ -9,7 +9,14 @@ from typing import Final
 
 from pgwatch.alerts.alert import Alert
 from pgwatch.alerts.posted import PostedAlert, heard, next_lapse
-from pgwatch.notify.dispatch import Decisions, DispatchState, advance, next_look, restore
+from pgwatch.notify.dispatch import (
+    Decisions,
+    DispatchState,
+    StartDelay,
+    advance,
+    next_look,
+    restore,
+)
 from pgwatch.notify.flap import DEFAULT_LIMITS, FlapLimits
 from pgwatch.notify.interventions import Interventions
 from pgwatch.notify.notification import Notification
@@ -22,11 +29,17 @@ _NOTHING: Final[Mapping[str, Sequence[Alert]]] = {}
 class Playback:
     """What is known at one time, and what is told on the way to a later one; times never go back."""
 
-    def __init__(self, routing: Routing, *, limits: FlapLimits = DEFAULT_LIMITS) -> None:
+    def __init__(
+        self,
+        routing: Routing,
+        *,
+        limits: FlapLimits = DEFAULT_LIMITS,
+        delay: StartDelay | None = None,
+    ) -> None:
         """Begin with no alert, no group and no silence."""
         self.routing = routing
         self.said = Interventions()
-        self.state = DispatchState()
+        self.state = DispatchState(delay=delay)
         self._limits = limits
         self._alerts: dict[str, Sequence[Alert]] = {}  # of rules, by rule
         self._posted: Mapping[Labels, PostedAlert] = {}

@@ -9,6 +9,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Final
 
 from pgwatch.alerts.posted import received
+from pgwatch.notify.dispatch import StartDelay
 from pgwatch.notify.flap import DEFAULT_LIMITS, FlapLimits
 from pgwatch.notify.interventions import Interventions
 from pgwatch.notify.notification import Notification, NotifiedAlert
@@ -90,6 +91,7 @@ class RouteTest:
     routing: Routing
     start: datetime = DEFAULT_START
     tolerance: timedelta = timedelta(0)
+    start_delay: timedelta = timedelta(0)
     routes: tuple[ExpectedRoute, ...] = ()
     steps: tuple[Step, ...] = ()  # in the order of their times
     expected: tuple[ExpectedMessage, ...] | None = None  # None: messages are not looked at
@@ -117,7 +119,8 @@ def failures(test: RouteTest) -> tuple[str, ...]:
 
 def play(test: RouteTest, *, limits: FlapLimits = DEFAULT_LIMITS) -> list[Notification]:
     """Return all that is told until the test's end, in order; raises ValueError."""
-    playback, now = Playback(test.routing, limits=limits), test.start
+    delay = StartDelay(since=test.start, until=test.start + test.start_delay)
+    playback, now = Playback(test.routing, limits=limits, delay=delay), test.start
     ids: dict[str, str] = {}
     told: list[Notification] = []
     for step in test.steps:
