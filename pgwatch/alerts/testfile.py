@@ -14,7 +14,7 @@ from typing import Any, TypeVar
 
 from pgwatch import yamlfile
 from pgwatch.errors import InputError, Problem
-from pgwatch.files import matching
+from pgwatch.files import matching, unreadable
 from pgwatch.promql.ast import Expr, VectorSelector
 from pgwatch.promql.errors import PromqlError
 from pgwatch.promql.parser import parse
@@ -94,7 +94,7 @@ def load_tests(path: Path) -> RuleTestFile:
     try:
         text = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
-        problem = Problem(file=str(path), message=f"cannot be read: {error}")
+        problem = Problem(file=str(path), message=unreadable(path, error))
         raise InputError([problem]) from error
     return _Reader(yamlfile.load(text, file=str(path), texts=True)).read(path.parent)
 

@@ -16,6 +16,7 @@ from pgwatch.cli.office import moment, state_path
 from pgwatch.cli.options import CommandParser
 from pgwatch.cli.settings import settings_inputs
 from pgwatch.errors import InputError, PgwatchError, Problem
+from pgwatch.files import unreadable
 from pgwatch.notify.notification import Notification
 from pgwatch.notify.route import Routing, log_only, walk
 from pgwatch.notify.simulation import Simulated, Simulation
@@ -95,8 +96,14 @@ def run(arguments: argparse.Namespace) -> int:
     routing = _routing(arguments, inputs)
     surroundings = surroundings_of(inputs.settings if inputs else None)
     scenes = (
-        _made_up(arguments, inputs) if arguments.samples else [_from_history(arguments, inputs)]
+        list(_made_up(arguments, inputs))
+        if arguments.samples
+        else [_from_history(arguments, inputs)]
     )
+    if not scenes:
+        which = " whose name --run finds" if arguments.run else ""
+        message = f"{arguments.samples} has no test{which}, so there is nothing to play"
+        raise InputError([Problem(file="command line", path="--samples", message=message)])
     rows = []
     for scene in scenes:
         simulation = Simulation(scene.groups, routing, scene.store, surroundings)
@@ -179,7 +186,9 @@ def _from_history(arguments: argparse.Namespace, inputs: "Inputs | None") -> _Sc
             f"there is no kept history {path}: `pgwatch run` writes it each minute; name another file with "
             "--history, or samples with --samples"
         ) from None
-    except (HistoryError, OSError) as error:
+    except OSError as error:
+        raise PgwatchError(f"the history {path} {unreadable(path, error)}") from error
+    except HistoryError as error:
         raise PgwatchError(f"the history {path} cannot be used: {error}") from error
     # What rules have brought they bring again.
     kept = [one for one in kept if not one.source.query.startswith("rule/")]

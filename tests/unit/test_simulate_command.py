@@ -128,7 +128,9 @@ def test_text(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     [
         (["--run", "x"], 2, "--run: belongs to --samples"),
         (["--samples", "samples.yml", "--from", "2026-01-01"], 2, "--from: belongs to --history"),
-        (["--samples", "no.yml"], 2, "no.yml"),
+        (["--samples", "no.yml"], 2, "no.yml: cannot be read: no such file or directory\n"),
+        (["--samples", "samples.yml", "--run", "x"], 2, "has no test whose name --run finds"),
+        (["--history", "."], 1, "the history . cannot be read: is a directory"),
         (["--rules", "no.yml", "--samples", "samples.yml"], 2, "no.yml"),
         (["--history", "no"], 1, "there is no kept history no"),
         (["--history", "am.yml"], 1, "cannot be used"),
