@@ -23,12 +23,12 @@ _TIMEOUT = 40  # seconds; the server gives up after 30
 _ANYWHERE = {"": "127.0.0.1", "0.0.0.0": "127.0.0.1", "::": "[::1]"}  # noqa: S104 - an address to ask
 
 
-def add_url_option(parser: argparse.ArgumentParser) -> None:
-    """Add `--url`."""
+def add_url_option(parser: argparse.ArgumentParser, *, who: str = "pgwatch") -> None:
+    """Add `--url`, where `who` can be asked."""
     parser.add_argument(
         "--url",
         metavar="URL",
-        help="where pgwatch (or a Prometheus) answers (default: web.listen of the configuration)",
+        help=f"where {who} answers (default: web.listen of the configuration)",
     )
 
 

@@ -47,7 +47,7 @@ def configure(parser: CommandParser) -> None:
         metavar="TIME",
         help="Unix seconds or RFC 3339; the end of the range (default: now)",
     )
-    add_url_option(parser)
+    add_url_option(parser, who="pgwatch (or a Prometheus)")
 
 
 def run(arguments: argparse.Namespace) -> int:

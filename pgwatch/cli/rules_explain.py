@@ -20,7 +20,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--all", action="store_true", help=f"show every element, not only the first {_SHOWN}"
     )
-    add_url_option(parser)
+    add_url_option(parser, who="pgwatch (or a Prometheus)")
     parser.set_defaults(act=run)
 
 
