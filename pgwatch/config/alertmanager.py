@@ -1,6 +1,7 @@
 """Reads an alertmanager.yml, strictly: every problem at once, each with file, line and what was expected."""
 
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path as FilePath
@@ -16,6 +17,7 @@ from pgwatch.config.alertmanager_file import (
     NamedIntervals,
     RouteConfig,
 )
+from pgwatch.config.alertmanager_rest import Rest, without
 from pgwatch.config.masked import masked
 from pgwatch.config.nearest import nearest
 from pgwatch.config.receiver_sections import OTHER_RECEIVERS, Globals
@@ -66,8 +68,11 @@ def parse_alertmanager(text: str, path: FilePath, more: More = _NONE) -> Routing
     try:
         file = AlertmanagerFile.model_validate(value)
     except ValidationError as error:
-        for one in error.errors():
-            reader.problems.append(explain(one, document))
+        found = error.errors()
+        reader.problems += [explain(one, document) for one in found]
+        reader.rest = without(value, (tuple(one["loc"]) for one in found))
+        with suppress(ValidationError):  # what lacks a key cannot be read without more
+            reader.read(AlertmanagerFile.model_validate(reader.rest.value), path.parent, more)
         raise InputError(reader.problems) from None
     routing = reader.read(file, path.parent, more)
     if reader.problems:
@@ -81,6 +86,7 @@ class _Reader:
     def __init__(self, document: Document) -> None:
         self._document = document
         self.problems: list[Problem] = []
+        self.rest = Rest(value=None)  # what is read, if some of the file cannot be
         self._warnings: list[str] = []
         self._intervals: dict[str, tuple[TimeInterval, ...]] = {}
         self._others: list[list[str]] = []  # by receiver
@@ -281,7 +287,8 @@ class _Reader:
                 )
 
     def _problem(self, path: Path, message: str) -> None:
-        self.problems.append(self._document.problem(path, message))
+        if not self.rest.may_follow(path):
+            self.problems.append(self._document.problem(path, message))
 
     def _warn(self, path: Path, message: str) -> None:
         self._warnings.append(str(self._document.problem(path, message)))

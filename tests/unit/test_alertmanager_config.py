@@ -293,7 +293,11 @@ ROUTE = "route: {receiver: r}\nreceivers: [{name: r}]\n"
         pytest.param(
             ROUTE
             + "inhibit_rules: [{source_matchers: ['a=~('], target_match: {1a: b}, equl: [a]}]",
-            ["3:68: inhibit_rules[0].equl: unknown key; did you mean equal?"],
+            [
+                "3:68: inhibit_rules[0].equl: unknown key; did you mean equal?",
+                "3:36: inhibit_rules[0].source_matchers[0]: not a matcher",
+                "3:60: inhibit_rules[0].target_match.1a: '1a' is not a label name",
+            ],
             id="inhibition, unknown key",
         ),
         pytest.param(
@@ -327,6 +331,56 @@ ROUTE = "route: {receiver: r}\nreceivers: [{name: r}]\n"
                 "(victorops_configs); add one of discord, email,"
             ],
             id="reachable and undeliverable",
+        ),
+        pytest.param(
+            "route: {receiver: slak, group_wiat: 3s}\n"
+            "receivers:\n  - name: slack\n    slack_configs: [{chanel: '#x'}]\n"
+            "  - name: mail\n    email_configs: [{send_resolved: perhaps}]\n  - name: mail\n"
+            "inhibit_rules: [{source_matchers: ['a=~('], equl: [b]}, {target_matchers: ['a=~(']}]",
+            [
+                "1:25: route.group_wiat: unknown key; did you mean group_wait?",
+                "4:22: receivers[0].slack_configs[0].chanel: unknown key; did you mean channel?",
+                "6:22: receivers[1].email_configs[0].send_resolved: expected true or false",
+                "8:45: inhibit_rules[0].equl: unknown key; did you mean equal?",
+                "7:5: receivers[2].name: there are two receivers called 'mail'",
+                "1:9: route.receiver: there is no receiver 'slak'; did you mean slack?",
+                "8:36: inhibit_rules[0].source_matchers[0]: not a matcher",
+                "8:76: inhibit_rules[1].target_matchers[0]: not a matcher",
+            ],
+            id="wrong shapes and wrong meanings at once",
+        ),
+        pytest.param(
+            "global: {slack_api_url: 5}\nroute: {receiver: r}\n"
+            "receivers: [{name: r, slack_configs: [{channel: x}]}]",
+            ["1:10: global.slack_api_url: "],
+            id="nothing that only follows from it",
+        ),
+        pytest.param(
+            "route: {receiver: r}\nreceivers: [{nam: r}]",
+            ["2:14: receivers[0].nam: unknown key; did you mean name?"],
+            id="a receiver whose name is misspelt is not missing",
+        ),
+        pytest.param(
+            "route: {receiver: r}\nrecievers: [{name: r}]",
+            ["2:1: recievers: unknown key; did you mean receivers?"],
+            id="a whole section whose name is misspelt",
+        ),
+        pytest.param(
+            "route: {reciever: r, routes: [{matchers: ['a=b']}]}\nreceivers: [{name: r}, {name: r}]",
+            [
+                "1:9: route.reciever: unknown key; did you mean receiver?",
+                "2:25: receivers[1].name: there are two receivers called 'r'",
+            ],
+            id="routes that inherit a misspelt key",
+        ),
+        pytest.param(
+            "route: {receiver: r, routes: [5]}\nreceivers: [r]\ntime_intervals: [{nam: x}, {name: x}]",
+            [
+                "1:31: route.routes[0]: expected a mapping",
+                "2:13: receivers[0]: expected a mapping",
+                "3:19: time_intervals[0].nam: unknown key; did you mean name?",
+            ],
+            id="entries of lists",
         ),
         pytest.param("route: [", ["2:1: not valid YAML"], id="no YAML"),
         pytest.param(
