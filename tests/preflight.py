@@ -9,7 +9,8 @@ from pathlib import Path
 
 import psycopg
 
-from pgwatch.migration.preflight.predict import Preflight, Trouble, preflight
+from pgwatch.migration.preflight.predict import Preflight, preflight
+from pgwatch.migration.preflight.prediction import Trouble
 from pgwatch.migration.sqlfile import read_statements
 from pgwatch.targets.connect import open_session
 from pgwatch.targets.dsn import Dsn

@@ -15,7 +15,8 @@ from pgwatch.targets.session import Session
 from pgwatch.targets.target import ServerInfo
 
 if TYPE_CHECKING:
-    from pgwatch.migration.preflight.predict import Prediction, Preflight
+    from pgwatch.migration.preflight.predict import Preflight
+    from pgwatch.migration.preflight.prediction import Prediction
 
 NAME = "migration_preflight"
 _UNTOLD = "unverifiable"

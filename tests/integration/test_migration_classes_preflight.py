@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from pgwatch.demo.server import LocalServer
-from pgwatch.migration.preflight.predict import Preflight, Trouble, preflight
+from pgwatch.migration.preflight.predict import Preflight, preflight
+from pgwatch.migration.preflight.prediction import Trouble
 from pgwatch.targets.connect import open_session
 from pgwatch.targets.dsn import Dsn
 from pgwatch.targets.target import Target

@@ -9,7 +9,7 @@ import pytest
 
 from pgwatch.demo import database as roofing
 from pgwatch.demo.server import LocalServer
-from pgwatch.migration.preflight.predict import Prediction, Trouble
+from pgwatch.migration.preflight.prediction import Prediction, Trouble
 from pgwatch.migration.sqlfile import read_statements
 from tests.conftest import create_database, drop_database
 from tests.preflight import applied, compared, predicted, psql

@@ -1,13 +1,21 @@
 """DO blocks: statements run on the scene, conditions and loops with the server's values. Pure."""
 
 import contextlib
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
-from typing import Any
 
 from pgwatch.migration.parse import Node, UnparsableError, parse_plpgsql, parse_statements
 from pgwatch.migration.preflight import dml
-from pgwatch.migration.preflight.conditions import SQLSTATES
+from pgwatch.migration.preflight.block_tree import (
+    Tree,
+    assignment_of,
+    below,
+    catches,
+    only_counts,
+    query_of,
+    raised_state,
+    raises,
+)
 from pgwatch.migration.preflight.dml_parts import Body
 from pgwatch.migration.preflight.evaluate import Variable, rows, value
 from pgwatch.migration.preflight.load import normal
@@ -15,9 +23,7 @@ from pgwatch.migration.preflight.plain import plain_block
 from pgwatch.migration.preflight.stage import CannotTellError, Stage, StatementFailsError, literal
 from pgwatch.migration.preflight.standin import NotYetKnownError
 
-_ERROR = 21  # elog.h
 _MOST_TURNS = 500  # of a loop
-_Tree = dict[str, Any]
 
 
 class _ReturnError(Exception):
@@ -59,7 +65,7 @@ def run_block(stage: Stage, node: Node) -> None:
 class _Block:
     """One block, and the values of its variables."""
 
-    def __init__(self, stage: Stage, tree: _Tree) -> None:
+    def __init__(self, stage: Stage, tree: Tree) -> None:
         self._stage = stage
         self._tree = tree
         self._variables: dict[str, Variable] = {}
@@ -71,7 +77,7 @@ class _Block:
         with contextlib.suppress(_ReturnError):
             self._statement(self._tree.get("action", {}))
 
-    def _declare(self, number: int, datum: _Tree) -> None:
+    def _declare(self, number: int, datum: Tree) -> None:
         kind, facts = next(iter(datum.items()))
         name = facts.get("refname", "").lower()
         if kind not in ("PLpgSQL_var", "PLpgSQL_rec") or not name:
@@ -80,7 +86,7 @@ class _Block:
         declared = facts.get("datatype", {}).get("PLpgSQL_type", {}).get("typname", "")
         type_ = normal(declared) if declared else ""
         variable = Variable(type_, "NULL" if kind == "PLpgSQL_var" else "")
-        default = _query(facts.get("default_val", {}))
+        default = query_of(facts.get("default_val", {}))
         if default:
             variable = self._valued(type_, default)
         self._variables[name] = variable
@@ -94,11 +100,11 @@ class _Block:
 
     # Statements
 
-    def _all(self, trees: Sequence[_Tree]) -> None:
+    def _all(self, trees: Sequence[Tree]) -> None:
         for tree in trees:
             self._statement(tree)
 
-    def _statement(self, tree: _Tree) -> None:
+    def _statement(self, tree: Tree) -> None:
         for kind, node in tree.items():
             handler = getattr(self, "_do_" + kind.removeprefix("PLpgSQL_stmt_").lower(), None)
             if handler is not None:
@@ -107,7 +113,7 @@ class _Block:
                 words = kind.removeprefix("PLpgSQL_stmt_").upper()
                 raise CannotTellError(f"what {words} does in the block is known only when it runs")
 
-    def _do_block(self, node: _Tree) -> None:
+    def _do_block(self, node: Tree) -> None:
         handlers = node.get("exceptions", {}).get("PLpgSQL_exception_block", {}).get("exc_list", [])
         before = self._stage.scene.copy() if handlers else None
         try:
@@ -117,7 +123,7 @@ class _Block:
                 raise
             for handler in handlers:
                 exception = handler["PLpgSQL_exception"]
-                if _catches(exception.get("conditions", []), error.sqlstate):
+                if catches(exception.get("conditions", []), error.sqlstate):
                     self._stage.scene = before
                     self._variables["sqlerrm"] = Variable("text", literal(str(error)))
                     self._variables["sqlstate"] = Variable("text", literal(error.sqlstate))
@@ -125,14 +131,14 @@ class _Block:
                     return
             raise
 
-    def _do_execsql(self, node: _Tree) -> None:
-        text = _query(node.get("sqlstmt", {}))
+    def _do_execsql(self, node: Tree) -> None:
+        text = query_of(node.get("sqlstmt", {}))
         if node.get("into"):
             self._into(node, text)
             return
         self._sql(text)
 
-    def _into(self, node: _Tree, text: str) -> None:
+    def _into(self, node: Tree, text: str) -> None:
         self._sql(text)
         target = node.get("target", {})
         try:
@@ -156,8 +162,8 @@ class _Block:
         known = "" if found is None else "true" if found else "false"
         self._variables["found"] = Variable("bool", known)
 
-    def _do_perform(self, node: _Tree) -> None:
-        text = _query(node.get("expr", {}))
+    def _do_perform(self, node: Tree) -> None:
+        text = query_of(node.get("expr", {}))
         self._sql(text)
         try:
             found = rows(self._stage, text, self._variables)
@@ -192,8 +198,8 @@ class _Block:
                 run(stage, kind, inner)
                 stage.sql = outer
 
-    def _do_dynexecute(self, node: _Tree) -> None:
-        text = _query(node.get("query", {}))
+    def _do_dynexecute(self, node: Tree) -> None:
+        text = query_of(node.get("query", {}))
         try:
             found = value(self._stage, text, self._variables)
         except CannotTellError as error:
@@ -211,24 +217,24 @@ class _Block:
     def _condition(self, text: str) -> bool:
         return value(self._stage, text, self._variables) == "true"
 
-    def _do_if(self, node: _Tree) -> None:
-        if self._condition(_query(node["cond"])):
+    def _do_if(self, node: Tree) -> None:
+        if self._condition(query_of(node["cond"])):
             self._all(node.get("then_body", []))
             return
         for item in node.get("elsif_list", []):
             branch = item["PLpgSQL_if_elsif"]
-            if self._condition(_query(branch["cond"])):
+            if self._condition(query_of(branch["cond"])):
                 self._all(branch.get("stmts", []))
                 return
         self._all(node.get("else_body", []))
 
-    def _do_fors(self, node: _Tree) -> None:
-        text, body = _query(node["query"]), node.get("body", [])
+    def _do_fors(self, node: Tree) -> None:
+        text, body = query_of(node["query"]), node.get("body", [])
         try:
             found = rows(self._stage, text, self._variables)
         except CannotTellError:
             self._sql(text)
-            if not _only_counts(body):
+            if not only_counts(body):
                 raise
             self._forget(body)
             return
@@ -239,11 +245,11 @@ class _Block:
         ]
         self._turns(node, [self._row(record, names, row) for row in found])
 
-    def _forget(self, trees: Iterable[_Tree]) -> None:
+    def _forget(self, trees: Iterable[Tree]) -> None:
         """Take the values of what the statements assign for unknown."""
-        for kind, node in _below(trees):
+        for kind, node in below(trees):
             if kind == "PLpgSQL_stmt_assign":
-                name = _query(node["expr"]).partition(":=")[0].partition("=")[0].strip().lower()
+                name, _ = assignment_of(node)
                 old = self._variables.get(name)
                 if old is not None:
                     self._variables[name] = replace(old, sql="")
@@ -260,7 +266,7 @@ class _Block:
             values[name] = replace(old, sql=sql)
         return values
 
-    def _turns(self, node: _Tree, values: Iterable[Mapping[str, Variable]]) -> None:
+    def _turns(self, node: Tree, values: Iterable[Mapping[str, Variable]]) -> None:
         """Run the body for each of `values`, what the loop's variables are."""
         waits = False
         for one in values:
@@ -273,7 +279,7 @@ class _Block:
         if waits:
             raise NotYetKnownError
 
-    def _turn(self, node: _Tree) -> bool:
+    def _turn(self, node: Tree) -> bool:
         """Run the body once; returns whether the loop goes on."""
         try:
             self._all(node.get("body", []))
@@ -281,9 +287,9 @@ class _Block:
             return not leave.ends
         return True
 
-    def _do_while(self, node: _Tree) -> None:
+    def _do_while(self, node: Tree) -> None:
         for _ in range(_MOST_TURNS):
-            if "cond" in node and not self._condition(_query(node["cond"])):
+            if "cond" in node and not self._condition(query_of(node["cond"])):
                 return
             if not self._turn(node):
                 return
@@ -291,38 +297,40 @@ class _Block:
 
     _do_loop = _do_while
 
-    def _do_exit(self, node: _Tree) -> None:
-        if "cond" not in node or self._condition(_query(node["cond"])):
+    def _do_exit(self, node: Tree) -> None:
+        if "cond" not in node or self._condition(query_of(node["cond"])):
             raise _LeaveError(ends=node.get("is_exit", False))
 
-    def _do_case(self, node: _Tree) -> None:
+    def _do_case(self, node: Tree) -> None:
         if "t_varno" in node:
             name = f"__case__variable_{node['t_varno']}__"
-            self._variables[name] = self._valued("", _query(node["t_expr"]))
+            self._variables[name] = self._valued("", query_of(node["t_expr"]))
         for item in node.get("case_when_list", []):
             branch = item["PLpgSQL_case_when"]
-            if self._condition(_query(branch["expr"])):
+            if self._condition(query_of(branch["expr"])):
                 self._all(branch.get("stmts", []))
                 return
         if not node.get("have_else"):
             raise self._stage.fail("20000", "case not found")
         self._all(node.get("else_stmts", []))
 
-    def _do_assert(self, node: _Tree) -> None:
-        if not self._condition(_query(node["cond"])):
+    def _do_assert(self, node: Tree) -> None:
+        if not self._condition(query_of(node["cond"])):
             raise self._stage.fail("P0004", "assertion failed")
 
-    def _do_getdiag(self, node: _Tree) -> None:
+    def _do_getdiag(self, node: Tree) -> None:
         for item in node.get("diag_items", []):
             name = self._names.get(item["PLpgSQL_diag_item"].get("target", 0), "")
             if name in self._variables:
                 self._variables[name] = replace(self._variables[name], sql="")
 
-    def _do_fori(self, node: _Tree) -> None:
+    def _do_fori(self, node: Tree) -> None:
         bounds = [
-            value(self._stage, _query(node[one]), self._variables) for one in ("lower", "upper")
+            value(self._stage, query_of(node[one]), self._variables) for one in ("lower", "upper")
         ]
-        step = value(self._stage, _query(node["step"]), self._variables) if "step" in node else "1"
+        step = (
+            value(self._stage, query_of(node["step"]), self._variables) if "step" in node else "1"
+        )
         if None in (*bounds, step):
             raise self._stage.fail("22004", "a bound of the FOR loop is null")
         lower, upper, width = (int(one or 0) for one in (*bounds, step))
@@ -336,76 +344,26 @@ class _Block:
         name = node["var"]["PLpgSQL_var"]["refname"].lower()
         self._turns(node, [{name: Variable("int4", str(number))} for number in numbers])
 
-    def _do_foreach_a(self, node: _Tree) -> None:
-        text = _query(node["expr"])
+    def _do_foreach_a(self, node: Tree) -> None:
+        text = query_of(node["expr"])
         found = rows(self._stage, f"SELECT unnest({text}) AS item", self._variables)
         name = self._names.get(node.get("varno", 0), "")
         self._turns(node, [{name: row["item"]} for row in found])
 
-    def _do_assign(self, node: _Tree) -> None:
-        text = _query(node["expr"])
-        target, _, expression = text.partition(":=")
-        if not expression:
-            target, _, expression = text.partition("=")
-        name = target.strip().lower()
+    def _do_assign(self, node: Tree) -> None:
+        name, expression = assignment_of(node)
         old = self._variables.get(name)
         if old is not None:
-            self._variables[name] = self._valued(old.type or "text", expression.strip())
+            self._variables[name] = self._valued(old.type or "text", expression)
 
-    def _do_raise(self, node: _Tree) -> None:
-        if node.get("elog_level", _ERROR) < _ERROR:
-            return
-        state = "P0001"
-        if node.get("condname"):
-            name = str(node["condname"])
-            state = SQLSTATES.get(name.lower(), name)
-        for item in node.get("options", []):
-            option = item.get("PLpgSQL_raise_option", {})
-            if option.get("opt_type", 0) == 0:
-                text = _query(option.get("expr", {})).strip("'")
-                state = SQLSTATES.get(text.lower(), text)
-        raise self._stage.fail(state, node.get("message", "the block raises an exception"))
+    def _do_raise(self, node: Tree) -> None:
+        if raises(node):
+            message = node.get("message", "the block raises an exception")
+            raise self._stage.fail(raised_state(node), message)
 
-    def _do_return(self, _: _Tree) -> None:
+    def _do_return(self, _: Tree) -> None:
         raise _ReturnError
-
-
-def _below(trees: Iterable[_Tree]) -> Iterator[tuple[str, _Tree]]:
-    """Return all statements, also those in branches."""
-    for tree in trees:
-        for kind, node in tree.items():
-            if kind.startswith("PLpgSQL_stmt_"):
-                yield kind, node
-            if isinstance(node, dict):
-                yield from _below(one for one in node.values() if isinstance(one, dict))
-                lists = [one for one in node.values() if isinstance(one, list)]
-                yield from _below(one for many in lists for one in many if isinstance(one, dict))
-
-
-def _only_counts(trees: Iterable[_Tree]) -> bool:
-    """Return whether statements change nothing but variables, and raise no error of their own."""
-    return all(
-        kind in ("PLpgSQL_stmt_assign", "PLpgSQL_stmt_if")
-        or (kind == "PLpgSQL_stmt_raise" and node.get("elog_level", _ERROR) < _ERROR)
-        for kind, node in _below(trees)
-    )
 
 
 def _typed(text: str, type_: str) -> str:
     return f"{literal(text)}::{type_}" if type_ else literal(text)
-
-
-def _query(holder: Mapping[str, Any]) -> str:
-    query: str = holder.get("PLpgSQL_expr", {}).get("query", "")
-    return query
-
-
-def _catches(conditions: Sequence[_Tree], sqlstate: str) -> bool:
-    for item in conditions:
-        name = item["PLpgSQL_condition"].get("condname", "").lower()
-        if name == "others" and sqlstate not in ("57014", "P0004"):
-            return True
-        state = SQLSTATES.get(name, name.upper())
-        if state == sqlstate or (state.endswith("000") and state[:2] == sqlstate[:2]):
-            return True
-    return False
