@@ -180,7 +180,7 @@ def test_long_form_shows_an_alert_as_slack_message_and_as_email(folder: Path) ->
         story.until(r"\+ constraint violation")
 
         wait_until(lambda: arrived(inbox) == {"Slack", "E-mail"})
-        assert "unresolved violations of chk_projects_budget_positive" in requests.get(inbox).text
+        assert "unresolved violation of chk_projects_budget_positive" in requests.get(inbox).text
         assert "PostgresConstraintViolation" in requests.get(status_page, timeout=5).text
 
         story.process.send_signal(signal.SIGINT)
