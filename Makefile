@@ -41,14 +41,16 @@ test-servers: $(VENV)/test.stamp
 	$(BIN)/python tests/fetch_postgres_16.py
 
 .PHONY: pytest test-servers
+# In the order of the folders: acceptance tests are few and long, unit tests many and short and fill the gaps
+# at the end. Reordered, the modules with the fewest tests would come last, which are the longest.
 pytest: test-servers
-	$(BIN)/pytest -n $(WORKERS) --dist loadscope tests
+	$(BIN)/pytest -n $(WORKERS) --dist loadscope --no-loadscope-reorder tests
 
 unit: $(VENV)/test.stamp  ## tests that need no server
 	$(BIN)/pytest -n $(WORKERS) tests/unit
 
 integration: test-servers  ## tests on real servers
-	$(BIN)/pytest -n $(WORKERS) --dist loadscope tests/integration
+	$(BIN)/pytest -n $(WORKERS) --dist loadscope --no-loadscope-reorder tests/integration
 
 acceptance: test-servers  ## the real commands, end to end
 	$(BIN)/pytest tests/acceptance
