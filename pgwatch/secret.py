@@ -1,4 +1,4 @@
-"""Passwords, tokens and addresses that must never be shown.
+"""Passwords, tokens and addresses that must never be shown, also those in a text that somebody else wrote.
 
 A `Secret` prints as `<secret>` everywhere; only `reveal()` gives the text, at the moment of use, so a
 file or variable that was rotated is read anew.
@@ -14,6 +14,20 @@ from pgwatch.errors import PgwatchError
 
 MASK = "<secret>"
 _SHORTEST = 4  # characters of a secret that is masked wherever it stands
+
+# A URL's password reaches to the last @ of the word, also where the user forgot to escape an @ in it.
+_URL_PASSWORD = re.compile(r"(\w+://[^\s/?#:@]*:)\S*@")
+# The value of `password=`: up to a closing quote, else (in a URL or unquoted) to the next separator.
+# An opening quote without its end takes all the rest: where the password ends cannot be known.
+_KEY_PASSWORD = re.compile(
+    r"((?:ssl)?password\s*:?=>?\s*)(?:''[^']+(?:''|$)|'(?:[^'\\]|\\.)*(?:'|$)|(?:\\.|[^\s&'\\])+)",
+    re.IGNORECASE | re.DOTALL,
+)
+# SQL's `PASSWORD 'x'`, also inside a string (`''x''`); without a quote it is a column of that name.
+_SQL_PASSWORD = re.compile(
+    r"(\bpassword\s+)(?:''[^']+(?:''|$)|E?'(?:[^'\\]|''|\\.)*(?:'|$)|\$(\w*)\$.*?(?:\$\2\$|$))",
+    re.IGNORECASE | re.DOTALL,
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,6 +68,14 @@ class Secret:
         return f"Secret({MASK})"
 
     __str__ = __repr__
+
+
+def mask_passwords(text: str) -> str:
+    """Return `text` with the passwords of connection strings and of SQL statements in it masked."""
+    for pattern in (_URL_PASSWORD, _KEY_PASSWORD, _SQL_PASSWORD):
+        end = "@" if pattern is _URL_PASSWORD else ""
+        text = pattern.sub(rf"\1{MASK}{end}", text)
+    return text
 
 
 def redact(text: str, secrets: Iterable[str]) -> str:

@@ -1,23 +1,15 @@
 """The rows behind an alert, as they were when it fired: few, short, and without passwords."""
 
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
 from pgwatch.samples.labels import Labels
-from pgwatch.secret import MASK
+from pgwatch.secret import mask_passwords
 
 _ROWS: Final = 5
 _CELL: Final = 300  # characters
-# Statements are shown, and some hold a password: `PASSWORD 'x'`, `password=x`, `//user:x@host`.
-_PASSWORDS: Final = (
-    re.compile(
-        r"(\bpassword\b\s*(?:=>?|:=)?\s*)(?:E?'(?:[^'\\]|''|\\.)*'?|[^\s,;)']+)", re.IGNORECASE
-    ),
-    re.compile(r"(://[^\s/:@]*:)[^\s@]+(?=@)"),
-)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,7 +52,5 @@ def evidence_of(
 
 
 def _text(value: object) -> str:
-    text = "" if value is None else str(value)
-    for pattern in _PASSWORDS:
-        text = pattern.sub(rf"\1{MASK}", text)
+    text = "" if value is None else mask_passwords(str(value))
     return text if len(text) <= _CELL else text[: _CELL - 1] + "…"

@@ -11,6 +11,7 @@ from pgwatch.check.place import shown
 from pgwatch.check.session import in_session
 from pgwatch.check.verdict import CheckResult, Finding, Verdict
 from pgwatch.rules.accepted import Accepted
+from pgwatch.secret import mask_passwords
 from pgwatch.targets.session import Session
 from pgwatch.targets.target import ServerInfo
 
@@ -84,7 +85,7 @@ def _finding(one: "Prediction") -> Finding:
         labels["sqlstate"] = one.sqlstate
     if one.harmless:
         labels["harmless"] = "true"
-    statement = " ".join(one.sql.split())
+    statement = " ".join(mask_passwords(one.sql).split())
     if len(statement) > _QUOTED:
         statement = statement[: _QUOTED - 1] + "…"
     examples = f" Rows in the way: {'; '.join(one.examples)}." if one.examples else ""

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from pgwatch.migration.objects import Place
+from pgwatch.secret import mask_passwords
 
 
 def shown(file: Path) -> str:
@@ -18,6 +19,6 @@ def place_labels(place: Place) -> dict[str, str]:
 
 def quoted(place: Place) -> str:
     """Return the place with the statement's first line: `a.sql:7: ALTER TABLE users`."""
-    line = place.sql.split("\n", 1)[0].strip()
+    line = mask_passwords(place.sql).split("\n", 1)[0].strip()
     line = line if len(line) <= 100 else line[:99] + "…"
     return f"{shown(place.file)}:{place.line}: {line}"

@@ -19,6 +19,7 @@ from pgwatch.files import unreadable
 from pgwatch.migration.mentioned import Mention, Named
 from pgwatch.migration.objects import RELATIONS, Declarations, Kind
 from pgwatch.rules.accepted import Accepted
+from pgwatch.secret import mask_passwords
 from pgwatch.targets.session import Session
 from pgwatch.targets.target import ServerInfo
 
@@ -153,7 +154,7 @@ def _finding(
 ) -> Finding:
     return Finding(
         summary=summary,
-        description=f"{shown(runbook.path)}:{line}: {description}",
+        description=f"{shown(runbook.path)}:{line}: {mask_passwords(description)}",
         labels={
             "file": shown(runbook.path),
             "line": str(line),

@@ -12,8 +12,7 @@ from collections.abc import Iterable
 from datetime import UTC, datetime
 from typing import TextIO
 
-from pgwatch.cli.options import mask_dsns
-from pgwatch.secret import redact
+from pgwatch.secret import mask_passwords, redact
 
 # What a LogRecord has by itself; everything else came in through `extra`.
 _OWN_ATTRIBUTES = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
@@ -108,4 +107,4 @@ def _quoted(value: object) -> str:
 
 
 def _safe(text: str) -> str:
-    return redacted(mask_dsns(text))
+    return redacted(mask_passwords(text))

@@ -8,8 +8,9 @@ import traceback
 from collections.abc import Sequence
 
 from pgwatch.cli import logs
-from pgwatch.cli.options import CommandParser, defaults, mask_dsns
+from pgwatch.cli.options import CommandParser, defaults
 from pgwatch.errors import InputError, PgwatchError
+from pgwatch.secret import mask_passwords
 
 # A command is a row here and a module `pgwatch/cli/<name>.py` with `configure(parser)` and
 # `run(arguments) -> int`, imported only when that command is used: imports cost more than SQL.
@@ -112,4 +113,4 @@ def _run(arguments: argparse.Namespace) -> int:
 
 
 def _complain(text: str) -> None:
-    print(logs.redacted(mask_dsns(text)), file=sys.stderr)
+    print(logs.redacted(mask_passwords(text)), file=sys.stderr)

@@ -8,29 +8,15 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from pgwatch import __version__
-from pgwatch.secret import MASK
+from pgwatch.secret import mask_passwords
 
 LOG_LEVELS = ("debug", "info", "warning", "error")
 LOG_FORMATS = ("logfmt", "json")
-
-# A URL's password reaches to the last @ of the word, also where the user forgot to escape an @ in it.
-_URL_PASSWORD = re.compile(r"(\w+://[^\s/?#:@]*:)\S*@")
-# The value of `password=`: up to a closing quote, else (in a URL or unquoted) to the next separator.
-# An opening quote without its end takes all the rest: where the password ends cannot be known.
-_KEY_PASSWORD = re.compile(
-    r"((?:ssl)?password\s*=\s*)(?:'(?:[^'\\]|\\.)*(?:'|$)|(?:\\.|[^\s&'\\])+)",
-    re.IGNORECASE | re.DOTALL,
-)
 
 _COMMON = "common options"
 _OPTION = re.compile(r"--?[a-z][a-z-]*")
 _CHOICE = re.compile(r"invalid choice: '(.*)' \(choose", re.DOTALL)
 _WORD = re.compile(r"[a-z-]+")
-
-
-def mask_dsns(text: str) -> str:
-    """Return `text` with the passwords of everything in it that looks like a DSN masked."""
-    return _KEY_PASSWORD.sub(rf"\1{MASK}", _URL_PASSWORD.sub(rf"\1{MASK}@", text))
 
 
 class CommandParser(argparse.ArgumentParser):
@@ -82,7 +68,7 @@ class CommandParser(argparse.ArgumentParser):
             lambda choice: choice[0] if _WORD.fullmatch(choice[1]) else "invalid choice (choose",
             message,
         )
-        super().error(mask_dsns(message))
+        super().error(mask_passwords(message))
 
 
 def add_common_options(parser: argparse.ArgumentParser) -> None:

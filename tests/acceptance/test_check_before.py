@@ -86,3 +86,16 @@ def test_empty_pattern_is_refused(database: str) -> None:
     done = subprocess.run([*command, "--backup", ""], capture_output=True, text=True, check=False)
     assert done.returncode == 2
     assert "--backup: it is empty; expected a folder, or a pattern" in done.stderr
+
+
+def test_report_shows_no_password_of_a_migration(database: str, tmp_path: Path) -> None:
+    file = tmp_path / "a.sql"
+    file.write_text(
+        "ALTER ROLE nobody_here\n PASSWORD 'zebra1';\nALTER TABLE t ADD password text;\n"
+    )
+    command = [sys.executable, "-m", "pgwatch", "check", "--once", "--phase", "pre", database]
+    options = ["--migrations", str(file), "--only", "migration_*"]
+    done = subprocess.run([*command, *options], capture_output=True, text=True, check=False)
+    assert "ALTER ROLE nobody_here PASSWORD <secret>" in done.stdout
+    assert "zebra1" not in done.stdout + done.stderr
+    assert "ADD password text" in done.stdout

@@ -9,7 +9,7 @@ from types import ModuleType
 
 import pytest
 
-from pgwatch.cli import logs, main, options
+from pgwatch.cli import logs, main
 from pgwatch.errors import InputError, PgwatchError, Problem
 
 
@@ -148,24 +148,6 @@ def test_usage_errors_show_no_password(
     with pytest.raises(SystemExit):
         main.main([part.format(dsn) for part in argv])
     assert "hunter2" not in "".join(capsys.readouterr())
-
-
-@pytest.mark.parametrize(
-    ("text", "masked"),
-    [
-        ("postgresql://u:a@b:c@h/d x", "postgresql://u:<secret>@h/d x"),
-        ("postgres://u@h/d?password=abc&x=1", "postgres://u@h/d?password=<secret>&x=1"),
-        ("password=abc host=h", "password=<secret> host=h"),
-        (r"password='a\' b' host=h", "password=<secret> host=h"),
-        ("password = 'open and the rest", "password = <secret>"),
-        ("sslpassword=abc", "sslpassword=<secret>"),
-        ("PASSWORD=abc", "PASSWORD=<secret>"),
-        ("http://localhost:9432/x", "http://localhost:9432/x"),
-        ("postgresql://u@h:5432/d", "postgresql://u@h:5432/d"),
-    ],
-)
-def test_masking_connection_strings(text: str, masked: str) -> None:
-    assert options.mask_dsns(text) == masked
 
 
 @pytest.mark.parametrize("name", list(main.COMMANDS))
