@@ -208,6 +208,7 @@ class House:
     duties: "Duties"  # what pgwatch tells on its own account
     surroundings: Surroundings  # what templates of rules may say about this pgwatch
     listen: "ListenAddress"
+    route_prefix: str  # of every path that is served: "/pgwatch", or ""
     web: "WebSecurity"
     state_path: Path
     keep_history: bool  # in a file beside the state
@@ -241,6 +242,7 @@ def assemble(inputs: Inputs) -> House:
         duties=duties_of(settings.notifications, routing, place),
         surroundings=surroundings,
         listen=settings.web.listen,
+        route_prefix=settings.route_prefix,
         web=security,
         state_path=settings.state or default_state_path(),
         keep_history=settings.keep_history,
@@ -275,7 +277,8 @@ def surroundings_of(settings: "Settings | None", *, scheme: str = "http") -> Sur
     """Return what templates may say about this pgwatch, and receivers about where an alert is from."""
     if settings is None:
         return Surroundings()
-    external_url = settings.external_url or _own_url(settings.web.listen, scheme)
+    own_url = _own_url(settings.web.listen, scheme) + settings.route_prefix
+    external_url = settings.external_url or own_url
     return Surroundings(external_url=external_url, external_labels=settings.external_labels)
 
 

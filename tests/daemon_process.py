@@ -40,8 +40,9 @@ class Process(Protocol):
 class DaemonProcess:
     """One folder with configuration, state and log; the process may come and go."""
 
-    def __init__(self, folder: Path, **settings: Any) -> None:
+    def __init__(self, folder: Path, *, prefix: str = "", **settings: Any) -> None:
         self.folder = folder
+        self.prefix = prefix  # of all paths
         self.port = free_port()
         self.config = folder / "pgwatch.yml"
         self.state = folder / "pgwatch.db"
@@ -51,7 +52,8 @@ class DaemonProcess:
 
     def configure(self, **settings: Any) -> None:
         """Write pgwatch.yml: QUICK, `settings`, and where this daemon listens and keeps its state."""
-        own = {"web": {"listen": f"127.0.0.1:{self.port}"}, "state": str(self.state)}
+        web = {"listen": f"127.0.0.1:{self.port}", "route_prefix": self.prefix}
+        own = {"web": web, "state": str(self.state)}
         self.config.write_text(yaml.safe_dump({**QUICK, **own, **settings}))
 
     def start(self, *arguments: str, ready: bool = True) -> Self:
@@ -117,7 +119,7 @@ class DaemonProcess:
 
     @property
     def url(self) -> str:
-        return f"http://127.0.0.1:{self.port}"
+        return f"http://127.0.0.1:{self.port}{self.prefix}"
 
     def wait_until_ready(self) -> Self:
         """Wait until every query has run."""

@@ -143,7 +143,7 @@ def _configured(arguments: argparse.Namespace) -> str:
     listen = settings.web.listen
     host = _ANYWHERE.get(listen.host, f"[{listen.host}]" if ":" in listen.host else listen.host)
     scheme = "https" if _speaks_tls(settings.web.config_file) else "http"
-    return f"{scheme}://{host}:{listen.port}"
+    return f"{scheme}://{host}:{listen.port}{settings.route_prefix}"
 
 
 def _speaks_tls(file: Path | None) -> bool:

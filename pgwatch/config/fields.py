@@ -24,6 +24,7 @@ from pgwatch.units import parse_duration
 
 # Prometheus: https://prometheus.io/docs/concepts/data_model/#metric-names-and-labels
 _LABEL_NAME = re.compile(r"[a-zA-Z_][a-zA-Z0-9_]*")
+_PATH_PART = re.compile(r"[\w.~-]+", re.ASCII)  # which nobody encodes: RFC 3986, 2.3
 _RESERVED_LABELS = frozenset({"target", "instance", "job"})  # pgwatch sets these itself
 
 
@@ -239,7 +240,15 @@ def _external_url(text: str) -> str:
     url = urlsplit(_http_url(text))
     if url.query or url.fragment:
         raise ValueError("expected a URL without ? and #, such as https://pgwatch.example.org")
+    _route_prefix(url.path)  # which it is, unless another is said
     return text.rstrip("/")
+
+
+def _route_prefix(text: str) -> str:
+    parts = text.strip("/").split("/")
+    if parts != [""] and not all(_PATH_PART.fullmatch(one) and one.strip(".") for one in parts):
+        raise ValueError("expected a path such as /pgwatch, of letters, digits, -, _, . and ~")
+    return "/" + "/".join(parts)
 
 
 Duration = Annotated[timedelta, BeforeValidator(_duration), AfterValidator(_positive)]
@@ -262,4 +271,5 @@ Regex = Annotated[re.Pattern[str], PlainValidator(_regex)]
 Listen = Annotated[ListenAddress, PlainValidator(_listen)]
 HttpUrl = Annotated[str, AfterValidator(_http_url)]
 ExternalUrl = Annotated[str, AfterValidator(_external_url)]
+RoutePrefix = Annotated[str, AfterValidator(_route_prefix)]
 Name = Annotated[str, Field(min_length=1, max_length=200)]

@@ -7,6 +7,7 @@ every key that stands here.
 from datetime import date, timedelta
 from pathlib import Path
 from typing import Annotated, Literal
+from urllib.parse import urlsplit
 
 from pydantic import BeforeValidator, Field, model_validator
 
@@ -28,6 +29,7 @@ from pgwatch.config.fields import (
     OwnLabelName,
     Quantity,
     Regex,
+    RoutePrefix,
     SecretFile,
     SecretValue,
     ServiceName,
@@ -158,6 +160,7 @@ class WebSettings(Section):
     """`web`: where metrics and pages are served."""
 
     listen: Listen = DEFAULT_LISTEN
+    route_prefix: RoutePrefix | None = None
     config_file: ExistingFile | None = None
 
 
@@ -196,3 +199,9 @@ class Settings(Section):
     state: NewFile | None = None
     ignore: tuple[IgnoredFinding, ...] = ()
     baseline: BaselineSettings = BaselineSettings()
+
+    @property
+    def route_prefix(self) -> str:
+        """Where all pages are: the path of `external_url` unless `web` names one; "" for none."""
+        path = urlsplit(self.external_url or "").path
+        return (path if self.web.route_prefix is None else self.web.route_prefix).rstrip("/")

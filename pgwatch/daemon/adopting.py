@@ -16,6 +16,7 @@ def waiting_settings(first: House, house: House) -> tuple[str, ...]:
         setting
         for setting, before, after in (
             ("web.listen", first.listen, house.listen),
+            ("web.route_prefix", first.route_prefix, house.route_prefix),
             ("tls_server_config", _fixed(first.web.tls), _fixed(house.web.tls)),
             ("state", first.state_path, house.state_path),
             ("retention", first.retention, house.retention),

@@ -6,8 +6,14 @@ from dataclasses import dataclass, field
 from starlette.applications import Starlette
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
-from starlette.responses import HTMLResponse, JSONResponse, PlainTextResponse, Response
-from starlette.routing import Mount, Route
+from starlette.responses import (
+    HTMLResponse,
+    JSONResponse,
+    PlainTextResponse,
+    RedirectResponse,
+    Response,
+)
+from starlette.routing import BaseRoute, Mount, Route
 
 from pgwatch.export.openmetrics import wants_openmetrics
 from pgwatch.export.prometheus import Page
@@ -48,8 +54,8 @@ class Providers:
     office: Callable[[], Office | None] = lambda: None  # None: the daemon is starting
 
 
-def create_app(providers: Providers) -> Starlette:
-    """Return the ASGI application over `providers`."""
+def create_app(providers: Providers, *, prefix: str = "") -> Starlette:
+    """Return the ASGI application over `providers`; every path begins with `prefix`, such as `/pgwatch`."""
     adhoc = AdHoc()  # one for the API and the page: queries are asked one at a time
 
     async def metrics(request: Request) -> Response:
@@ -70,7 +76,7 @@ def create_app(providers: Providers) -> Starlette:
                 {
                     "targets": [address],
                     "labels": {
-                        "__metrics_path__": f"/metrics/{name}",
+                        "__metrics_path__": f"{prefix}/metrics/{name}",
                         "__meta_pgwatch_target": name,
                         "__meta_pgwatch_instance": instance,
                     },
@@ -102,22 +108,32 @@ def create_app(providers: Providers) -> Starlette:
         page = await run_in_threadpool(status_page, providers.status())
         return HTMLResponse(page, headers=_SECURITY)
 
-    return Starlette(
-        routes=[
-            Route("/", status),
-            Route("/metrics", metrics),
-            Route("/metrics/{target:path}", metrics),
-            Route("/sd", discovery),
-            Route("/-/healthy", healthy),
-            Route("/-/ready", ready),
-            Route("/-/reload", reload, methods=["POST", "PUT"]),
-            Route("/graph", asked),
-            Mount("/alert", routes=alert_page_routes(providers.office)),
-            Mount("/api/v2", routes=alertmanager_routes(providers.office)),
-            Mount("/api/pgwatch/v1", routes=own_routes(providers.office)),
-            Mount("/api/v1", routes=api_routes(lambda: providers.api, providers.status, adhoc)),
-        ]
-    )
+    routes: list[BaseRoute] = [
+        Route("/", status),
+        Route("/metrics", metrics),
+        Route("/metrics/{target:path}", metrics),
+        Route("/sd", discovery),
+        Route("/-/healthy", healthy),
+        Route("/-/ready", ready),
+        Route("/-/reload", reload, methods=["POST", "PUT"]),
+        Route("/graph", asked),
+        Mount("/alert", routes=alert_page_routes(providers.office)),
+        Mount("/api/v2", routes=alertmanager_routes(providers.office)),
+        Mount("/api/pgwatch/v1", routes=own_routes(providers.office)),
+        Mount("/api/v1", routes=api_routes(lambda: providers.api, providers.status, adhoc)),
+    ]
+    return Starlette(routes=_below(prefix, routes))
+
+
+def _below(prefix: str, routes: list[BaseRoute]) -> list[BaseRoute]:
+    """Return `routes` with `prefix` before their paths; who asks without it for the page is led there."""
+    if not prefix:
+        return routes
+
+    async def there(_: Request) -> Response:
+        return RedirectResponse(f"{prefix}/", status_code=302)
+
+    return [Route("/", there), Route(prefix, there), Mount(prefix, routes=routes)]
 
 
 def _metrics_response(request: Request, page: Page) -> Response:

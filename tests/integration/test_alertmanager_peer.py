@@ -93,8 +93,8 @@ END = 10.0
 
 
 @contextmanager
-def alertmanager(config: Path, storage: Path) -> Iterator[str]:
-    """A running Alertmanager's address."""
+def alertmanager(config: Path, storage: Path, prefix: str = "") -> Iterator[str]:
+    """A running Alertmanager's address; all its paths begin with `prefix`."""
     program = shutil.which("prometheus-alertmanager") or shutil.which("alertmanager")
     if program is None:
         missing_peer("Alertmanager")
@@ -106,6 +106,7 @@ def alertmanager(config: Path, storage: Path) -> Iterator[str]:
         "storage.path": storage,
         "web.listen-address": address,
         "cluster.listen-address": "",
+        "web.route-prefix": prefix,
     }
     process = subprocess.Popen(
         [program, *(f"--{name}={value}" for name, value in options.items())],
@@ -115,11 +116,11 @@ def alertmanager(config: Path, storage: Path) -> Iterator[str]:
     try:
         for _ in range(200):
             try:
-                with urllib.request.urlopen(f"http://{address}/-/ready", timeout=1):
+                with urllib.request.urlopen(f"http://{address}{prefix}/-/ready", timeout=1):
                     break
             except OSError:
                 time.sleep(0.05)
-        yield f"http://{address}"
+        yield f"http://{address}{prefix}"
     finally:
         process.terminate()
         process.wait(timeout=20)

@@ -38,24 +38,34 @@ def test_it_runs_as_nobody_special() -> None:
 
 
 class _Healthy(BaseHTTPRequestHandler):
+    """Leads to the page, whatever `web.route_prefix` is, and answers `status` where the process is asked."""
+
     status = 200
+    prefix = ""
 
     def do_GET(self) -> None:
-        self.send_response(self.status if self.path == "/-/healthy" else 404)
+        known = {"/": 302 if self.prefix else 200, f"{self.prefix}/": 200}
+        known[f"{self.prefix}/-/healthy"] = self.status
+        self.send_response(known.get(self.path, 404))
+        self.send_header("Location", f"{self.prefix}/")
         self.end_headers()
 
     def log_message(self, *args: object) -> None:
         pass
 
 
-@pytest.mark.parametrize("host", ["0.0.0.0", "127.0.0.1", ""])
+@pytest.mark.parametrize(
+    ("host", "prefix"), [("0.0.0.0", ""), ("127.0.0.1", ""), ("", ""), ("0.0.0.0", "/pg")]
+)
 @pytest.mark.parametrize(("status", "exit_code"), [(200, 0), (503, 1)])
-def test_health_check_asks_where_the_server_listens(status: int, exit_code: int, host: str) -> None:
+def test_health_check_asks_where_the_server_listens(
+    status: int, exit_code: int, host: str, prefix: str
+) -> None:
     (line,) = instructions("HEALTHCHECK")
     _, python_option, code = json.loads(line.partition("CMD ")[2])
-    handler = type("Handler", (_Healthy,), {"status": status})
+    handler = type("Handler", (_Healthy,), {"status": status, "prefix": prefix})
     server = HTTPServer(("127.0.0.1", 0), handler)
-    thread = threading.Thread(target=server.handle_request)
+    thread = threading.Thread(target=server.serve_forever, args=(0.05,))
     thread.start()
     done = subprocess.run(
         [sys.executable, python_option, code],
@@ -63,6 +73,7 @@ def test_health_check_asks_where_the_server_listens(status: int, exit_code: int,
         capture_output=True,
         check=False,
     )
+    server.shutdown()
     thread.join()
     server.server_close()
     assert done.returncode == exit_code

@@ -25,6 +25,7 @@ from pgwatch.share import share
 from pgwatch.web.app import create_app
 from pgwatch.wiring import rule_groups
 from tests import reference_pages
+from tests.integration.test_web import Daemon
 from tests.pages import DOCS, Block, anchors, answer, block, blocks, commands, guides, links, pages
 from tests.servers import ROOT, missing_peer
 
@@ -214,7 +215,7 @@ def test_role_page_lists_every_query_that_needs_a_privilege() -> None:
 def test_http_page_lists_every_path() -> None:
     text = (DOCS / "reference" / "http.md").read_text("utf-8")
     documented = re.findall(r"^\| `(?:POST )?(/[^`]*)` \|", text, re.MULTILINE)
-    app = create_app(None)  # type: ignore[arg-type]  # nothing is asked of it
+    app = create_app(Daemon().providers())
     paths = [re.sub(r"\{\w+(:path)?\}", "NAME", path) for path in paths_of(app.routes)]
     # What catches all that is wrong has no place in a list of what there is.
     real = [path for path in paths if path == "/metrics/NAME" or not path.endswith("/NAME")]
