@@ -7,6 +7,7 @@ from pgwatch.migration.objects import Expression, Key, Kind, TypeName, Value
 from pgwatch.migration.parse import Node, expression_text, opened, pb, type_text
 from pgwatch.migration.state import State
 from pgwatch.migration.tables import add_column, add_constraint, default_value
+from pgwatch.migration.types import alter_composite
 
 _TRIGGERS = {
     pb.AT_EnableTrig: "enabled",
@@ -29,7 +30,6 @@ _TABLE_FACETS: dict[int, dict[str, Value]] = {
     pb.AT_SetUnLogged: {"persistence": "unlogged"},
 }
 _REPLICA_IDENTITY = {"d": "default", "n": "nothing", "f": "full", "i": "index"}
-_OWNED_ELSEWHERE = frozenset({pb.OBJECT_TYPE, pb.OBJECT_FOREIGN_TABLE})
 
 
 def alter_table(state: State, node: Node) -> None:
@@ -40,8 +40,11 @@ def alter_table(state: State, node: Node) -> None:
         pb.OBJECT_INDEX: Kind.INDEX,
         pb.OBJECT_SEQUENCE: Kind.SEQUENCE,
     }
-    if node.objtype in _OWNED_ELSEWHERE:
-        state.unknown("changes of composite types and foreign tables are not verified")
+    if node.objtype == pb.OBJECT_TYPE:
+        alter_composite(state, node)
+        return
+    if node.objtype == pb.OBJECT_FOREIGN_TABLE:
+        state.unknown("changes of foreign tables are not verified")
         return
     state.optional = node.missing_ok
     kind = kinds.get(node.objtype, Kind.TABLE)
@@ -78,7 +81,10 @@ def _alter(state: State, table: Key, command: Node) -> bool:
     elif subtype in _TABLE_FACETS:
         state.change(table, _TABLE_FACETS[subtype])
     elif subtype in _COLUMN_CHANGES:
-        state.change(column, _COLUMN_CHANGES[subtype](definition))
+        values = _COLUMN_CHANGES[subtype](definition)
+        if subtype == pb.AT_ColumnDefault and state.facet(column, "serial") is not None:
+            values["serial"] = "yes" if str(values["default"]).startswith("nextval(") else "no"
+        state.change(column, values)
     elif subtype in _REST:
         _REST[subtype](state, table, command, opened(definition)[1])
     else:

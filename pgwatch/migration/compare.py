@@ -24,6 +24,7 @@ from pgwatch.migration.objects import (
     TypeName,
     Value,
 )
+from pgwatch.migration.spelling import same_moment
 
 
 class Fault(StrEnum):
@@ -256,7 +257,7 @@ class _Comparer:
             if typed is not None:
                 return self._ask(Question(declared=typed[0], live=typed[1]))
         if isinstance(wanted, Query) and isinstance(is_, Query):
-            return self._ask(Question(declared=wanted, live=is_), lenient=wanted.star)
+            return self._ask(Question(declared=wanted, live=is_))
         if isinstance(wanted, TypeName) and isinstance(is_, TypeName):
             return self._ask(Question(declared=wanted, live=is_))
         if isinstance(wanted, Expression) and isinstance(is_, Expression):
@@ -267,12 +268,12 @@ class _Comparer:
             return self._ask(Question(declared=wanted, live=is_, rows=rows, cast=cast))
         return Answer(same=False)
 
-    def _ask(self, question: Question, *, lenient: bool = False) -> Answer:
+    def _ask(self, question: Question) -> Answer:
         answer = self.answers.get(question)
         if answer is None:
             self.questions.add(question)
             return Answer(same=True)
-        return Answer(same=True) if lenient and answer.same is False else answer
+        return answer
 
     def _rows(
         self, declared: Declared, expression: Expression
@@ -295,7 +296,8 @@ def _equal(name: str, wanted: Value, live: Value | None) -> bool:
     if name in _NAMES and isinstance(live, str):
         return wanted in (live, live.rsplit(".", 1)[-1])
     if isinstance(wanted, Expression | Query) and isinstance(live, Expression | Query):
-        return wanted.sql == live.sql
+        now = name == "default" and same_moment(wanted.sql, live.sql)
+        return now or wanted.sql == live.sql
     # Switched on again, or filled, by hand is no damage.
     accepted = {"enabled": "disabled", "populated": "no"}.get(name)
     if live is None and name.startswith(("privilege ", "value ")):

@@ -18,6 +18,7 @@ from pgwatch.migration.routines import (
     create_view,
     refresh,
 )
+from pgwatch.migration.spelling import as_told
 from pgwatch.migration.sqlfile import Statement
 from pgwatch.migration.state import State
 from pgwatch.migration.tables import create_index, create_table
@@ -115,7 +116,7 @@ def declare(statements: Iterable[tuple[str, Statement]]) -> Declarations:
         reader.read(migration, statement)
     state = reader.state
     return Declarations(
-        objects=tuple(state.objects.values()),
+        objects=as_told(state.objects.values(), state.schemas),
         unverifiable=tuple(state.unverifiable),
         files=tuple(files),
         statements=count,

@@ -228,6 +228,9 @@ def function_values(node: Node) -> dict[str, Value]:
         values["returns"] = type_text(node.return_type, modifiers=False)
     for option in node.options:
         values.update(_function_option(option.def_elem))
+    body = values.get("body")
+    if values.get("language") == "c" and isinstance(body, tuple) and len(body) == 1:
+        values["body"] = (*body, strings(node.funcname)[-1])  # the symbol has the function's name
     return values
 
 

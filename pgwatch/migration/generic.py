@@ -7,7 +7,7 @@ from pgwatch.migration.objects import Key, Kind, Value
 from pgwatch.migration.parse import Node, opened, pb, strings
 from pgwatch.migration.routines import function_key
 from pgwatch.migration.state import State
-from pgwatch.migration.types import named
+from pgwatch.migration.types import named, rename_attribute
 
 _RELATIONS = {
     pb.OBJECT_TABLE: Kind.TABLE,
@@ -81,6 +81,9 @@ def rename(state: State, node: Node) -> None:
     """ALTER … RENAME."""
     kind, relation = node.rename_type, node.relation
     state.optional = node.missing_ok
+    if kind == pb.OBJECT_ATTRIBUTE:
+        rename_attribute(state, node)
+        return
     if kind in _RELATIONS:
         key = state.relation(relation.schemaname, relation.relname, _RELATIONS[kind])
         key = _constraint_of(state, key) or key

@@ -44,11 +44,8 @@ def function_key(state: State, node: Node) -> Key:
     if node.args_unspecified:
         name = strings(node.objname)[-1]
         for key in state.objects:
-            if (
-                key.kind is Kind.FUNCTION
-                and key.schema == schema
-                and key.name.split("(")[0] == name
-            ):
+            same = (key.kind, key.schema) == (Kind.FUNCTION, schema)
+            if same and key.name.split("(")[0] == name and state.exists(key):
                 return key
         return Key(Kind.FUNCTION, schema, f"{name}()")
     types = [type_text(item.type_name, modifiers=False) for item in node.objargs]

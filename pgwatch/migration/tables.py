@@ -1,6 +1,7 @@
 """CREATE TABLE, ALTER TABLE and CREATE INDEX: what they declare. Pure."""
 
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 
 from pgwatch.migration.extract import (
     column_names,
@@ -10,7 +11,7 @@ from pgwatch.migration.extract import (
     partition_key,
     relation_text,
 )
-from pgwatch.migration.objects import Expression, Key, Kind, TypeName, Value
+from pgwatch.migration.objects import Declared, Expression, Key, Kind, TypeName, Value
 from pgwatch.migration.parse import Node, expression_text, opened, pb, strings, type_text
 from pgwatch.migration.state import State
 
@@ -149,29 +150,47 @@ def add_constraint(state: State, table: Key, node: Node, *, column: str = "") ->
         columns = tuple(item.name or "expr" for item in items)
     if node.contype in (pb.CONSTR_CHECK, pb.CONSTR_FOREIGN):
         values |= {"validated": "yes"} if node.is_enforced else {"enforced": "no"}
-    if node.contype == pb.CONSTR_UNIQUE and not node.conname and _twice(state, table, values):
+    given = _own_name(state, table, node, values) if node.contype in _KEYS else node.conname
+    if given is None:
         return
-    name = node.conname or _constraint_name(state, table, node.contype, columns)
+    name = given or _constraint_name(state, table, node.contype, columns)
     if node.indexname:  # USING INDEX: the index takes the constraint's name
         state.objects.pop(Key(Kind.INDEX, table.schema, node.indexname), None)
     key = Key(Kind.CONSTRAINT, table.schema, name, table.name)
-    state.create(key, values, derived=not node.conname, columns=columns)
+    state.create(key, values, derived=not given, columns=columns)
     if node.contype == pb.CONSTR_PRIMARY:
         for each in columns:
             state.change(Key(Kind.COLUMN, table.schema, each, table.name), {"nullable": "no"})
 
 
-def _twice(state: State, table: Key, values: Mapping[str, Value]) -> bool:
-    """Return whether the same statement makes such a key already: the server makes one of both."""
+def _own_name(state: State, table: Key, node: Node, values: Mapping[str, Value]) -> str | None:
+    """Return the name that a key is given, empty without one; None where another one takes its place.
+
+    Of two keys of the same columns in one statement the server makes one (transformIndexConstraints).
+    """
+    given: str = node.conname
+    same = _same_key(state, table, values)
+    if same is None:
+        return given
+    if node.contype == pb.CONSTR_PRIMARY:
+        state.objects.pop(same.key)
+        return given or ("" if same.derived else same.key.name)
+    if given and same.derived:
+        state.rename(same.key, replace(same.key, name=given))
+    return None
+
+
+def _same_key(state: State, table: Key, values: Mapping[str, Value]) -> Declared | None:
+    """Return the key of the same columns that the same statement makes already."""
     same = ("columns", "include", "deferrable")
     for _, known in state.of_table(Kind.CONSTRAINT, table):
         other = {name: facet.value for name, facet in known.facets.items()}
         if known.place != state.place or other.get("kind") not in ("primary key", "unique"):
             continue
-        nulls = other.get("nulls", values["nulls"]) == values["nulls"]
-        if nulls and all(other[name] == values[name] for name in same):
-            return True
-    return False
+        nulls = {one.get("nulls", "distinct") for one in (other, values)}
+        if len(nulls) == 1 and all(other.get(name) == values.get(name) for name in same):
+            return known
+    return None
 
 
 _KEYS = (pb.CONSTR_PRIMARY, pb.CONSTR_UNIQUE)

@@ -47,6 +47,38 @@ def create_composite(state: State, node: Node) -> None:
     state.create(Key(Kind.TYPE, schema, relation.relname), {"attributes": attributes})
 
 
+def alter_composite(state: State, node: Node) -> None:
+    """ALTER TYPE … ADD, DROP and ALTER ATTRIBUTE."""
+    key = state.relation(node.relation.schemaname, node.relation.relname, Kind.TYPE)
+    known = state.facet(key, "attributes")
+    if not isinstance(known, tuple):
+        state.unknown("what attributes the type had is not in the migrations")
+        return
+    types = dict(one.split(" ", 1) for one in known)
+    for item in node.cmds:
+        command = item.alter_table_cmd
+        column = opened(getattr(command, "def"))[1]
+        if command.subtype == pb.AT_DropColumn:
+            types.pop(command.name, None)
+        elif command.subtype == pb.AT_AddColumn:
+            types.setdefault(column.colname, type_text(column.type_name))
+        elif command.subtype == pb.AT_AlterColumnType:
+            types[command.name] = type_text(column.type_name)
+    state.change(key, {"attributes": tuple(f"{name} {types[name]}" for name in types)})
+
+
+def rename_attribute(state: State, node: Node) -> None:
+    """ALTER TYPE … RENAME ATTRIBUTE."""
+    key = state.relation(node.relation.schemaname, node.relation.relname, Kind.TYPE)
+    known = state.facet(key, "attributes")
+    if not isinstance(known, tuple):
+        state.unknown("what attributes the type had is not in the migrations")
+        return
+    pairs = (one.split(" ", 1) for one in known)
+    renamed = (f"{node.newname if name == node.subname else name} {of}" for name, of in pairs)
+    state.change(key, {"attributes": tuple(renamed)})
+
+
 def create_range(state: State, node: Node) -> None:
     """CREATE TYPE … AS RANGE: that it exists."""
     state.create(named(state, Kind.TYPE, node.type_name), {})
@@ -105,13 +137,18 @@ def alter_domain(state: State, node: Node) -> None:
             state.unknown("this change of a domain has no counterpart that is compared")
 
 
+_SEQUENCE: dict[str, Value] = {"type": TypeName("int8"), "increment": "1", "cycle": "no"}
+
+
 def create_sequence(state: State, node: Node) -> None:
-    """CREATE SEQUENCE: the options that it names."""
+    """CREATE SEQUENCE: the options that it names, and of the others what counts everywhere."""
     relation = node.sequence
     if relation.relpersistence == "t":
         return
     schema = state.schema_of(relation.schemaname, relation.relname, (Kind.SEQUENCE,))
-    state.create(Key(Kind.SEQUENCE, schema, relation.relname), _sequence_values(node))
+    key = Key(Kind.SEQUENCE, schema, relation.relname)
+    unsaid = {} if state.exists(key) else _SEQUENCE
+    state.create(key, {**unsaid, **_sequence_values(node)})
 
 
 def alter_sequence(state: State, node: Node) -> None:
