@@ -6,12 +6,14 @@ from dataclasses import dataclass
 from pgwatch.baseline.announced import Announced
 from pgwatch.baseline.compared import Change, Compared, State, at, count, duration, size, unknown
 from pgwatch.baseline.model import Extent, Health, Setting, Untold
+from pgwatch.queries.query import quote_identifier
 from pgwatch.rules.rule import Severity
 
 # Rows: fewer of them than this share is a loss; where one side is an estimate, which may be off by as much.
 _KEPT, _KEPT_ROUGHLY = 0.9, 0.5
 _FEW_ROWS = 100  # that come and go
 _MANY_ROWS = 1_000  # whose loss is grave when none is left
+_NAMED = 5  # tables in a reason
 _GROWN, _GROWN_BY = 1.5, 100 * 1024**2
 # Of the session's role, or of what the session is about, not of the server.
 _ROLES_SOURCES = frozenset({"client", "session", "user", "database user", "interactive"})
@@ -23,18 +25,34 @@ def compare_rows(
     """Return the tables that lost rows, unless a migration deletes them."""
     if isinstance(both := _readable(old, new, "sizes"), Compared):
         return both
-    pairs = list(_pairs(*both))
-    changes = [
-        change
-        for before, now in pairs
-        if (announced is None or not announced.empties(before.name))
-        and (change := _fewer(before, now)) is not None
+    pairs = [
+        (before, now)
+        for before, now in _pairs(*both)
+        if announced is None or not announced.empties(before.name)
     ]
+    changes = tuple(change for pair in pairs if (change := _fewer(*pair)) is not None)
+    told = f"{count(len(pairs), 'table')}, {_how(pairs)}"
+    untold = [now for before, now in pairs if now.rows is None and (before.rows or 0) >= _FEW_ROWS]
+    if not untold:
+        return Compared(changes=changes, reason=told)
+    # TRUNCATE, and a table that is made anew under its name, leave no estimate.
+    names = ", ".join(one.path for one in untold[:_NAMED]) + (", …" if untold[_NAMED:] else "")
+    analyze = [f"{quote_identifier(one.schema)}.{quote_identifier(one.name)}" for one in untold]
+    return Compared(
+        changes=changes,
+        state=State.UNKNOWN,
+        reason=f"{told}; {names} had rows, and nobody knows how many there are now",
+        cure=f"ANALYZE {', '.join(analyze[:_NAMED])};",
+    )
+
+
+def _how(pairs: Sequence[tuple[Extent, Extent]]) -> str:
     counted = sum(before.exact and now.exact for before, now in pairs)
-    estimated = len(pairs) - counted
-    how = f"{counted} counted, {estimated} estimated" if estimated else "counted"
-    told = f"{count(len(pairs), 'table')}, {how}"
-    return Compared(changes=tuple(changes), reason=told)
+    unknown_ = sum(before.rows is None or now.rows is None for before, now in pairs)
+    if counted == len(pairs):
+        return "counted"
+    more = f", {unknown_} not known" if unknown_ else ""
+    return f"{counted} counted, {len(pairs) - counted - unknown_} estimated{more}"
 
 
 def compare_sizes(old: Sequence[Extent] | Untold, new: Sequence[Extent] | Untold) -> Compared:

@@ -38,6 +38,18 @@ def test_lost_rows(before: Extent, now: Extent, expected: Severity | None) -> No
     assert severities == ([expected] if expected else [])
 
 
+@pytest.mark.parametrize(
+    ("before", "state"), [(1000.0, State.UNKNOWN), (90.0, State.TOLD), (None, State.TOLD)]
+)
+def test_rows_that_nobody_knows_any_more_are_no_pass(before: float | None, state: State) -> None:
+    found = rows(extent("T", before, exact=False), extent("T", None, exact=False))
+    assert found.state is state
+    assert "0 counted, 0 estimated, 1 not known" in found.reason
+    if state is State.UNKNOWN:
+        assert "public.T had rows" in found.reason
+        assert found.cure == 'ANALYZE "public"."T";'
+
+
 def test_rows_that_a_migration_deletes_are_expected() -> None:
     before, now = extent("t", 1000), extent("t", 0)
     assert rows(before, now, "DELETE FROM t").changes == ()
