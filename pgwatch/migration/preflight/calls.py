@@ -51,16 +51,9 @@ class Calls:
         call = made.case_expr.args[0].case_when.expr.a_expr.lexpr.func_call
         del call.args[:]
         for position, argument in enumerate(node.args):
-            kind, value = opened(argument)
-            named = kind == "named_arg_expr"
-            given = value.arg if named else argument
-            if named:
-                position = function.names.index(value.name) if value.name in function.names else -1  # noqa: PLW2901
-            fits = self._fitting(function, position)
-            if not fits:
-                call.args.add().CopyFrom(given)
-                continue
-            call.args.add().CopyFrom(self._fitted(given, fits, exact=alone))
+            place, given = _placed(function, position, argument)
+            fits = self._fitting(function, place)
+            call.args.add().CopyFrom(self._fitted(given, fits, exact=alone) if fits else given)
         return made
 
     def _is_alone(self, function: Function, count: int) -> bool:
@@ -152,3 +145,12 @@ def query_node(sql: str) -> Node:
 def value_node(sql: str) -> Node:
     """Return the tree of an expression."""
     return query_node(f"SELECT {sql}").select_stmt.target_list[0].res_target.val
+
+
+def _placed(function: Function, position: int, argument: Node) -> tuple[int, Node]:
+    """Return which of the function's arguments one of a call is (-1: none), and its expression."""
+    kind, value = opened(argument)
+    if kind != "named_arg_expr":
+        return position, argument
+    names = function.names
+    return (names.index(value.name) if value.name in names else -1), value.arg

@@ -315,13 +315,15 @@ _CATALOGUES = {
     ),
     ("pg_catalog", "pg_attribute"): _Catalogue(
         _typed(
-            "attrelid oid, attname, attnum int2, attnotnull bool, attisdropped bool, atthasdef bool, attidentity"  # noqa: E501 - the server's words
+            "attrelid oid, attname, attnum int2, attnotnull bool, attisdropped bool,"
+            " atthasdef bool, attidentity"
         ),
         _pg_attribute,
     ),
     ("pg_catalog", "pg_constraint"): _Catalogue(
         _typed(
-            'conname, conrelid oid, contype "char", convalidated bool, confrelid oid, connamespace oid, conindid oid'  # noqa: E501 - the server's words
+            'conname, conrelid oid, contype "char", convalidated bool, confrelid oid,'
+            " connamespace oid, conindid oid"
         ),
         _pg_constraint,
     ),

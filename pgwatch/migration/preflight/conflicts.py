@@ -140,9 +140,10 @@ def _check_query(stage: Stage, table: Relation, columns: Sequence[Column], node:
         for item in select.from_clause
         if item.WhichOneof("node") == "range_var"
     ]
-    if len(sources) == 1 and sources[0] is not None and not select.HasField("where_clause"):  # noqa: SIM102 - two questions
-        if has_rows(stage, sources[0]):
-            raise _no_value(stage, table, lacking[0])
+    if len(sources) != 1 or sources[0] is None or select.HasField("where_clause"):
+        return
+    if has_rows(stage, sources[0]):
+        raise _no_value(stage, table, lacking[0])
 
 
 def _is_constant(node: Node) -> bool:

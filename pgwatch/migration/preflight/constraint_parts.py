@@ -57,16 +57,17 @@ def is_alike(there: Constraint, node: Node, table: Relation) -> bool:
     return not wanted or tuple(one.name for one in named if one) == wanted
 
 
-def look_at_rows(  # noqa: PLR0917 - what is asked
+def look_at_rows(
     stage: Stage,
     table: Relation,
     rule: RowRule,
     numbers: tuple[int, ...],
+    *,
     sqlstate: str,
     message: str,
     expression: Node | None = None,
 ) -> None:
-    """Ask whether rows break a rule, at the end of the ALTER TABLE."""
+    """Ask whether rows break a rule over the columns `numbers`, at the end of the ALTER TABLE."""
     try:
         asked = question(stage, table, rule, numbers, sqlstate=sqlstate, expression=expression)
     except CannotTellError as error:

@@ -1,6 +1,6 @@
 """ADD CONSTRAINT, in a CREATE TABLE or by ALTER TABLE. Pure."""
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from pgwatch.migration.extract import column_names
 from pgwatch.migration.parse import Node, expression_text, opened, pb, strings
@@ -52,7 +52,15 @@ def _check(stage: Stage, table: Relation, node: Node, *, column: str, fresh: boo
     enforced = node.is_enforced or stage.facts.version < 180000
     if not fresh and not node.skip_validation and enforced:
         message = f'check constraint "{name}" of relation "{table.name}" is violated by some row'
-        look_at_rows(stage, table, RowRule.CHECK, numbers, "23514", message, node.raw_expr)
+        look_at_rows(
+            stage,
+            table,
+            RowRule.CHECK,
+            numbers,
+            sqlstate="23514",
+            message=message,
+            expression=node.raw_expr,
+        )
     constraint = Constraint(
         table=table.oid,
         name=name,
@@ -72,26 +80,16 @@ def _check(stage: Stage, table: Relation, node: Node, *, column: str, fresh: boo
             )
 
 
-def _key(stage: Stage, table: Relation, node: Node, *, column: str, fresh: bool) -> None:  # noqa: PLR0912 - one for each case of the server
+def _key(stage: Stage, table: Relation, node: Node, *, column: str, fresh: bool) -> None:
     primary = node.contype == pb.CONSTR_PRIMARY
-    scene = stage.scene
     if table.kind == "f":
         raise stage.fail(
             "42809", "primary key or unique constraints are not supported on foreign tables"
         )
     names = strings(node.keys) or ((column,) if column else ())
-    if not node.indexname:
-        for name in names:
-            if names.count(name) > 1:
-                raise stage.fail("42701", f'column "{name}" appears twice in unique constraint')
-        columns = columns_named(stage, table, names, "named in key")
-    if primary and scene.primary_key(table.oid):
-        own = next(c for c in scene.constraints_of(table.oid) if c.kind == "p")
-        raise stage.fail(
-            "42P16",
-            f'multiple primary keys for table "{table.name}" are not allowed',
-            harmless=is_alike(own, node, table) and own.name == (node.conname or own.name),
-        )
+    columns = [] if node.indexname else _key_columns(stage, table, names)
+    if primary:
+        _check_only_primary(stage, table, node)
     if node.indexname:
         _using_index(stage, table, node, primary=primary)
         return
@@ -99,27 +97,54 @@ def _key(stage: Stage, table: Relation, node: Node, *, column: str, fresh: bool)
     numbers = tuple(one.number for one in columns)
     if table.kind == "p":
         check_partition_key(stage, table, numbers, "PRIMARY KEY" if primary else "UNIQUE")
-    parts = [] if primary else [one.name for one in (*columns, *included)]
-    if node.conname:
-        name = node.conname
-        if (table.schema, name) in scene.relation_names:
-            there = scene.constraints.get((table.oid, name))
-            raise stage.fail(
-                "42P07",
-                f'relation "{name}" already exists',
-                harmless=there is not None and is_alike(there, node, table),
-            )
-        name = name_of(stage, table, node, label="")
-    else:
-        name = free_relation(scene, table, *parts, label="pkey" if primary else "key")
-    if primary:
-        for one in columns:
-            if not one.not_null and not fresh:
-                message = f'column "{one.name}" of relation "{table.name}" contains null values'
-                look_at_rows(stage, table, RowRule.NOT_NULL, (one.number,), "23502", message)
+    name = _key_name(stage, table, node, [*columns, *included])
     if not fresh:
+        if primary:
+            _no_nulls(stage, table, columns)
         _unique_rows(stage, table, numbers, name, nulls_not_distinct=node.nulls_not_distinct)
     put_key(stage, table, name, numbers, primary=primary, deferrable=node.deferrable)
+
+
+def _key_columns(stage: Stage, table: Relation, names: tuple[str, ...]) -> list[Column]:
+    for name in names:
+        if names.count(name) > 1:
+            raise stage.fail("42701", f'column "{name}" appears twice in unique constraint')
+    return columns_named(stage, table, names, "named in key")
+
+
+def _check_only_primary(stage: Stage, table: Relation, node: Node) -> None:
+    own = next((c for c in stage.scene.constraints_of(table.oid) if c.kind == "p"), None)
+    if own is not None and own.columns:
+        raise stage.fail(
+            "42P16",
+            f'multiple primary keys for table "{table.name}" are not allowed',
+            harmless=is_alike(own, node, table) and own.name == (node.conname or own.name),
+        )
+
+
+def _key_name(stage: Stage, table: Relation, node: Node, columns: list[Column]) -> str:
+    """Return the name of a new key, which its index has too; fails where it is taken."""
+    if not node.conname:
+        if node.contype == pb.CONSTR_PRIMARY:
+            return free_relation(stage.scene, table, label="pkey")
+        return free_relation(stage.scene, table, *(one.name for one in columns), label="key")
+    if (table.schema, node.conname) in stage.scene.relation_names:
+        there = stage.scene.constraints.get((table.oid, node.conname))
+        raise stage.fail(
+            "42P07",
+            f'relation "{node.conname}" already exists',
+            harmless=there is not None and is_alike(there, node, table),
+        )
+    return name_of(stage, table, node, label="")
+
+
+def _no_nulls(stage: Stage, table: Relation, columns: list[Column]) -> None:
+    for one in columns:
+        if not one.not_null:
+            message = f'column "{one.name}" of relation "{table.name}" contains null values'
+            look_at_rows(
+                stage, table, RowRule.NOT_NULL, (one.number,), sqlstate="23502", message=message
+            )
 
 
 def _unique_rows(
@@ -229,55 +254,53 @@ def _using_index(stage: Stage, table: Relation, node: Node, *, primary: bool) ->
     )
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Element:
+    """One `key WITH operator` of an exclusion constraint."""
+
+    number: int  # of the column, 0: an expression
+    name: str
+    key: Node
+    operator: str
+
+
+def _element(stage: Stage, table: Relation, item: Node) -> _Element:
+    element, operator = (part for part in item.list.items)
+    name = element.index_elem.name
+    symbol = strings(opened(operator)[1].items)[-1]
+    key = pb.Node()
+    if not name:
+        key.CopyFrom(element.index_elem.expr)
+        return _Element(number=0, name="expr", key=key, operator=symbol)
+    [column] = columns_named(stage, table, (name,), "")
+    key.column_ref.fields.add().string.sval = name
+    return _Element(number=column.number, name=name, key=key, operator=symbol)
+
+
 def _exclusion(stage: Stage, table: Relation, node: Node, *, fresh: bool) -> None:
     scene = stage.scene
-    numbers, names, keys, operators = [], [], [], []
-    for item in node.exclusions:
-        element, operator = (part for part in item.list.items)
-        name = element.index_elem.name
-        operators.append(strings(opened(operator)[1].items)[-1])
-        if name:
-            [column] = columns_named(stage, table, (name,), "")
-            numbers.append(column.number)
-        else:
-            numbers.append(0)
-        names.append(name or "expr")
-        holder = pb.Node()
-        if name:
-            holder.column_ref.fields.add().string.sval = name
-        else:
-            holder.CopyFrom(element.index_elem.expr)
-        keys.append(holder)
+    elements = [_element(stage, table, item) for item in node.exclusions]
     if node.HasField("where_clause"):
         condition(stage, node.where_clause, table, "index predicates")
-    name = node.conname or free_relation(scene, table, *names, label="excl")
+    name = node.conname or free_relation(scene, table, *(e.name for e in elements), label="excl")
     if (table.schema, name) in scene.relation_names:
         raise stage.fail("42P07", f'relation "{name}" already exists')
     if not fresh:
-        _exclusion_rows(stage, table, node, keys, tuple(operators), name)
+        _exclusion_rows(stage, table, node, elements, name)
+    numbers = tuple(one.number for one in elements)
     index = Index(
-        table=table.oid,
-        unique=False,
-        columns=tuple(numbers),
-        shape="",
-        plain=False,
-        constraint=name,
+        table=table.oid, unique=False, columns=numbers, shape="", plain=False, constraint=name
     )
     made = scene.put(
         Relation(oid=scene.number(), kind="i", schema=table.schema, name=name, index=index)
     )
     scene.constraints[table.oid, name] = Constraint(
-        table=table.oid, name=name, kind="x", columns=tuple(numbers), index=made.oid
+        table=table.oid, name=name, kind="x", columns=numbers, index=made.oid
     )
 
 
-def _exclusion_rows(  # noqa: PLR0917 - what is asked
-    stage: Stage,
-    table: Relation,
-    node: Node,
-    keys: list[Node],
-    operators: tuple[str, ...],
-    name: str,
+def _exclusion_rows(
+    stage: Stage, table: Relation, node: Node, elements: list[_Element], name: str
 ) -> None:
     try:
         asked = question(stage, table, RowRule.EXCLUSION, (), sqlstate="23P01")
@@ -286,8 +309,8 @@ def _exclusion_rows(  # noqa: PLR0917 - what is asked
         where = node.HasField("where_clause")
         asked = replace(
             asked,
-            keys=tuple(live_text(stage, key, table) for key in keys),
-            operators=operators,
+            keys=tuple(live_text(stage, one.key, table) for one in elements),
+            operators=tuple(one.operator for one in elements),
             expression=live_text(stage, node.where_clause, table) if where else "",
         )
     except (CannotTellError, NotYetKnownError) as error:
@@ -300,23 +323,25 @@ def set_not_null(stage: Stage, table: Relation, name: str, *, fresh: bool) -> No
     """Make a column NOT NULL."""
     column = stage.column(table, name)
     if not column.not_null and not fresh:
-        message = f'column "{name}" of relation "{table.name}" contains null values'
-        set_before = column.number in {number for number, _ in table.values}
-        if not column.live and table.live is not None and not set_before:
-            if (
-                not column.default
-                and not column.identity
-                and not column.generated
-                and has_rows(stage, table)
-            ):
-                if table.emptied or column.number in table.doubtful:
-                    stage.note(f"whether every row of {table.name} has {name} by then is not known")
-                else:
-                    raise stage.fail("23502", message)
-        else:
-            look_at_rows(stage, table, RowRule.NOT_NULL, (column.number,), "23502", message)
+        _null_rows(stage, table, column)
     current = stage.scene.relations[table.oid]
     stage.scene.put(current.with_column(replace(column, not_null=True), altered=False))
     for child in list(stage.scene.children(table.oid)):
         if child.kind in "rpf" and child.column(name) is not None:
             set_not_null(stage, child, name, fresh=True)
+
+
+def _null_rows(stage: Stage, table: Relation, column: Column) -> None:
+    message = f'column "{column.name}" of relation "{table.name}" contains null values'
+    set_before = column.number in {number for number, _ in table.values}
+    if column.live or table.live is None or set_before:
+        look_at_rows(
+            stage, table, RowRule.NOT_NULL, (column.number,), sqlstate="23502", message=message
+        )
+        return
+    if column.default or column.identity or column.generated or not has_rows(stage, table):
+        return
+    if table.emptied or column.number in table.doubtful:
+        stage.note(f"whether every row of {table.name} has {column.name} by then is not known")
+        return
+    raise stage.fail("23502", message)

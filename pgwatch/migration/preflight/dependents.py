@@ -4,52 +4,74 @@ from collections.abc import Iterable
 from dataclasses import replace
 
 from pgwatch.migration.preflight.lookup import user_type
-from pgwatch.migration.preflight.scene import Function, Ref, Relation, Scene
+from pgwatch.migration.preflight.scene import Constraint, Function, Ref, Relation, Scene
 from pgwatch.migration.preflight.stage import Stage
 
 
-def drop_relation(  # noqa: PLR0912 - one for each case of the server
+def drop_relation(
     stage: Stage, relation: Relation, *, cascade: bool, also: Iterable[int] = ()
 ) -> None:
     """Drop a relation; fails where something outside `also` depends on it, unless it cascades."""
     scene = stage.scene
-    going = {
-        *also,
-        relation.oid,
-        *(one.oid for one in scene.descendants(relation.oid) if one.bound),
-    }
     if relation.oid not in scene.relations:
         return
     parts = [one for one in scene.children(relation.oid) if one.kind in "rpf"]
-    for part in parts:
-        if not part.bound and not cascade and part.oid not in going:
-            raise _blocked(stage, relation, f"table {part.name}")
-    for name in _users(stage, ("relation", relation.oid), going):
-        if not cascade:
-            raise _blocked(stage, relation, name)
+    below = {one.oid for one in scene.descendants(relation.oid) if one.bound}
+    going = {*also, relation.oid, *below}
+    blocker = None if cascade else _blocker(stage, relation, parts, going)
+    if blocker is not None:
+        raise stage.fail(
+            "2BP01",
+            f"cannot drop {relation.words} {relation.name} because other objects depend on it:"
+            f" {blocker}",
+        )
     _remove_users(stage, ("relation", relation.oid), going)
-    for constraint in list(scene.constraints.values()):
-        if constraint.references == relation.oid and constraint.table != relation.oid:
-            if constraint.table not in going and not constraint.inherited and not cascade:
-                table = scene.relations[constraint.table]
-                raise _blocked(
-                    stage, relation, f"constraint {constraint.name} on table {table.name}"
-                )
-            scene.constraints.pop((constraint.table, constraint.name), None)
+    for constraint in _referring(scene, relation):
+        scene.constraints.pop((constraint.table, constraint.name), None)
     for part in parts:
         drop_relation(stage, part, cascade=cascade, also=going | {one.oid for one in parts})
-    for one in list(scene.relations.values()):
-        if (one.index and one.index.table == relation.oid) or (
-            one.owned_by and one.owned_by[0] == relation.oid
-        ):
-            if one.kind == "S" and not cascade:
-                names = _users(stage, ("relation", one.oid), going)
-                if names:
-                    raise _blocked(stage, relation, names[0])
-            if one.kind == "S":
-                _remove_users(stage, ("relation", one.oid), going)
-            forget(scene, one)
+    for one in _owned(scene, relation):
+        if one.kind == "S":
+            _remove_users(stage, ("relation", one.oid), going)
+        forget(scene, one)
     forget(scene, relation)
+
+
+def _blocker(
+    stage: Stage, relation: Relation, parts: Iterable[Relation], going: set[int]
+) -> str | None:
+    """Return what keeps a relation from going without CASCADE."""
+    for part in parts:
+        if not part.bound and part.oid not in going:
+            return f"table {part.name}"
+    users = _users(stage, ("relation", relation.oid), going)
+    for constraint in _referring(stage.scene, relation):
+        if constraint.table not in going and not constraint.inherited:
+            table = stage.scene.relations[constraint.table]
+            users.append(f"constraint {constraint.name} on table {table.name}")
+    for one in _owned(stage.scene, relation):
+        if one.kind == "S":
+            users += _users(stage, ("relation", one.oid), going)
+    return users[0] if users else None
+
+
+def _referring(scene: Scene, relation: Relation) -> list[Constraint]:
+    """Return the foreign keys of other tables that refer to a relation."""
+    return [
+        one
+        for one in scene.constraints.values()
+        if one.references == relation.oid and one.table != relation.oid
+    ]
+
+
+def _owned(scene: Scene, relation: Relation) -> list[Relation]:
+    """Return the indexes of a relation and the sequences of its columns."""
+    return [
+        one
+        for one in scene.relations.values()
+        if (one.index and one.index.table == relation.oid)
+        or (one.owned_by and one.owned_by[0] == relation.oid)
+    ]
 
 
 def forget(scene: Scene, relation: Relation) -> None:
@@ -61,13 +83,6 @@ def forget(scene: Scene, relation: Relation) -> None:
     for parts in (scene.constraints, scene.triggers, scene.policies, scene.rules):
         for key in [key for key in parts if key[0] == relation.oid]:
             del parts[key]
-
-
-def _blocked(stage: Stage, relation: Relation, by: str) -> Exception:
-    return stage.fail(
-        "2BP01",
-        f"cannot drop {relation.words} {relation.name} because other objects depend on it: {by}",
-    )
 
 
 def _touches(refs: Iterable[Ref], target: tuple[str, int], number: int) -> bool:

@@ -1,5 +1,7 @@
 """DROP of anything. Pure."""
 
+from collections.abc import Callable, Container
+
 from pgwatch.migration.parse import Node, opened, pb, strings, type_text
 from pgwatch.migration.preflight.dependents import (
     drop_relation,
@@ -39,9 +41,9 @@ def drop(stage: Stage, node: Node) -> None:
     elif kind in (pb.OBJECT_TYPE, pb.OBJECT_DOMAIN):
         for item in node.objects:
             _drop_type(stage, opened(item)[1], node, cascade=cascade)
-    elif kind in (pb.OBJECT_TRIGGER, pb.OBJECT_POLICY, pb.OBJECT_RULE):
+    elif kind in _PARTS:
         for item in node.objects:
-            _drop_part(stage, strings(opened(item)[1].items), node)
+            _PARTS[kind](stage, strings(opened(item)[1].items), node)
     elif kind == pb.OBJECT_SCHEMA:
         for item in node.objects:
             _drop_schema(stage, opened(item)[1].sval, node, cascade=cascade)
@@ -212,35 +214,59 @@ def _drop_type(stage: Stage, value: Node, node: Node, *, cascade: bool) -> None:
         drop_relation(stage, row, cascade=True)
 
 
-def _drop_part(stage: Stage, names: tuple[str, ...], node: Node) -> None:
+def _part(
+    stage: Stage, names: tuple[str, ...], node: Node, words: str, parts: Container[tuple[int, str]]
+) -> tuple[int, str] | None:
+    """Return the key of a part of a table, None where it may be missing and is."""
     *schema, table_name, name = names
-    words = {pb.OBJECT_TRIGGER: "trigger", pb.OBJECT_POLICY: "policy"}.get(node.remove_type, "rule")
     table = stage.named(schema[-1] if schema else "", table_name, missing_ok=node.missing_ok)
     if table is None:
-        return
+        return None
+    if (table.oid, name) in parts:
+        return table.oid, name
+    if node.missing_ok:
+        return None
+    raise stage.fail(
+        "42704", f'{words} "{name}" for table "{table.name}" does not exist', harmless=True
+    )
+
+
+def _drop_policy(stage: Stage, names: tuple[str, ...], node: Node) -> None:
+    key = _part(stage, names, node, "policy", stage.scene.policies)
+    if key is not None:
+        del stage.scene.policies[key]
+
+
+def _drop_rule(stage: Stage, names: tuple[str, ...], node: Node) -> None:
+    key = _part(stage, names, node, "rule", stage.scene.rules)
+    if key is not None:
+        del stage.scene.rules[key]
+
+
+def _drop_trigger(stage: Stage, names: tuple[str, ...], node: Node) -> None:
     scene = stage.scene
-    parts: dict[tuple[int, str], object] = {
-        "trigger": scene.triggers,
-        "policy": scene.policies,
-        "rule": scene.rules,
-    }[words]  # type: ignore[assignment]
-    if (table.oid, name) not in parts:
-        if node.missing_ok:
-            return
-        raise stage.fail(
-            "42704", f'{words} "{name}" for table "{table.name}" does not exist', harmless=True
-        )
-    if words == "trigger" and scene.triggers[table.oid, name].inherited:
+    key = _part(stage, names, node, "trigger", scene.triggers)
+    if key is None:
+        return
+    table, name = key
+    if scene.triggers[key].inherited:
         raise stage.fail(
             "2BP01",
-            f"cannot drop trigger {name} on table {table.name} because trigger {name} on its parent requires it",  # noqa: E501 - the server's words
+            f"cannot drop trigger {name} on table {scene.relations[table].name}"
+            f" because trigger {name} on its parent requires it",
         )
-    del parts[table.oid, name]
-    if words == "trigger":
-        for child in scene.descendants(table.oid):
-            below = scene.triggers.get((child.oid, name))
-            if below is not None and below.inherited:
-                del scene.triggers[child.oid, name]
+    del scene.triggers[key]
+    for child in scene.descendants(table):
+        below = scene.triggers.get((child.oid, name))
+        if below is not None and below.inherited:
+            del scene.triggers[child.oid, name]
+
+
+_PARTS: dict[int, Callable[[Stage, tuple[str, ...], Node], None]] = {
+    pb.OBJECT_TRIGGER: _drop_trigger,
+    pb.OBJECT_POLICY: _drop_policy,
+    pb.OBJECT_RULE: _drop_rule,
+}
 
 
 def _drop_schema(stage: Stage, name: str, node: Node, *, cascade: bool) -> None:

@@ -1,12 +1,13 @@
 """RENAME, SET SCHEMA, OWNER, COMMENT and GRANT, which all kinds of objects share. Pure."""
 
+from collections.abc import Callable
 from dataclasses import replace
 
 from pgwatch.migration.parse import Node, opened, pb, strings
 from pgwatch.migration.preflight.drops import RELATIONS, ROUTINES, find_routine
 from pgwatch.migration.preflight.references import references
 from pgwatch.migration.preflight.renaming import named_type, retyped, schema_there
-from pgwatch.migration.preflight.scene import Policy, Ref
+from pgwatch.migration.preflight.scene import Policy, Ref, Relation
 from pgwatch.migration.preflight.stage import Stage, literal, qualified
 from pgwatch.migration.preflight.typenames import resolve
 
@@ -54,45 +55,58 @@ def set_schema(stage: Stage, node: Node) -> None:
 def set_owner(stage: Stage, node: Node) -> None:
     """ALTER … OWNER TO."""
     stage.role(node.newowner)
-    _object(
-        stage, node.object_type, node.object, node.relation if node.HasField("relation") else None
-    )
+    if node.HasField("relation") and node.object_type in RELATIONS:
+        stage.relation(node.relation)
+    else:
+        _find(stage, node.object_type, node.object)
 
 
-def _object(stage: Stage, kind: int, node: Node, relation: Node | None = None) -> None:  # noqa: PLR0912 - one for each case of the server
+def _find(stage: Stage, kind: int, node: Node) -> None:
     """Fail where what a COMMENT or OWNER names is not there."""
-    if relation is not None and kind in RELATIONS:
-        stage.relation(relation)
-        return
-    shape, value = opened(node)
     if kind in ROUTINES:
-        find_routine(stage, value, kind)
+        find_routine(stage, opened(node)[1], kind)
     elif kind in RELATIONS:
-        schema, name = qualified(value.items)
-        found = stage.named(schema, name)
-        kinds, words = RELATIONS[kind]
-        if found is not None and found.kind not in kinds:
-            article = "an" if words[0] in "aeiou" else "a"
-            raise stage.fail("42809", f'"{name}" is not {article} {words}')
-    elif kind == pb.OBJECT_COLUMN:
-        _commented_column(stage, strings(value.items))
-    elif kind in (pb.OBJECT_TABCONSTRAINT, pb.OBJECT_TRIGGER, pb.OBJECT_POLICY):
-        _commented_part(stage, kind, strings(value.items))
-    elif kind in (pb.OBJECT_TYPE, pb.OBJECT_DOMAIN):
-        if shape == "type_name":
-            resolve(stage, value)
-        else:
-            named_type(stage, node)
-    elif kind == pb.OBJECT_SCHEMA:
-        schema_there(stage, value.sval)
-    elif kind == pb.OBJECT_EXTENSION and value.sval not in stage.scene.extensions:
-        raise stage.fail("42704", f'extension "{value.sval}" does not exist')
-    elif kind == pb.OBJECT_DATABASE and value.sval != stage.facts.database:
-        answer = stage.oracle.value(
-            f"SELECT EXISTS (SELECT FROM pg_catalog.pg_database WHERE datname = {literal(value.sval)})"  # noqa: S608 - quoted
-        )
-        if answer is False:
-            raise stage.fail("3D000", f'database "{value.sval}" does not exist')
+        _find_relation(stage, kind, node)
+    elif kind in _FINDERS:
+        _FINDERS[kind](stage, node)
+
+
+def _find_relation(stage: Stage, kind: int, node: Node) -> None:
+    schema, name = qualified(opened(node)[1].items)
+    found = stage.named(schema, name)
+    kinds, words = RELATIONS[kind]
+    if found is not None and found.kind not in kinds:
+        article = "an" if words[0] in "aeiou" else "a"
+        raise stage.fail("42809", f'"{name}" is not {article} {words}')
+
+
+def _find_type(stage: Stage, node: Node) -> None:
+    shape, value = opened(node)
+    if shape == "type_name":
+        resolve(stage, value)
+    else:
+        named_type(stage, node)
+
+
+def _find_schema(stage: Stage, node: Node) -> None:
+    schema_there(stage, node.string.sval)
+
+
+def _find_extension(stage: Stage, node: Node) -> None:
+    name = node.string.sval
+    if name not in stage.scene.extensions:
+        raise stage.fail("42704", f'extension "{name}" does not exist')
+
+
+def _find_database(stage: Stage, node: Node) -> None:
+    name = node.string.sval
+    if name == stage.facts.database:
+        return
+    answer = stage.oracle.value(
+        f"SELECT EXISTS (SELECT FROM pg_catalog.pg_database WHERE datname = {literal(name)})"  # noqa: S608 - quoted
+    )
+    if answer is False:
+        raise stage.fail("3D000", f'database "{name}" does not exist')
 
 
 def _check_domain(stage: Stage, node: Node) -> None:
@@ -103,35 +117,54 @@ def _check_domain(stage: Stage, node: Node) -> None:
         raise stage.fail("42809", f'"{name}" is not a domain')
 
 
-def _commented_column(stage: Stage, names: tuple[str, ...]) -> None:
-    *schema, table_name, name = names
-    table = stage.named(schema[-1] if schema else "", table_name)
-    if table is not None:
-        stage.column(table, name)
-
-
-def _commented_part(stage: Stage, kind: int, names: tuple[str, ...]) -> None:
-    *schema, table_name, name = names
+def _table_of(stage: Stage, node: Node) -> tuple[Relation, str]:
+    """Return the table and the name of one of its parts."""
+    *schema, table_name, name = strings(opened(node)[1].items)
     table = stage.named(schema[-1] if schema else "", table_name)
     assert table is not None
-    scene = stage.scene
-    parts: dict[int, object] = {
-        pb.OBJECT_TABCONSTRAINT: scene.constraints,
-        pb.OBJECT_TRIGGER: scene.triggers,
-        pb.OBJECT_POLICY: scene.policies,
-    }
-    words = {pb.OBJECT_TABCONSTRAINT: "constraint", pb.OBJECT_TRIGGER: "trigger"}.get(
-        kind, "policy"
-    )
-    if (table.oid, name) not in parts[kind]:  # type: ignore[operator]
-        raise stage.fail("42704", f'{words} "{name}" for table "{table.name}" does not exist')
+    return table, name
+
+
+def _find_column(stage: Stage, node: Node) -> None:
+    stage.column(*_table_of(stage, node))
+
+
+def _find_constraint(stage: Stage, node: Node) -> None:
+    table, name = _table_of(stage, node)
+    if (table.oid, name) not in stage.scene.constraints:
+        raise stage.fail("42704", f'constraint "{name}" for table "{table.name}" does not exist')
+
+
+def _find_trigger(stage: Stage, node: Node) -> None:
+    table, name = _table_of(stage, node)
+    if (table.oid, name) not in stage.scene.triggers:
+        raise stage.fail("42704", f'trigger "{name}" for table "{table.name}" does not exist')
+
+
+def _find_policy(stage: Stage, node: Node) -> None:
+    table, name = _table_of(stage, node)
+    if (table.oid, name) not in stage.scene.policies:
+        raise stage.fail("42704", f'policy "{name}" for table "{table.name}" does not exist')
+
+
+_FINDERS: dict[int, Callable[[Stage, Node], None]] = {
+    pb.OBJECT_COLUMN: _find_column,
+    pb.OBJECT_TABCONSTRAINT: _find_constraint,
+    pb.OBJECT_TRIGGER: _find_trigger,
+    pb.OBJECT_POLICY: _find_policy,
+    pb.OBJECT_TYPE: _find_type,
+    pb.OBJECT_DOMAIN: _find_type,
+    pb.OBJECT_SCHEMA: _find_schema,
+    pb.OBJECT_EXTENSION: _find_extension,
+    pb.OBJECT_DATABASE: _find_database,
+}
 
 
 def comment(stage: Stage, node: Node) -> None:
     """COMMENT ON."""
     if node.objtype == pb.OBJECT_DOMAIN:
         _check_domain(stage, node.object)
-    _object(stage, node.objtype, node.object)
+    _find(stage, node.objtype, node.object)
 
 
 def grant(stage: Stage, node: Node) -> None:

@@ -114,7 +114,15 @@ def check_bound(stage: Stage, parent: Relation, table: Relation, node: Node) -> 
         if one.oid != table.oid and one.bound and (b := _of(one))
     ]
     for sibling, other in siblings:
-        _check_pair(stage, table, bound, sibling, other, types)
+        if bound.default and other.default:
+            raise stage.fail(
+                "42P17",
+                f'partition "{table.name}" conflicts with existing default partition "{sibling.name}"',
+            )
+        if _overlap(stage, bound, other, types):
+            raise stage.fail(
+                "42P17", f'partition "{table.name}" would overlap partition "{sibling.name}"'
+            )
     if not bound.default:
         for sibling, other in siblings:
             if other.default:
@@ -138,14 +146,16 @@ def _check_values(stage: Stage, bound: Bound, types: list[str]) -> None:
         if found is not None and found.kind == "e" and value.startswith("'"):
             check_label(stage, found, value[1:-1].replace("''", "'"))
         else:
-            try:
-                columns_of(stage, lambda v=value, t=type_: f"SELECT ({v})::{_standing(stage, t)}")  # type: ignore[misc]
-            except StatementFailsError as error:
-                if error.sqlstate != "42846":
-                    raise
-                raise stage.fail(
-                    "42804", f"specified value cannot be cast to type {type_}"
-                ) from None
+            _check_cast(stage, value, type_)
+
+
+def _check_cast(stage: Stage, value: str, type_: str) -> None:
+    try:
+        columns_of(stage, lambda: f"SELECT ({value})::{_standing(stage, type_)}")
+    except StatementFailsError as error:
+        if error.sqlstate != "42846":
+            raise
+        raise stage.fail("42804", f"specified value cannot be cast to type {type_}") from None
 
 
 def _standing(stage: Stage, type_: str) -> str:
@@ -195,38 +205,23 @@ def _equal(stage: Stage, one: tuple[str, ...], other: tuple[str, ...], types: li
     return _ask(stage, f"{_row(one, types, stage)} = {_row(other, types, stage)}")
 
 
-def _check_pair(  # noqa: PLR0917 - what is asked
-    stage: Stage, table: Relation, bound: Bound, sibling: Relation, other: Bound, types: list[str]
-) -> None:
+def _overlap(stage: Stage, bound: Bound, other: Bound, types: list[str]) -> bool:
     if bound.default or other.default:
-        if bound.default and other.default:
-            raise stage.fail(
-                "42P17",
-                f'partition "{table.name}" conflicts with existing default partition "{sibling.name}"',
-            )
-        return
-    overlaps = False
+        return False
     if bound.values:
-        for one in bound.values:
-            for two in other.values:
-                null = "NULL" in (one.upper(), two.upper())
-                overlaps = overlaps or (
-                    one.upper() == two.upper() if null else _same(stage, one, two, types[0])
-                )
-    elif bound.modulus:
+        pairs = [(one, two) for one in bound.values for two in other.values]
+        return any(_same(stage, one, two, types[0]) for one, two in pairs)
+    if bound.modulus:
         least = min(bound.modulus, other.modulus)
-        overlaps = bound.remainder % least == other.remainder % least
-    else:
-        overlaps = _less(stage, bound.lower, other.upper, types) and _less(
-            stage, other.lower, bound.upper, types
-        )
-    if overlaps:
-        raise stage.fail(
-            "42P17", f'partition "{table.name}" would overlap partition "{sibling.name}"'
-        )
+        return bound.remainder % least == other.remainder % least
+    return _less(stage, bound.lower, other.upper, types) and _less(
+        stage, other.lower, bound.upper, types
+    )
 
 
 def _same(stage: Stage, one: str, two: str, type_: str) -> bool:
+    if "NULL" in (one.upper(), two.upper()):
+        return one.upper() == two.upper()
     try:
         return one == two or _equal(stage, (one,), (two,), [type_])
     except NotYetKnownError:

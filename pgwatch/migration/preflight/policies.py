@@ -1,5 +1,7 @@
 """Policies of row security. Pure."""
 
+from functools import partial
+
 from pgwatch.migration.parse import Node
 from pgwatch.migration.preflight.asking import columns_of
 from pgwatch.migration.preflight.references import references
@@ -46,7 +48,7 @@ def _policy_expressions(stage: Stage, node: Node, table: Relation) -> None:
     for field in ("qual", "with_check"):
         if node.HasField(field):
             expression = getattr(node, field)
-            columns_of(stage, lambda e=expression: StandIn(stage).expression(e, table))  # type: ignore[misc]
+            columns_of(stage, partial(StandIn(stage).expression, expression, table))
 
 
 def _policy_uses(stage: Stage, node: Node, table: Relation) -> frozenset[tuple[str, int, int]]:

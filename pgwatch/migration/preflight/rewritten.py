@@ -33,7 +33,7 @@ def check_updated(stage: Stage, before: Relation, after: Relation, node: Node) -
         message = (
             f'new row for relation "{before.name}" violates check constraint "{constraint.name}"'
         )
-        _ask(stage, after, where, constraint.expression, "23514", message)
+        _ask(stage, after, constraint.expression, where=where, sqlstate="23514", message=message)
     for number in assigned:
         column = after.numbered(number)
         if column is not None and column.not_null:
@@ -41,12 +41,14 @@ def check_updated(stage: Stage, before: Relation, after: Relation, node: Node) -
                 f'null value in column "{column.name}" of relation "{after.name}"'
                 " violates not-null constraint"
             )
-            _ask(stage, after, where, f"{quoted(column.name)} IS NOT NULL", "23502", message)
+            given = f"{quoted(column.name)} IS NOT NULL"
+            _ask(stage, after, given, where=where, sqlstate="23502", message=message)
 
 
-def _ask(  # noqa: PLR0917 - what is asked
-    stage: Stage, table: Relation, where: str, expression: str, sqlstate: str, message: str
+def _ask(
+    stage: Stage, table: Relation, expression: str, *, where: str, sqlstate: str, message: str
 ) -> None:
+    """Fail with `message` where a row of those that `where` selects does not obey an expression."""
     assert table.live is not None
     try:
         node = parse_expression(expression)

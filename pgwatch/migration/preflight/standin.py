@@ -280,9 +280,13 @@ class StandIn:
             self._null(item, self._parameters[parts[1]])
         elif len(parts) == 2 and parts[0] in self._parameters:
             self._replace_field(item, *parts)
-        elif len(parts) == 1 and parts[0] in self._parameters:  # noqa: SIM102 - two questions
-            if not any(one.column(parts[0]) for one in self._read):
-                self._null(item, self._parameters[parts[0]])
+        elif len(parts) == 1 and parts[0] in self._parameters:
+            self._replace_parameter(item, parts[0])
+
+    def _replace_parameter(self, item: Node, name: str) -> None:
+        """Stand in for a parameter, unless a column of that name is meant."""
+        if not any(one.column(name) for one in self._read):
+            self._null(item, self._parameters[name])
 
     def _replace_field(self, item: Node, parameter: str, name: str) -> None:
         """Stand in for a field of a parameter that is a row."""

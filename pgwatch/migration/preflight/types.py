@@ -257,7 +257,8 @@ def _domain_rows(stage: Stage, domain: Type, node: Node) -> None:
             stage.breaks(
                 asked,
                 table,
-                f'column "{column.name}" of table "{table.name}" contains values that violate the new constraint',  # noqa: E501 - the server's words
+                f'column "{column.name}" of table "{table.name}" contains values'
+                " that violate the new constraint",
             )
 
 

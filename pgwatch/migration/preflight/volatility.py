@@ -4,9 +4,12 @@ The server says what types the parts of the expression have; a function of sever
 whose arguments fit, and a conversion the one between those types (pg_cast.castfunc, else by text).
 """
 
+from collections.abc import Sequence
+
 from pgwatch.migration.extract import walk
 from pgwatch.migration.parse import Node, opened, pb, strings, type_text
 from pgwatch.migration.preflight.asking import columns_of
+from pgwatch.migration.preflight.facts import SystemFunction
 from pgwatch.migration.preflight.lookup import user_type
 from pgwatch.migration.preflight.scene import Relation
 from pgwatch.migration.preflight.stage import Stage, qualified
@@ -47,33 +50,37 @@ def _fixed(stage: Stage, holder: Node, relation: Relation) -> bool:
     return True
 
 
-def _fixed_call(stage: Stage, node: Node, relation: Relation) -> bool:  # noqa: PLR0911 - one for each kind
+def _fixed_call(stage: Stage, node: Node, relation: Relation) -> bool:
     schema, name = qualified(node.funcname)
     own = stage.scene.functions_named(schema, name)
     if own and name not in stage.facts.functions:
         fitting = [one for one in own if len(one.arguments) == len(node.args)] or own
         return all(one.volatility == "i" for one in fitting)
     found = stage.facts.functions.get(name, ())
-    kinds = {one.volatility for one in found if len(one.arguments) == len(node.args)}
+    forms = [one for one in found if len(one.arguments) == len(node.args)]
+    kinds = {one.volatility for one in forms}
     if len(kinds) <= 1:
         return kinds <= {"i"}
-    types = _types(stage, list(node.args), relation)
-    if not types:
-        return True
-    plain = tuple(one.split("(")[0] for one in types)
-    exact = {one.volatility for one in found if one.arguments == plain}
+    types = tuple(one.split("(")[0] for one in _types(stage, list(node.args), relation))
+    return not types or _fixed_form(stage, name, forms, types)
+
+
+def _fixed_form(
+    stage: Stage, name: str, forms: Sequence[SystemFunction], types: tuple[str, ...]
+) -> bool:
+    """Return whether that of several forms of a function is IMMUTABLE which these types call."""
+    exact = {one.volatility for one in forms if one.arguments == types}
     if exact:
         return exact == {"i"}
-    if len(plain) == 1 and name in stage.facts.types:
-        return _fixed_conversion(stage, plain[0], name)  # a call by a type's name is a conversion
-    if "text" in plain and name == "to_tsvector":
-        return len(plain) > 1
+    if len(types) == 1 and name in stage.facts.types:
+        return _fixed_conversion(stage, types[0], name)  # a call by a type's name is a conversion
+    if "text" in types and name == "to_tsvector":
+        return len(types) > 1
     close = [
         one.volatility
-        for one in found
-        if len(one.arguments) == len(plain)
-        and all(
-            a == b or b in ("text", "unknown") for a, b in zip(one.arguments, plain, strict=True)
+        for one in forms
+        if all(
+            a == b or b in ("text", "unknown") for a, b in zip(one.arguments, types, strict=True)
         )
     ]
     return not close or "i" in close
