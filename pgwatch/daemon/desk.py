@@ -72,8 +72,7 @@ class Desk:
 
     def _catch_up(self) -> None:
         """Tell what is due, so that nothing else is decided together with what follows."""
-        due = self.deciding.next_look(self.now)
-        if due is not None and due <= self.now:
+        while (due := self.deciding.next_look(self.now)) is not None and due <= self.now:
             self.deciding.decide(self.now)
 
     def release(self, matchers: Sequence[Matcher]) -> list[Labels]:

@@ -8,6 +8,7 @@ from typing import TypeVar
 from pgwatch.alerts.posted import PostedAlert
 from pgwatch.daemon.desk import Desk
 from pgwatch.daemon.parts import Parts
+from pgwatch.notify.route import Routing, log_only
 from pgwatch.notify.silence import Silence
 from pgwatch.samples.labels import Labels, Matcher
 from pgwatch.state.history import Event
@@ -25,6 +26,11 @@ class DaemonOffice:
         self._parts = parts
         self._state = state
         self._started = started
+
+    def routing(self) -> Routing:
+        """Return the routes in force; before there are any, those of no configuration."""
+        alerting = self._parts.alerting
+        return log_only() if alerting is None else alerting.deciding.routing
 
     async def snapshot(self) -> Snapshot:
         """Return what is known now."""

@@ -21,6 +21,7 @@ from pgwatch.notify.silence import Silence
 from pgwatch.samples.labels import Labels
 
 _NOBODY = Interventions()
+_AT_ONCE = 1_000  # alerts of groups that are told in one step
 _QUIET_HOURS = "the time intervals of its route"
 
 
@@ -183,9 +184,24 @@ def _begun_anew(group: Group, route: Route, now: datetime) -> Group:
 
 
 def _due(groups: Groups, root: Route, now: datetime) -> frozenset[GroupId]:
+    """Return which groups are told now: of many that are due, the first ones.
+
+    The others are due at the next look, so that nobody waits until ten thousand alerts are decided about.
+    """
     # Nothing waits longer than this; what does was set before the clock was set back.
     longest = max(max(one.group_wait, one.group_interval) for one in walk(root))
-    return frozenset(i for i, one in groups.items() if not now < one.next_flush <= now + longest)
+    due = {i for i, one in groups.items() if one.next_flush > now + longest}
+    alerts = 0
+    for i in sorted(_over(groups, now), key=lambda i: (groups[i].next_flush, i)):
+        if alerts >= _AT_ONCE:
+            break
+        due.add(i)
+        alerts += len(groups[i].members)
+    return frozenset(due)
+
+
+def _over(groups: Groups, now: datetime) -> Iterable[GroupId]:
+    return (i for i, one in groups.items() if one.next_flush <= now)
 
 
 def _flush(

@@ -59,7 +59,12 @@ def leave(
         for one in of_rule
         if one.state is not AlertState.PENDING
     }
-    known = {MemberId(one.rule, one.labels): one for one in changed}
+    # Those that fire end nothing here, and ten thousand may be posted at once.
+    known = {
+        MemberId(one.rule, one.labels): one for one in changed if one.state is not AlertState.FIRING
+    }
+    if not alerts and not known:
+        return
     current |= known
     for group in list(groups.values()):
         ended = {

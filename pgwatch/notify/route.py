@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
+from functools import lru_cache
 
 from pgwatch.notify.inhibit import InhibitRule
 from pgwatch.notify.interval import ALWAYS, Schedule
@@ -37,8 +38,7 @@ class Route:
 
     def group_key(self, group_labels: Labels) -> str:
         """Return Alertmanager's group key: `{}/{severity="critical"}:{alertname="PostgresDown"}`."""
-        inside = ", ".join(f"{name}={go_quote(value)}" for name, value in group_labels.items())
-        return f"{self.key}:{{{inside}}}"
+        return _group_key(self.key, group_labels)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,6 +56,12 @@ class Routing:
     warnings: tuple[str, ...] = field(
         default=()
     )  # what loads but is not honoured, with file and line
+
+
+@lru_cache(maxsize=4096)  # ten thousand alerts of a few groups may come at once
+def _group_key(route_key: str, group_labels: Labels) -> str:
+    inside = ", ".join(f"{name}={go_quote(value)}" for name, value in group_labels.items())
+    return f"{route_key}:{{{inside}}}"
 
 
 def find_routes(root: Route, labels: Labels) -> tuple[Route, ...]:

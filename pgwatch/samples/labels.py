@@ -19,16 +19,18 @@ class Labels(Mapping[str, str]):
     Labels of one metric share their `schema` (the sorted names), so a series costs one tuple of values.
     """
 
-    __slots__ = ("_hash", "schema", "values_")
+    __slots__ = ("_fingerprint", "_hash", "schema", "values_")
 
     schema: tuple[str, ...]
     values_: tuple[str, ...]
+    _fingerprint: str  # once it was asked for
 
     def __init__(self, pairs: Mapping[str, str] | Iterable[tuple[str, str]] = ()) -> None:
         given = dict(pairs)
-        names = sorted(name for name, value in given.items() if value != "")
-        self.schema = _intern(tuple(names))
-        self.values_ = tuple([given[name] for name in names])
+        if "" in given.values():
+            given = {name: value for name, value in given.items() if value != ""}
+        self.schema = _in_order(tuple(given))
+        self.values_ = tuple([given[name] for name in self.schema])
         self._hash = hash((self.schema, self.values_))
 
     @classmethod
@@ -51,6 +53,10 @@ class Labels(Mapping[str, str]):
         """Return the pairs in order of their names."""
         # Mapping's own asks for each value by its name; ten thousand alerts are compared and shown at once.
         return dict(zip(self.schema, self.values_, strict=True)).items()
+
+    def to_dict(self) -> dict[str, str]:
+        """Return the pairs as a dict of their own, several times faster than `dict(labels)`."""
+        return dict(zip(self.schema, self.values_, strict=True))
 
     def pairs(self) -> tuple[tuple[str, str], ...]:
         """Return the pairs in order of their names: the key of Prometheus's order of label sets."""
@@ -77,11 +83,11 @@ class Labels(Mapping[str, str]):
 
     def __repr__(self) -> str:
         """Return the set as PromQL writes it: `pg_up{target="db1"}`."""
-        name = self.get(METRIC_NAME, "")
-        inside = ", ".join(
-            f"{key}={quote(value)}" for key, value in self.items() if key != METRIC_NAME
-        )
-        return f"{name}{{{inside}}}" if inside or not name else name
+        pairs = zip(self.schema, self.values_, strict=True)
+        if METRIC_NAME not in self.schema:
+            return f"{{{', '.join([f'{key}={quote(value)}' for key, value in pairs])}}}"
+        inside = ", ".join(f"{key}={quote(value)}" for key, value in pairs if key != METRIC_NAME)
+        return f"{self.name}{{{inside}}}" if inside else self.name
 
     def label(self, name: str) -> str:
         """Return the value of label `name`, the empty string if absent."""
@@ -102,8 +108,8 @@ class Labels(Mapping[str, str]):
 
     def only(self, names: Iterable[str]) -> "Labels":
         """Return the set with labels `names` only."""
-        keep = frozenset(names)
-        return Labels((key, value) for key, value in self.items() if key in keep)
+        schema = _among(self.schema, frozenset(names))
+        return Labels.from_sorted(schema, tuple([self[name] for name in schema]))
 
     def merged(self, other: Mapping[str, str]) -> "Labels":
         """Return the set with the labels of `other` put over it (an empty value removes one)."""
@@ -112,8 +118,15 @@ class Labels(Mapping[str, str]):
     def fingerprint(self) -> str:
         """Return 16 hex digits: FNV-1a-64 over name, 0xff, value, 0xff, as Alertmanager computes it.
 
-        Source: prometheus/common `model.LabelSet.Fingerprint`.
+        Source: prometheus/common `model.LabelSet.Fingerprint`. It is computed once.
         """
+        try:
+            return self._fingerprint
+        except AttributeError:
+            self._fingerprint = self._computed_fingerprint()
+            return self._fingerprint
+
+    def _computed_fingerprint(self) -> str:
         digest = _FNV_OFFSET
         for name, value in self.items():
             for part in (name, value):
@@ -124,12 +137,21 @@ class Labels(Mapping[str, str]):
 
 
 @lru_cache(maxsize=4096)
-def _intern(schema: tuple[str, ...]) -> tuple[str, ...]:
-    return schema
+def _in_order(names: tuple[str, ...]) -> tuple[str, ...]:
+    """Return the schema of `names`, the same object for the same schema."""
+    schema = tuple(sorted(names))
+    return names if schema == names else _in_order(schema)
+
+
+@lru_cache(maxsize=4096)
+def _among(schema: tuple[str, ...], names: frozenset[str]) -> tuple[str, ...]:
+    return _in_order(tuple([name for name in schema if name in names]))
 
 
 def quote(value: str) -> str:
     """Return `value` in double quotes, escaped as a PromQL string and the exposition format want it."""
+    if value.isalnum():  # most are, and this is asked for ten thousand alerts at once
+        return f'"{value}"'
     return '"' + value.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n") + '"'
 
 

@@ -4,7 +4,7 @@ import hashlib
 import json
 from collections.abc import Mapping
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
 
 from pgwatch.alerts.alert import Alert, AlertState
 from pgwatch.alerts.evidence import Evidence
@@ -14,6 +14,8 @@ from pgwatch.notify.notification import News, Notification, NotifiedAlert, Reaso
 from pgwatch.samples.labels import Labels
 from pgwatch.samples.sample import Source
 
+_ENCODER: Final = json.JSONEncoder(ensure_ascii=False, sort_keys=True, separators=(",", ":"))
+
 
 def digest(*parts: str) -> str:
     """Return a short key for `parts`, which may be long."""
@@ -22,14 +24,14 @@ def digest(*parts: str) -> str:
 
 def encode(value: Any) -> str:
     """Return `value` as compact JSON with sorted keys, so that equal values give equal texts."""
-    return json.dumps(value, ensure_ascii=False, sort_keys=True, separators=(",", ":"))
+    return _ENCODER.encode(value)
 
 
 def encode_alert(alert: Alert) -> str:
     """Return `alert` without its rule, which is a column."""
     return encode(
         {
-            "labels": dict(alert.labels),
+            "labels": alert.labels.to_dict(),
             "annotations": dict(alert.annotations),
             "state": alert.state,
             "value": repr(alert.value),  # JSON has no NaN and no infinity
@@ -113,7 +115,7 @@ def encode_posted(alert: PostedAlert) -> str:
     """Return all of a posted alert."""
     return encode(
         {
-            "labels": dict(alert.labels),
+            "labels": alert.labels.to_dict(),
             "annotations": dict(alert.annotations),
             "starts_at": _text(alert.starts_at),
             "ends_at": _text(alert.ends_at),
@@ -147,7 +149,7 @@ def encode_notification(notification: Notification) -> str:
             "group_key": notification.group_key,
             "reason": notification.reason,
             "time": _text(notification.time),
-            "group_labels": dict(notification.group_labels),
+            "group_labels": notification.group_labels.to_dict(),
             "alerts": [_notified(alert) for alert in notification.alerts],
             "external_url": notification.external_url,
             "id": notification.id,
@@ -177,7 +179,7 @@ def decode_notification(text: str) -> Notification:
 
 def _notified(alert: NotifiedAlert) -> dict[str, Any]:
     body = {
-        "labels": dict(alert.labels),
+        "labels": alert.labels.to_dict(),
         "annotations": dict(alert.annotations),
         "starts_at": _text(alert.starts_at),
         "ends_at": _text(alert.ends_at),

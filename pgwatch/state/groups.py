@@ -81,7 +81,7 @@ def _group_row(group: Group) -> dict[str, object]:
         "receiver": group.id.receiver,
         "group_key": group.id.key,
         "route_key": group.route_key,
-        "labels": encode(dict(group.labels)),
+        "labels": encode(group.labels.to_dict()),
         "next_flush": group.next_flush,
         "resolved": encode_members(group.own),
         "quiet": encode_quiet(group.quiet),
@@ -92,7 +92,7 @@ def _flap_row(member: MemberId, one: Flap) -> dict[str, object]:
     return {
         "rule": member.rule,
         "digest": digest(repr(member.labels)),
-        "labels": encode(dict(member.labels)),
+        "labels": encode(member.labels.to_dict()),
         "ends": encode([end.isoformat() for end in one.ends]),
     }
 

@@ -15,6 +15,7 @@ from pgwatch.notify.notification import UNRECORDED, Notification
 from pgwatch.notify.outbox import ChannelId, Queued
 from pgwatch.state import conversations
 from pgwatch.state.codec import decode_notification, digest, encode_notification
+from pgwatch.state.fresh import Fresh
 from pgwatch.state.schema import broken_channel, outbox
 
 
@@ -64,28 +65,33 @@ class Attempts:
         return {"attempts": self.failed, "left_out": self.left_out}
 
 
-def enqueue(connection: Connection, decisions: Iterable[Decision]) -> None:
+def enqueue(connection: Connection, decisions: Iterable[Decision], fresh: Fresh) -> None:
     """Add what was decided; a message of the same group and channel that still waits goes into the new one.
 
     Each decision is of another group or channel. Ten thousand of them take a second.
     """
     new = {_digest(decision.notification): decision for decision in decisions}
     older = _all_waiting(connection, list(new))
-    rows, superseded = [], []
+    rows, superseded = list[dict[str, Any]](), []
+    told_now = list[Notification]()
     for digest_, decision in new.items():
         told = decision.notification
         if (row := older.get(digest_)) is not None:
             merged = supersede(decode_notification(row.payload), told)
             superseded.append({"i": row.id, "at": told.time})
             rows.append(_row(merged, digest_, Attempts.of(row), row.next_at, row.last_error))
+            told_now.append(merged)
         elif decision.deliver:
             rows.append(_row(told, digest_, Attempts(), told.time, ""))
+            told_now.append(told)
     if superseded:
         ended = outbox.update().where(outbox.c.id == bindparam("i"))
         values = {"state": OutboxState.SUPERSEDED, "payload": "", "finished_at": bindparam("at")}
         connection.execute(ended.values(**values), superseded)
     if rows:
         connection.execute(outbox.insert(), rows)
+    for told, values in zip(told_now, rows, strict=True):
+        fresh.add(told, str(values["payload"]))
 
 
 def recover(connection: Connection) -> None:
@@ -96,7 +102,9 @@ def recover(connection: Connection) -> None:
         _wait_again(connection, row, attempts=attempts, until=row.next_at, error=row.last_error)
 
 
-def take(connection: Connection, channels: Sequence[ChannelId], now: datetime) -> Sequence[Queued]:
+def take(
+    connection: Connection, channels: Sequence[ChannelId], now: datetime, fresh: Fresh
+) -> Sequence[Queued]:
     """Return the oldest messages that are due, and mark them as on their way.
 
     For each of `channels` as many as it is named, of groups that have none on its way.
@@ -115,7 +123,7 @@ def take(connection: Connection, channels: Sequence[ChannelId], now: datetime) -
     if not ids:
         return ()
     rows = connection.execute(outbox.select().where(outbox.c.id.in_(ids)).order_by(outbox.c.id))
-    taken = [_queued(row, conversations.recall(connection, row.digest)) for row in rows]
+    taken = [_queued(row, conversations.recall(connection, row.digest), fresh) for row in rows]
     marked = outbox.update().where(outbox.c.id.in_(ids)).values(state=OutboxState.SENDING)
     connection.execute(marked)
     return taken
@@ -284,7 +292,7 @@ def _row(
     attempts: "Attempts",
     next_at: datetime,
     last_error: str,
-) -> dict[str, object]:
+) -> dict[str, Any]:
     return {
         "receiver": notification.receiver,
         "channel": notification.channel,
@@ -308,10 +316,10 @@ def _end(
     connection.execute(ended.values(state=state, finished_at=now, **values))
 
 
-def _queued(row: Row[Any], memory: str) -> Queued:
+def _queued(row: Row[Any], memory: str, fresh: Fresh) -> Queued:
     return Queued(
         id=row.id,
-        notification=decode_notification(row.payload),
+        notification=fresh.take(row.payload),
         queued_at=row.queued_at,
         attempts=row.attempts,
         memory=memory,

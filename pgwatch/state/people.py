@@ -56,7 +56,7 @@ def save_acknowledgement(connection: Connection, one: Acknowledgement) -> None:
     release(connection, [one.labels])
     row = {
         "digest": _key(one.labels),
-        "labels": encode(dict(one.labels)),
+        "labels": encode(one.labels.to_dict()),
         "owner": one.owner,
         "comment": one.comment,
         "at": one.at,

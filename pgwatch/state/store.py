@@ -9,12 +9,10 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, S
 from contextlib import contextmanager
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import Any, Final, Self
+from typing import Final, Self
 
-from sqlalchemy import URL, Connection, Engine, bindparam, create_engine, delete, select
-from sqlalchemy import event as engine_event
+from sqlalchemy import Connection, Engine, bindparam, delete, select
 from sqlalchemy.exc import SQLAlchemyError
-from sqlalchemy.pool import StaticPool
 
 from pgwatch.alerts.alert import Alert
 from pgwatch.alerts.posted import PostedAlert
@@ -28,6 +26,8 @@ from pgwatch.samples.labels import Labels
 from pgwatch.state import conversations, groups, history, people
 from pgwatch.state import outbox as outbox_rows
 from pgwatch.state.codec import decode_alert, digest, encode_alert
+from pgwatch.state.engine import open_engine
+from pgwatch.state.fresh import Fresh
 from pgwatch.state.history import Event, is_told, outcome
 from pgwatch.state.lock import StateLock
 from pgwatch.state.outbox import OutboxMessage, OutboxState
@@ -36,15 +36,17 @@ from pgwatch.state.together import Together
 
 KEEP_HISTORY: Final = timedelta(days=30)
 _EVALUATED_AT: Final = "evaluated_at"
-_BUSY_SECONDS: Final = 10  # how long we wait for a command that holds the file
 
 
 class Transaction:
     """Changes that become true together when the block of `State.transaction` ends, or not at all."""
 
-    def __init__(self, connection: Connection, known: Mapping[str, Mapping[Labels, Alert]]) -> None:
+    def __init__(
+        self, connection: Connection, known: Mapping[str, Mapping[Labels, Alert]], fresh: Fresh
+    ) -> None:
         self._connection = connection
         self._known = known
+        self._fresh = fresh
         self.changed: dict[str, Mapping[Labels, Alert]] = {}  # alerts by rule and labels
 
     def save_alerts(self, rule: str, alerts: Sequence[Alert]) -> None:
@@ -81,7 +83,7 @@ class Transaction:
     def save_decisions(self, decisions: Decisions) -> None:
         """Save what `advance` or `restore` decided: groups, notification log, messages, what ended."""
         groups.save(self._connection, decisions)
-        outbox_rows.enqueue(self._connection, decisions.enqueue)
+        outbox_rows.enqueue(self._connection, decisions.enqueue, self._fresh)
         people.report_silences(self._connection, decisions.reported)
         people.release(self._connection, decisions.released)
 
@@ -104,7 +106,8 @@ class Transaction:
 
     def enqueue(self, notification: Notification) -> None:
         """Add one message that no group decided, such as a test or a heartbeat."""
-        outbox_rows.enqueue(self._connection, [Decision(notification=notification)])
+        decision = Decision(notification=notification)
+        outbox_rows.enqueue(self._connection, [decision], self._fresh)
 
     def tell_of(
         self, channel: ChannelId, letters: Sequence[Notification], now: datetime, *, broken: bool
@@ -130,6 +133,7 @@ class State:
         self._lock = threading.RLock()  # a nested transaction is an error of SQLite, not a deadlock
         self._closed = False
         self._alerts: dict[str, Mapping[Labels, Alert]] = {}
+        self._fresh = Fresh()
         self._outcomes = Together[Transaction](self._do)  # of deliveries
 
     @classmethod
@@ -144,7 +148,7 @@ class State:
         except OSError as error:
             raise StateError(f"state file {path}: {error.strerror}") from error
         lock = StateLock(path).acquire() if exclusive else None
-        engine = _engine(path)
+        engine = open_engine(path)
         state = cls(path, engine, lock)
         try:
             with state._begin() as connection:
@@ -171,7 +175,7 @@ class State:
         """
         with self._lock:
             with self._begin() as connection:
-                changes = Transaction(connection, self._alerts)
+                changes = Transaction(connection, self._alerts, self._fresh)
                 yield changes
             self._alerts = {**self._alerts, **changes.changed}
 
@@ -270,7 +274,7 @@ class State:
         if not channels:
             return ()
         with self._begin(synced=False) as connection:
-            return outbox_rows.take(connection, channels, now)
+            return outbox_rows.take(connection, channels, now, self._fresh)
 
     def delivered(
         self,
@@ -368,30 +372,6 @@ class State:
             except SQLAlchemyError as error:
                 cause = getattr(error, "orig", None) or type(error).__name__
                 raise StateError(f"state file {self.path}: {cause}") from error
-
-
-def _engine(path: Path) -> Engine:
-    engine = create_engine(
-        URL.create("sqlite", database=str(path)),
-        poolclass=StaticPool,
-        connect_args={"check_same_thread": False, "timeout": _BUSY_SECONDS},
-    )
-    engine_event.listen(engine, "connect", _configure)
-    engine_event.listen(engine, "begin", _take_write_lock)
-    return engine
-
-
-def _configure(connection: Any, record: Any) -> None:  # noqa: ARG001 (SQLAlchemy's signature)
-    connection.isolation_level = None  # else Python's driver begins and commits on its own account
-    for setting in ("journal_mode=WAL", "foreign_keys=ON"):
-        connection.execute(f"PRAGMA {setting}")
-
-
-def _take_write_lock(connection: Connection) -> None:
-    level = "FULL" if connection.get_execution_options().get("synced", True) else "NORMAL"
-    connection.exec_driver_sql(f"PRAGMA synchronous={level}")
-    # A transaction that reads first and writes later could find the file changed and fail; this waits.
-    connection.exec_driver_sql("BEGIN IMMEDIATE")
 
 
 def _load_alerts(connection: Connection) -> dict[str, Mapping[Labels, Alert]]:

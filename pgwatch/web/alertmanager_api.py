@@ -8,6 +8,7 @@ import json
 import re
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any, Final
 
 from starlette.concurrency import run_in_threadpool
@@ -104,8 +105,7 @@ async def _status(_: Request, office: Office) -> Response:
 
 
 async def _receivers(_: Request, office: Office) -> Response:
-    known = await office.snapshot()
-    return _json([{"name": name} for name in sorted(known.routing.receivers)])
+    return _json([{"name": name} for name in sorted(office.routing().receivers)])
 
 
 # Alerts
@@ -189,12 +189,11 @@ async def _post_alerts(request: Request, office: Office) -> Response:
     bodies = await read_json(request)
     if not isinstance(bodies, list):
         raise InvalidError("alerts in body must be a list", 601)
-    known = await office.snapshot()
+    now, timeout = datetime.now(UTC), office.routing().resolve_timeout
     good, errors = [], []
     for body in bodies:
         try:
-            timeout = known.routing.resolve_timeout
-            good.append(posted_alert(body, resolve_timeout=timeout, now=known.now))
+            good.append(posted_alert(body, resolve_timeout=timeout, now=now))
         except InvalidError as error:
             errors.append(str(error))
     if good:

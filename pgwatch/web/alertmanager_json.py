@@ -90,7 +90,7 @@ def alert_json(
         },
         "updatedAt": api_time(updated_at),
         "generatorURL": alert.generator_url,
-        "labels": dict(alert.labels),
+        "labels": alert.labels.to_dict(),
     }
     if alert.no_data_since:
         body["noDataSince"] = api_time(alert.no_data_since)
@@ -102,7 +102,7 @@ def alert_json(
 def acknowledgement_json(one: Acknowledgement) -> dict[str, Any]:
     """Return who looks after an alert."""
     return {
-        "labels": dict(one.labels),
+        "labels": one.labels.to_dict(),
         "owner": one.owner,
         "comment": one.comment,
         "at": api_time(one.at),

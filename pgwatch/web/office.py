@@ -32,6 +32,9 @@ class Snapshot:
 class Office(Protocol):
     """Answers from a running daemon; a call may take a while, and raises StateError if nothing is saved."""
 
+    def routing(self) -> Routing:
+        """Return the routes in force."""
+
     async def snapshot(self) -> Snapshot:
         """Return what is known now."""
 

@@ -58,7 +58,7 @@ def payloads(notification: Notification, until: datetime) -> Iterator[list[dict[
 
 def _alert(alert: NotifiedAlert, until: datetime) -> dict[str, Any]:
     return {
-        "labels": dict(alert.labels),
+        "labels": alert.labels.to_dict(),
         "annotations": {name: text for name, text in alert.annotations.items() if text},
         "startsAt": rfc3339(alert.starts_at),
         "endsAt": rfc3339(alert.ends_at or until),

@@ -51,7 +51,7 @@ def payload(notification: Notification, max_alerts: int) -> dict[str, Any]:
         "receiver": as_pattern(notification.receiver),
         "status": notification.status,
         "alerts": [_alert(alert, notification) for alert in listed],
-        "groupLabels": dict(notification.group_labels),
+        "groupLabels": notification.group_labels.to_dict(),
         "commonLabels": common([alert.labels for alert in alerts]),
         "commonAnnotations": common([alert.annotations for alert in alerts]),
         "externalURL": notification.external_url,
@@ -65,7 +65,7 @@ def payload(notification: Notification, max_alerts: int) -> dict[str, Any]:
 def _alert(alert: NotifiedAlert, notification: Notification) -> dict[str, Any]:
     return {
         "status": alert.status,
-        "labels": dict(alert.labels),
+        "labels": alert.labels.to_dict(),
         "annotations": dict(alert.annotations),
         "startsAt": rfc3339(alert.starts_at),
         "endsAt": NO_TIME if alert.ends_at is None else rfc3339(alert.ends_at),
