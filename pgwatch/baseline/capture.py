@@ -49,7 +49,7 @@ async def capture(
 
     `benchmarks` are timed, last. Raises SessionBrokenError and SilentServerError.
     """
-    now, identifier = await _identity(session)
+    now, identifier = await identity(session)
     return Snapshot(
         target=target,
         database=info.database,
@@ -83,7 +83,8 @@ async def _told(read: Callable[[Session], Awaitable[_T]], session: Session) -> _
         return Untold(unknown=str(error))
 
 
-async def _identity(session: Session) -> tuple[float, str]:
+async def identity(session: Session) -> tuple[float, str]:
+    """Return the server's Unix time, and its cluster's identifier, "" where that may not be read."""
     try:
         [row] = await _rows(session, sql.SERVER)
     except RefusedError:  # a provider took the right away: its server cannot be told from another

@@ -1,9 +1,12 @@
 """A snapshot beside an earlier one: each check of the comparison, by name. Pure."""
 
+from collections.abc import Sequence
+from itertools import chain
+
 from pgwatch.baseline.announced import Announced
 from pgwatch.baseline.compared import Compared, Limits, unknown
 from pgwatch.baseline.figures import compare_health, compare_rows, compare_settings, compare_sizes
-from pgwatch.baseline.model import Baseline, Snapshot
+from pgwatch.baseline.model import Baseline, Snapshot, Timing
 from pgwatch.baseline.objects import compare_objects
 from pgwatch.baseline.statements import compare_performance, compare_statements
 
@@ -18,23 +21,26 @@ CHECKS = (
 )
 
 
-def earlier(baseline: Baseline, now: Snapshot) -> Snapshot | None:
+def earlier(baseline: Baseline, *, target: str, database: str, identifier: str) -> Snapshot | None:
     """Return the baseline's snapshot of the same database, None if it has none.
 
-    By the target's name, else by the server, however it was called then.
+    By the target's name, else by the server (`identifier`: of its cluster, "" if it may not be read),
+    however it was called then.
     """
-    named = [
-        one
-        for one in baseline.snapshots
-        if (one.target, one.database) == (now.target, now.database)
-    ]
-    identifier = now.server.system_identifier
-    same = [
-        one
-        for one in baseline.snapshots
-        if one.database == now.database and identifier == one.server.system_identifier != ""
-    ]
-    return next(iter((*named, *same)), None)
+    of_database = [one for one in baseline.snapshots if one.database == database]
+    named = (one for one in of_database if one.target == target)
+    same = (one for one in of_database if identifier == one.server.system_identifier != "")
+    return next(chain(named, same), None)
+
+
+def timings_before(
+    baseline: Baseline, *, target: str, database: str, identifier: str
+) -> Sequence[Timing]:
+    """Return the baseline's timings of the same database of the same cluster."""
+    before = earlier(baseline, target=target, database=database, identifier=identifier)
+    if before is None or _is_another(before.server.system_identifier, identifier):
+        return ()
+    return before.benchmarks
 
 
 def compare(
@@ -58,11 +64,16 @@ def compare(
 
 def _another(old: Snapshot, new: Snapshot) -> str:
     before, now = old.server.system_identifier, new.server.system_identifier
-    if before and now and before != now:
+    if _is_another(before, now):
         return f"the baseline is of another cluster: its system identifier is {before}, this one's {now}"
     if new.taken < old.taken:
         return "the baseline is younger than what it is compared with"
     return ""
+
+
+def _is_another(before: str, now: str) -> bool:
+    """Return whether two identifiers are of different clusters; one that could not be read is of neither."""
+    return bool(before and now) and before != now
 
 
 def _all(reason: str) -> dict[str, Compared]:

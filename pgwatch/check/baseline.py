@@ -1,12 +1,12 @@
 """The gate's checks beside a baseline, and its benchmarks, on each watched database of a target."""
 
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from pgwatch.baseline.benchmarks import judge_benchmarks
-from pgwatch.baseline.compare import compare, earlier
+from pgwatch.baseline.compare import compare, earlier, timings_before
 from pgwatch.baseline.compared import Compared, Limits, unknown
 from pgwatch.check.comparison import result_of
 from pgwatch.check.extra import Visit
@@ -47,7 +47,12 @@ class BaselineChecks:
             if isinstance(now, str):
                 found[database] = dict.fromkeys(self.names, unknown(now))
             else:
-                before = earlier(self.baseline, now)
+                before = earlier(
+                    self.baseline,
+                    target=visit.target.name,
+                    database=database,
+                    identifier=now.server.system_identifier,
+                )
                 found[database] = compare(before, now, limits=self.limits, announced=self.announced)
         elapsed = time.perf_counter() - started
         return [
@@ -100,14 +105,15 @@ class BenchmarkChecks:
     async def _judged(self, visit: Visit, database: str, queries: Sequence[Query]) -> Compared:
         if not queries:
             return judge_benchmarks((), (), self.limits)
+        from pgwatch.baseline.capture import identity  # noqa: PLC0415 - brings the SQL grammar
         from pgwatch.baseline.timing import time_benchmark  # noqa: PLC0415 - only where there are some
 
-        async def timed(session: Session, info: ServerInfo) -> "list[Timed]":
+        async def timed(session: Session, info: ServerInfo) -> "tuple[str, list[Timed]]":
             done = []
             for query in queries:
                 visit.say(f"timing {query.name}")
                 done.append(await time_benchmark(session, info, query))
-            return done
+            return (await identity(session))[1], done
 
         # Not prepared: a benchmark is planned each time, as an application's statement mostly is.
         answer = await in_session(
@@ -115,19 +121,13 @@ class BenchmarkChecks:
         )
         if isinstance(answer, str):
             return unknown(answer)
-        return judge_benchmarks(answer, self._before(visit, database), self.limits)
-
-    def _before(self, visit: Visit, database: str) -> "Iterable[Timing]":
-        if self.baseline is None:
-            return ()
-        named = (
-            one
-            for one in self.baseline.snapshots
-            if (one.target, one.database) == (visit.target.name, database)
-        )
-        alike = (one for one in self.baseline.snapshots if one.database == database)
-        before = next(named, None) or next(alike, None)
-        return before.benchmarks if before is not None else ()
+        identifier, done = answer
+        before: Sequence[Timing] = ()
+        if self.baseline is not None:
+            before = timings_before(
+                self.baseline, target=visit.target.name, database=database, identifier=identifier
+            )
+        return judge_benchmarks(done, before, self.limits)
 
 
 async def take(target: Target, database: str, benchmarks: Sequence[Query] = ()) -> "Snapshot | str":

@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 
 from pgwatch.baseline.announced import Announced
 from pgwatch.baseline.benchmarks import judge_benchmarks
-from pgwatch.baseline.compare import compare, earlier
+from pgwatch.baseline.compare import compare, earlier, timings_before
 from pgwatch.baseline.compared import Compared, Limits
 from pgwatch.baseline.model import Baseline, Snapshot
 from pgwatch.check.comparison import result_of
@@ -65,9 +65,10 @@ def _of_target(
 ) -> list[CheckResult]:
     found: dict[str, dict[str, Compared]] = {}
     for database, now in snapshots.items():
-        before = earlier(old, now)
+        identifier = now.server.system_identifier
+        before = earlier(old, target=target, database=database, identifier=identifier)
         compared = compare(before, now, limits=limits, announced=announced)
-        timings = before.benchmarks if before is not None else ()
+        timings = timings_before(old, target=target, database=database, identifier=identifier)
         compared["benchmarks"] = judge_benchmarks(now.benchmarks, timings, limits)
         for name, one in compared.items():
             found.setdefault(name, {})[database] = one

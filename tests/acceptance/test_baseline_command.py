@@ -186,6 +186,12 @@ def test_benchmark_over_its_limit_blocks_unless_it_was_so_before(folder: Path) -
     ran = check(folder, "--only", "benchmarks")
     assert (ran.status, ran.check("benchmarks")["findings"][0]["new"]) == (0, False)
 
+    document = json.loads((folder / "before.json").read_text())
+    document["snapshots"][0]["server"]["system_identifier"] = "1"
+    (folder / "before.json").write_text(json.dumps(document))
+    ran = check(folder, "--only", "benchmarks")
+    assert ran.status == 1, "that another cluster was slow, too, excuses nothing"
+
 
 def test_regression_of_all_statements_blocks_and_improvement_can_be_asked_for(
     database: str, folder: Path
