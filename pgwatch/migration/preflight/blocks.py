@@ -1,7 +1,7 @@
 """DO blocks: statements run on the scene, conditions and loops with the server's values. Pure."""
 
 import contextlib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 
 from pgwatch.migration.parse import Node, UnparsableError, parse_plpgsql, parse_statements
@@ -24,6 +24,7 @@ from pgwatch.migration.preflight.stage import CannotTellError, Stage, StatementF
 from pgwatch.migration.preflight.standin import NotYetKnownError
 
 _MOST_TURNS = 500  # of a loop
+Run = Callable[[Stage, str, Node], None]
 
 
 class _ReturnError(Exception):
@@ -38,8 +39,11 @@ class _LeaveError(Exception):
         self.ends = ends  # the loop, too
 
 
-def run_block(stage: Stage, node: Node) -> None:
-    """DO: fails where one of its statements does and no handler catches that."""
+def run_block(stage: Stage, node: Node, run: Run) -> None:
+    """DO: fails where one of its statements does and no handler catches that.
+
+    `run` takes a statement other than one on rows to the scene.
+    """
     options = {item.def_elem.defname: item.def_elem.arg.string.sval for item in node.args}
     language = options.get("language", "plpgsql").lower()
     if language not in stage.facts.languages:
@@ -56,18 +60,19 @@ def run_block(stage: Stage, node: Node) -> None:
         if "cannot be read" in str(error):
             raise CannotTellError(str(error)) from None
         raise stage.fail("42601", str(error)) from None
-    stage.in_block = True
+    outer, stage.in_block = stage.in_block, True
     for tree in trees:
-        _Block(stage, tree).run()
-    stage.in_block = False
+        _Block(stage, tree, run).run()
+    stage.in_block = outer
 
 
 class _Block:
     """One block, and the values of its variables."""
 
-    def __init__(self, stage: Stage, tree: Tree) -> None:
+    def __init__(self, stage: Stage, tree: Tree, run: Run) -> None:
         self._stage = stage
         self._tree = tree
+        self._run = run
         self._variables: dict[str, Variable] = {}
         self._names: dict[int, str] = {}
 
@@ -173,8 +178,6 @@ class _Block:
         self._variables["found"] = Variable("bool", "true" if found else "false")
 
     def _sql(self, text: str) -> None:
-        from pgwatch.migration.preflight.statement import run  # noqa: PLC0415 - each runs the other
-
         stage = self._stage
         try:
             statements = parse_statements(text)
@@ -189,13 +192,9 @@ class _Block:
                 dml.analyse(stage, kind, inner, Body(parameters=types, runs=True))
             elif kind == "transaction_stmt":
                 raise CannotTellError("a transaction ends inside the block")
-            elif kind == "do_stmt":
-                outer, stage.sql = stage.sql, text
-                run_block(stage, inner)
-                stage.sql, stage.in_block = outer, True
             else:
                 outer, stage.sql = stage.sql, text
-                run(stage, kind, inner)
+                self._run(stage, kind, inner)
                 stage.sql = outer
 
     def _do_dynexecute(self, node: Tree) -> None:

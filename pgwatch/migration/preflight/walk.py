@@ -8,14 +8,14 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 
 from pgwatch.migration.parse import Node, UnparsableError, parse_statements, pb
-from pgwatch.migration.preflight.blocks import run_block
 from pgwatch.migration.preflight.facts import Facts
 from pgwatch.migration.preflight.oracle import Oracle
 from pgwatch.migration.preflight.prediction import Prediction, Trouble
 from pgwatch.migration.preflight.scene import Scene
 from pgwatch.migration.preflight.stage import CannotTellError, Stage, StatementFailsError
 from pgwatch.migration.preflight.standin import NotYetKnownError
-from pgwatch.migration.preflight.statement import run, subject
+from pgwatch.migration.preflight.statement import run
+from pgwatch.migration.preflight.subject import subject
 from pgwatch.migration.sqlfile import Statement
 
 # psql 15.20 and 18.6 skip the data, 17.10 does not.
@@ -170,10 +170,7 @@ class Walk:
         )
         try:
             self._check_syntax(stage, parsed, kind)
-            if kind == "do_stmt":
-                run_block(stage, node)
-            else:
-                run(stage, kind, node)
+            run(stage, kind, node)
         except StatementFailsError as error:
             self._fails(parsed, error, kind, node)
             if error.leaves is None:
