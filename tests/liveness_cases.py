@@ -806,4 +806,48 @@ OWN = [
         """,
         ("SELECT f@()",),
     ),
+    Case(
+        "several columns at once",
+        """
+        CREATE TABLE t@ (id int, name text, n int);
+        CREATE FUNCTION f@(int, text) RETURNS void LANGUAGE plpgsql AS $$ BEGIN UPDATE t@ SET (name, n) = ($2, $1) WHERE id = $1; END $$;
+        """,
+        ("SELECT f@(1, 'x')",),
+    ),
+    Case(
+        "results named as the columns of a CTE",
+        """
+        CREATE TABLE t@ (id int, part text);
+        CREATE FUNCTION f@(lowest int DEFAULT 0, OUT part text, OUT n bigint) RETURNS SETOF record LANGUAGE sql AS $$
+            WITH a AS (SELECT id, part FROM t@ WHERE id > lowest), b AS (SELECT part, count(*) AS n FROM a GROUP BY part)
+            SELECT part, n FROM a JOIN b USING (part) $$;
+        """,
+        ("SELECT f@()",),
+    ),
+    _function(
+        "a sequence that another body makes",
+        "BEGIN EXECUTE 'CREATE TEMP SEQUENCE made@'; PERFORM nextval('made@'); END",
+    ),
+    _function(
+        "what is asked for first",
+        "BEGIN IF EXISTS (SELECT 1 FROM pg_class WHERE relname = 'absent') THEN PERFORM 1 FROM absent; END IF; END",
+    ),
+    _function(
+        "what is asked for first, by FOUND",
+        "BEGIN PERFORM 1 FROM pg_namespace WHERE nspname = 'absent'; IF FOUND THEN PERFORM absent.f(1); END IF; END",
+    ),
+    _function(
+        "something else is asked for first",
+        "BEGIN IF EXISTS (SELECT 1 FROM pg_class WHERE relname = 't@') THEN PERFORM 1 FROM absent; END IF; END",
+    ),
+    Case(
+        "a path made in the body",
+        """
+        CREATE SCHEMA s@;
+        CREATE FUNCTION s@.add_job(text) RETURNS void LANGUAGE sql AS '';
+        CREATE FUNCTION f@() RETURNS void LANGUAGE plpgsql AS $$ DECLARE s text := (SELECT 's@');
+            BEGIN PERFORM set_config('search_path', s, true); PERFORM add_job('x'); END $$;
+        """,
+        ("SELECT f@()",),
+    ),
 ]

@@ -1,5 +1,6 @@
 """Ask the server to analyse what bodies contain, in few round trips; it plans nothing and runs nothing."""
 
+import re
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -15,6 +16,7 @@ from pgwatch.migration.liveness.checks import (
     is_put_together,
     is_untold,
 )
+from pgwatch.migration.liveness.doubts import may_be_there
 from pgwatch.migration.liveness.routine import Routine, Scene, Trigger
 from pgwatch.migration.liveness.scene import path_names
 from pgwatch.migration.liveness.variables import quoted, substitute
@@ -25,6 +27,7 @@ from pgwatch.targets.session import Session
 _BATCH = 500  # statements that travel together
 _LIMIT = timedelta(seconds=20)  # for each batch
 _LOOKED_UP = frozenset({"42P01", "42883", "42704", "3F000"})  # what a hidden schema looks like
+_UNKNOWN_COLUMN = re.compile(r'column "([^"]+)" does not exist')
 Answers = Mapping[tuple[str, str], Described]  # by (search_path, statement)
 
 
@@ -83,7 +86,11 @@ async def analyse(session: Session, scene: Scene, oids: Collection[int]) -> Anal
     analysis = Analysis()
     asked = list(_asked(scene, oids, analysis))
     first = await _answers(session, ((one.path, sql) for one in asked for sql in _first(one.check)))
-    final = [(one, _with_columns(one.check, one.path, first)) for one in asked]
+    meant = await _as_columns(session, asked)
+    final = [
+        (one, meant.get(number) or _with_columns(one.check, one.path, first))
+        for number, one in enumerate(asked)
+    ]
     second = await _answers(session, ((one.path, sql) for one, sql in final if sql))
     answers = {**first, **second}
     missing = await _absent(session, scene, [(one, sql) for one, sql in final if sql], answers)
@@ -153,6 +160,41 @@ def _conflict(check: Check) -> str:
     return check.piece.scope.conflict
 
 
+async def _as_columns(session: Session, asked: Sequence[_Asked]) -> dict[int, str]:
+    """Return statements in which columns go before variables, by their number in `asked`.
+
+    Every name is left alone at first, then all but those that the server does not find, and so on.
+    """
+    meant = {}
+    left = {
+        number: set(_numbers(one))
+        for number, one in enumerate(asked)
+        if _conflict(one.check) == "use_column"
+    }
+    while left := {number: columns for number, columns in left.items() if columns}:
+        texts = {n: _left_alone(asked[n].check, frozenset(columns)) for n, columns in left.items()}
+        answers = await _answers(session, ((asked[n].path, sql) for n, sql in texts.items()))
+        for number, sql in texts.items():
+            said = answers[asked[number].path, sql].message
+            unknown = _UNKNOWN_COLUMN.match(said)
+            names = _numbers(asked[number])
+            gone = {n for n in left[number] if unknown and names[n] == unknown[1]}
+            if not said:
+                meant[number] = sql
+            left[number] = left[number] - gone if gone else set()
+    return meant
+
+
+def _numbers(one: _Asked) -> dict[int, str]:
+    ambiguous = one.check.substituted.ambiguous if one.check.substituted else ()
+    return {number: name for number, name, _ in ambiguous}
+
+
+def _left_alone(check: Check, columns: frozenset[int]) -> str:
+    text = f"SELECT {check.piece.sql}" if check.piece.kind == "expression" else check.piece.sql
+    return substitute(text, check.piece.scope, columns=columns).sql
+
+
 def _with_columns(check: Check, path: str, answers: Answers) -> str:
     """Return the statement to judge: where columns go before variables, with those left alone."""
     if check.failure is not None or check.substituted is None:
@@ -163,8 +205,7 @@ def _with_columns(check: Check, path: str, answers: Answers) -> str:
     columns = frozenset(number for number, _, sql in ambiguous if is_column(answers[path, sql]))
     if not columns:
         return check.sql
-    text = f"SELECT {check.piece.sql}" if check.piece.kind == "expression" else check.piece.sql
-    return substitute(text, check.piece.scope, columns=columns).sql
+    return _left_alone(check, columns)
 
 
 async def _answers(
@@ -263,8 +304,15 @@ def _untold(
         return f"line {one.check.piece.line}: {answer.message}", ""
     if failure is None:
         return None
-    if failure.sqlstate == "42P01" and set(one.check.relations) & set(created):
-        return "", ""  # a body makes it first, for as long as a session or a call lasts
+    if may_be_there(
+        failure,
+        one.case.routine,
+        relations=one.check.relations,
+        conditions=one.check.piece.conditions,
+        created=created,
+        attached=one.case.trigger is not None,
+    ):
+        return "", ""
     schemas = one.check.substituted.schemas if one.check.substituted else frozenset()
     hidden = scene.hidden & {*path_names(one.path), *schemas}
     if failure.sqlstate in _LOOKED_UP and hidden:

@@ -201,7 +201,7 @@ def _statements(routine: Routine, scope: Scope) -> list[Piece]:
 
 
 _CREATED = re.compile(
-    r"\bcreate\s+(?:(?:global|local)\s+)?(?:temp|temporary|unlogged)?\s*(?:table|view|materialized\s+view)\s+"
+    r"\bcreate\s+(?:(?:global|local)\s+)?(?:temp|temporary|unlogged)?\s*(?:table|view|materialized\s+view|sequence)\s+"
     r'(?:if\s+not\s+exists\s+)?(?:"?\w+"?\.)?"?(\w+)"?|\binto\s+temp(?:orary)?\s+(?:table\s+)?"?(\w+)"?',
     re.IGNORECASE,
 )

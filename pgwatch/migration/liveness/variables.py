@@ -146,8 +146,9 @@ class _Substitution:
         nodes = list(walk(self._tree))
         for node in nodes:
             self._look(node)
-        changes = [change for node in nodes for change in self._changes(node)]
-        changes.sort(key=lambda change: change.start)
+        # The tree holds the row of `SET (a, b) = (…)` once for each of its columns.
+        found = {change.start: change for node in nodes for change in self._changes(node)}
+        changes = [found[start] for start in sorted(found)]
         kept = [c for number, c in enumerate(changes) if number not in columns]
         ambiguous = [
             (number, change.name, self._replaced(changes[:number] + changes[number + 1 :]))
