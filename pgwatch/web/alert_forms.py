@@ -77,6 +77,9 @@ async def _page(request: Request, office: Office, error: str = "") -> Response:
         refusal=(refusal or "").strip(),
         error=error,
         user=request.scope.get(USER, ""),
+        base=""
+        if request.method in {"GET", "HEAD"}
+        else "../",  # the answer to a form is below the alert
     )
     status = 400 if error else 200 if alert else 404
     return HTMLResponse(alert_page(page), status_code=status, headers=_SECURITY)

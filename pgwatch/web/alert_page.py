@@ -29,6 +29,7 @@ class AlertPage:
     refusal: str = ""  # why whoever asks may not change anything; empty: he may
     error: str = ""  # what is wrong with what he sent
     user: str = ""  # who asks, if known
+    base: str = ""  # leads to /alert/ from where the page is seen: "../" below an alert
 
 
 def alert_page(page: AlertPage) -> str:
@@ -45,7 +46,7 @@ def alert_page(page: AlertPage) -> str:
         f"<title>{escape(name)} · pgwatch</title><style>{STYLE}{_STYLE}</style></head>\n<body>"
         '<header><h1>pgwatch</h1><span class="quiet small">'
         f"as of {page.now:%Y-%m-%d %H:%M:%S} UTC</span>"
-        '<nav class="small"><a href="../">status</a></nav></header>'
+        f'<nav class="small"><a href="{page.base}../">status</a></nav></header>'
         f"{error}{_content(page)}</body></html>\n"
     )
 
@@ -96,7 +97,7 @@ def _form(
     page: AlertPage, action: str, *, button: str, title: str, about: str, fields: str = ""
 ) -> str:
     return (
-        f'<section><h2>{title}</h2><form method="post" action="{page.fingerprint}/{action}">'
+        f'<section><h2>{title}</h2><form method="post" action="{page.base}{page.fingerprint}/{action}">'
         f'<p class="quiet small">{escape(about)}</p>{fields}<button>{button}</button></form></section>'
     )
 
@@ -124,5 +125,4 @@ label { display: grid; grid-template-columns: 6rem 1fr; align-items: baseline; }
 input, select { font: inherit; padding: .25rem .5rem; color: inherit; background: var(--card);
   border: 1px solid var(--line); border-radius: .25rem; }
 form p { margin: 0; }
-button { justify-self: start; padding: .25rem .9rem; }
 """

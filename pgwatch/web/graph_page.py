@@ -70,5 +70,4 @@ _STYLE = """
 form { display: grid; gap: .25rem; margin-top: 1rem; }
 textarea { font: .87rem/1.5 ui-monospace, "DejaVu Sans Mono", monospace; padding: .4rem .6rem; width: 100%;
   color: inherit; background: var(--card); border: 1px solid var(--line); border-radius: .25rem; }
-button { justify-self: start; padding: .25rem .9rem; }
 """

@@ -11,6 +11,7 @@ STYLE = """
 body { margin: 0 auto; max-width: 72rem; padding: 1.25rem 1.25rem 4rem; background: var(--back);
   color: var(--text); font: 15px/1.5 system-ui, "Segoe UI", Roboto, "DejaVu Sans", sans-serif; }
 header { display: flex; flex-wrap: wrap; gap: .25rem 1rem; align-items: baseline; }
+.row b { overflow-wrap: anywhere; }
 header h1 { font-size: 1.25rem; margin: 0; }
 header nav { margin-left: auto; }
 a { color: inherit; }
@@ -39,5 +40,7 @@ th { text-align: left; font-weight: 600; color: var(--quiet); }
 th, td { padding: .3rem .75rem .3rem 0; border-top: 1px solid var(--line); vertical-align: top; }
 tr:first-child > th { border-top: 0; }
 td.number, th.number { text-align: right; font-variant-numeric: tabular-nums; white-space: nowrap; }
-summary { cursor: pointer; }
+summary, button { cursor: pointer; }
+button { justify-self: start; padding: .3rem .9rem; font: inherit; color: inherit; background: var(--code);
+  border: 1px solid var(--line); border-radius: .25rem; }
 """

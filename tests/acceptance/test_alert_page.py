@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterator
 from pathlib import Path
+from urllib.parse import urljoin
 
 import pytest
 import requests
@@ -90,6 +91,11 @@ def test_what_is_missing_is_asked_for(
     answer = send(link(daemon), action, **fields)
     assert answer.status_code == 400
     assert said in answer.text
+    # What stands below the alert leads where the alert's own page does.
+    forms = {urljoin(answer.url, one) for one in re.findall(r'action="([^"]*)"', answer.text)}
+    assert forms == {f"{link(daemon)}/acknowledge", f"{link(daemon)}/silence"}
+    [status] = re.findall(r'<a href="([^"]*)">status</a>', answer.text)
+    assert urljoin(answer.url, status) == f"{daemon.url}/"
     assert daemon.get("/api/v2/silences").json() == []
     assert daemon.get("/api/pgwatch/v1/acknowledgements").json() == []
 
