@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 
-from pgwatch.migration.extract import deferrability, partition_bound
+from pgwatch.migration.extract import deferrability, option_values, partition_bound
 from pgwatch.migration.objects import Expression, Key, Kind, TypeName, Value
 from pgwatch.migration.parse import Node, expression_text, opened, pb, type_text
 from pgwatch.migration.state import State
@@ -129,8 +129,7 @@ def _alter_identity(state: State, table: Key, command: Node, definition: Node) -
 
 
 def _options(state: State, table: Key, _: Node, definition: Node) -> None:
-    options = [item.def_elem for item in definition.items]
-    state.change(table, {f"option {o.defname}": _option(o.arg) for o in options})
+    state.change(table, option_values(definition.items))
 
 
 _REST: dict[int, Callable[[State, Key, Node, Node], None]] = {
@@ -142,17 +141,6 @@ _REST: dict[int, Callable[[State, Key, Node, Node], None]] = {
     pb.AT_SetIdentity: _alter_identity,
     pb.AT_SetRelOptions: _options,
 }
-
-
-def _option(node: Node) -> str:
-    kind, value = opened(node)
-    if kind == "type_name":  # a bare word, such as `fastupdate = off`
-        return type_text(value)
-    if kind == "integer":
-        return str(value.ival)
-    if kind == "float":
-        return str(value.fval)
-    return str(value.sval) if kind == "string" else "true"
 
 
 def _all_triggers(state: State, table: Key, enabled: str) -> None:

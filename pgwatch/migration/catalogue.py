@@ -12,6 +12,7 @@ from pgwatch.migration.extract import (
     index_values,
     partition_bound,
     partition_key,
+    switch,
     trigger_values,
     view_query,
 )
@@ -93,7 +94,7 @@ def _relation(schema: str, _: str, name: str, definition: str, facts: dict[str, 
     values["replica identity"] = _REPLICA_IDENTITY[facts["replica_identity"]]
     for option in facts["options"]:
         option_name, _, value = option.partition("=")
-        values[f"option {option_name}"] = {"on": "true"}.get(value, value)
+        values[f"option {option_name}"] = switch(value)
     if key.kind in (Kind.VIEW, Kind.MATERIALIZED_VIEW):
         values["query"] = view_query_of(definition)
         values["populated"] = _yes(facts["populated"])

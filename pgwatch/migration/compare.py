@@ -99,6 +99,10 @@ _OWNERS = (Kind.TABLE, Kind.VIEW, Kind.MATERIALIZED_VIEW, Kind.DOMAIN)
 _NAMES = frozenset({"function", "references", "partition of", "table"})
 
 
+# What a facet is declared as that nothing in the database stands for, by its first word.
+_ABSENT = {"privilege": "not granted", "value": "no", "setting": "none"}
+
+
 def compare(
     declarations: Declarations,
     live: Mapping[Key, LiveObject],
@@ -300,8 +304,8 @@ def _equal(name: str, wanted: Value, live: Value | None) -> bool:
         return now or wanted.sql == live.sql
     # Switched on again, or filled, by hand is no damage.
     accepted = {"enabled": "disabled", "populated": "no"}.get(name)
-    if live is None and name.startswith(("privilege ", "value ")):
-        accepted = "no" if name.startswith("value ") else "not granted"
+    if live is None:
+        accepted = accepted or _ABSENT.get(name.split(" ", maxsplit=1)[0])
     return wanted in (live, accepted)
 
 

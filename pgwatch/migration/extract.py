@@ -152,7 +152,29 @@ def index_values(node: Node, *, schema: str, table: str) -> dict[str, Value]:
         else:
             values[f"default operator class {number}"] = "yes"
     values["predicate"] = _predicate(node.where_clause, schema=schema, table=table)
-    return values
+    return values | option_values(node.options)
+
+
+def option_values(nodes: Iterable[Node]) -> dict[str, Value]:
+    """Return the storage parameters of a WITH or SET list: `option fillfactor`."""
+    options = [item.def_elem for item in nodes]
+    return {f"option {one.defname}": switch(_option(one.arg)) for one in options}
+
+
+def switch(text: str) -> str:
+    """Return a parameter's value, a switch as `true` or `false`, however it was written."""
+    return {"on": "true", "yes": "true", "off": "false", "no": "false"}.get(text.lower(), text)
+
+
+def _option(node: Node) -> str:
+    kind, value = opened(node)
+    if kind == "type_name":  # a bare word, such as `fastupdate = off`
+        return type_text(value)
+    if kind == "integer":
+        return str(value.ival)
+    if kind == "float":
+        return str(value.fval)
+    return str(value.sval) if kind == "string" else "true"
 
 
 def _index_column(element: Node) -> str:
@@ -171,6 +193,7 @@ def trigger_values(node: Node, *, schema: str, table: str) -> dict[str, Value]:
     """Return the values of a CreateTrigStmt."""
     timing = "before" if node.timing & 2 else "instead of" if node.timing & 64 else "after"
     values: dict[str, Value] = {
+        "kind": "constraint trigger" if node.isconstraint else "trigger",
         "timing": timing,
         "events": tuple(name for bit, name in _EVENTS if node.events & bit),
         "level": "row" if node.row else "statement",
@@ -181,6 +204,8 @@ def trigger_values(node: Node, *, schema: str, table: str) -> dict[str, Value]:
             _transition(item.trigger_transition) for item in node.transition_rels
         ),
     }
+    if node.isconstraint:
+        values["deferrable"] = deferrability(node)
     if node.HasField("when_clause"):
         text = expression_text(node.when_clause)
         values["condition"] = Expression(text, schema=schema, table=table, rows=("old", "new"))
@@ -254,6 +279,11 @@ def _function_option(option: Node) -> dict[str, Value]:  # noqa: PLR0911 - one f
             return {"parallel": argument.sval.lower()}
         case "as" if kind == "list":
             return {"body": tuple(t.replace("\r\n", "\n") for t in strings(argument.items))}
+        case "set" if argument.kind == pb.VAR_SET_VALUE:
+            texts = tuple(expression_text(one).strip("'") for one in argument.args)
+            return {f"setting {argument.name.lower()}": texts}
+        case "set" if argument.kind == pb.VAR_RESET:
+            return {f"setting {argument.name.lower()}": "none"}
     return {}
 
 

@@ -65,9 +65,8 @@ def alter_function(state: State, node: Node) -> None:
     fake.options.extend(node.actions)
     values = function_values(fake)
     wanted = {facets.get(name, name) for name in changed}
-    state.change(
-        function_key(state, node.func), {n: value for n, value in values.items() if n in wanted}
-    )
+    said = {n: v for n, v in values.items() if n in wanted or n.startswith("setting ")}
+    state.change(function_key(state, node.func), said)
 
 
 def create_trigger(state: State, node: Node) -> None:

@@ -7,6 +7,7 @@ from pgwatch.migration.extract import (
     column_names,
     constraint_values,
     index_values,
+    option_values,
     partition_bound,
     partition_key,
     relation_text,
@@ -42,6 +43,7 @@ def create_table(state: State, node: Node) -> None:
     schema = state.schema_of(relation.schemaname, relation.relname, ())
     key = Key(Kind.TABLE, schema, relation.relname)
     values: dict[str, Value] = {"persistence": _PERSISTENCE[relation.relpersistence]}
+    values |= option_values(node.options)
     if node.HasField("partspec"):
         values |= partition_key(node.partspec, schema=key.schema, table=key.name)
     if node.HasField("partbound"):
