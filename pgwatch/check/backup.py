@@ -23,6 +23,7 @@ NAME = "backup"
 NONE = "no backup is configured"
 CURE = "backups: [{path: /backups, pattern: 'backup_*', max_age: 26h}]  # in pgwatch.yml"
 _ENOUGH = timedelta(seconds=2)  # kept of the run's time for the rest of the report
+_AHEAD = timedelta(minutes=5)  # by which the clock of another machine may be ahead
 _SQL = "SELECT system_identifier FROM pg_catalog.pg_control_system()"
 
 
@@ -76,7 +77,7 @@ class BackupChecks:
         started = time.perf_counter()
         places = [one for one in self.places if one.target in ("", visit.target.name)]
         until = time.monotonic() + max(0.0, (visit.limit - _ENOUGH).total_seconds())
-        cluster = await _system_identifier(visit) if places else None
+        cluster = await _system_identifier(visit) if places else ""
         told = [await asyncio.to_thread(_look, one, visit, cluster, until) for one in places]
         if not told:
             told = [_Told(untold=(NONE,), cures=(CURE,))]
@@ -97,18 +98,17 @@ class BackupChecks:
         ]
 
 
-async def _system_identifier(visit: Visit) -> int | None:
-    """Return the cluster's identifier, None where we may not ask."""
+async def _system_identifier(visit: Visit) -> int | str:
+    """Return the cluster's identifier, or why we do not know it."""
 
     async def asked(session: Session, _: ServerInfo) -> int:
         answer = await session.run(_SQL, limit=timedelta(seconds=5))
         return int(answer.rows[0][0])
 
-    found = await in_session(visit.target, visit.database, asked)
-    return None if isinstance(found, str) else found
+    return await in_session(visit.target, visit.database, asked)
 
 
-def _look(place: BackupPlace, visit: Visit, cluster: int | None, until: float) -> _Told:
+def _look(place: BackupPlace, visit: Visit, cluster: int | str, until: float) -> _Told:
     try:
         found = choose(place.folder, place.pattern, visit.database)
     except OSError as error:
@@ -120,15 +120,22 @@ def _look(place: BackupPlace, visit: Visit, cluster: int | None, until: float) -
     visit.say(f"reading {found.path.name}")
     looked = inspect(found.path, until=until)
     problems = (*looked.problems, *_beside(place, found, looked, visit))
-    if cluster and looked.system_identifier not in (None, cluster):
-        problems = (*problems, "it is of another cluster (its system identifier differs)")
-    age = format_duration(timedelta(seconds=round((visit.now - found.made).total_seconds())))
+    untold = [*looked.untold]
+    if looked.system_identifier is not None:
+        if isinstance(cluster, str):
+            untold.append(f"whether it is of this cluster could not be asked: {cluster}")
+        elif looked.system_identifier != cluster:
+            problems = (*problems, "it is of another cluster (its system identifier differs)")
+    age = timedelta(seconds=round((visit.now - found.made).total_seconds()))
+    if age < -_AHEAD:
+        untold.append(f"how old it is: its time is {format_duration(-age)} ahead of this clock")
     read = f"; read: {looked.read}" if looked.read else ""
+    old = f", {format_duration(max(age, timedelta(0)))} old" if age >= -_AHEAD else ""
     return _Told(
         problems=tuple(f"{found.path.name}: {problem}" for problem in problems),
-        untold=tuple(f"{found.path.name}: {one}" for one in looked.untold),
+        untold=tuple(f"{found.path.name}: {one}" for one in untold),
         cures=looked.cures,
-        note=f"{found.path.name} is a {looked.form}, {_size(looked.bytes)}, {age} old{read}",
+        note=f"{found.path.name} is a {looked.form}, {_size(looked.bytes)}{old}{read}",
         object=str(found.path),
     )
 

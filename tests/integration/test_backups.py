@@ -5,9 +5,10 @@ import gzip
 import os
 import shutil
 import subprocess
+import tempfile
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -24,6 +25,7 @@ from pgwatch.probes.backup.inspection import Form, Inspection
 from pgwatch.targets.dsn import Dsn
 from pgwatch.targets.target import Target
 from tests.conftest import Servers, create_database, drop_database
+from tests.permissions import unprivileged
 from tests.servers import bin_of, missing_peer
 
 VERSIONS = (15, 17, 18)  # those whose programs are here; 16 comes as a server alone
@@ -294,6 +296,44 @@ def test_the_newest_backup_of_the_database_is_judged(made: Made, tmp_path: Path)
     (folder / "backup_2.dump").unlink()
     [old] = checked(made, BackupPlace(folder=folder), now=later).findings
     assert "old; at most 1d2h is wanted" in old.summary
+
+    ahead = time.time() + 86_400
+    os.utime(folder / "backup_1.dump", (ahead, ahead))
+    result = checked(made, BackupPlace(folder=folder))
+    assert result.verdict is Verdict.UNKNOWN
+    assert "backup_1.dump: how old it is: its time is " in result.reason
+
+
+def test_folder_that_may_not_be_read_is_unknown(made: Made) -> None:
+    folder = Path(tempfile.mkdtemp())  # pytest's own folder is closed to other users
+    try:
+        shutil.copy(made.folder / "custom", folder)
+        folder.chmod(0o111)
+        with unprivileged():
+            result = checked(made, BackupPlace(folder=folder))
+    finally:
+        shutil.rmtree(folder)
+    assert (result.verdict, result.findings) == (Verdict.UNKNOWN, ())
+    assert result.reason == f"{folder} cannot be read: Permission denied"
+
+
+def test_role_that_may_not_ask_for_the_cluster_cannot_tell(made: Made) -> None:
+    function = "pg_control_system()"
+    place = BackupPlace(folder=made.folder, pattern="base")
+    with psycopg.connect(made.dsn, autocommit=True) as connection:
+        try:
+            connection.execute(f"REVOKE EXECUTE ON FUNCTION {function} FROM PUBLIC")
+            connection.execute("CREATE ROLE asks LOGIN PASSWORD 'asks'")
+            asks = replace(
+                made, dsn=psycopg.conninfo.make_conninfo(made.dsn, user="asks", password="asks")
+            )
+            result = checked(asks, place)
+        finally:
+            connection.execute(f"GRANT EXECUTE ON FUNCTION {function} TO PUBLIC")
+            connection.execute("DROP ROLE IF EXISTS asks")
+    assert (result.verdict, result.findings) == (Verdict.UNKNOWN, ())
+    assert "base: whether it is of this cluster could not be asked: " in result.reason
+    assert "permission denied for function pg_control_system" in result.reason
 
 
 def test_backup_of_another_database_version_or_cluster_is_told(

@@ -1,10 +1,8 @@
 """Folders and files that may not be read: told as problems by every reader, beside all other ones."""
 
-import os
 import shutil
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -16,21 +14,7 @@ from pgwatch.files import not_a_file, not_a_folder
 from pgwatch.migration.folder import find_migrations
 from pgwatch.queries.catalog import load_catalog
 from pgwatch.rules.load import load_rules
-
-_NOBODY = 65534  # by Debian's policy
-
-
-@contextmanager
-def unprivileged() -> Iterator[None]:
-    """A while in which permissions count, also for root."""
-    was = os.geteuid()
-    if was == 0:
-        os.seteuid(_NOBODY)
-    try:
-        yield
-    finally:
-        if was == 0:
-            os.seteuid(was)
+from tests.permissions import unprivileged
 
 
 @pytest.fixture

@@ -1,9 +1,12 @@
 """The backups of a folder, newest first."""
 
+import errno
+import os
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
+from pgwatch.files import locked_folder
 from pgwatch.probes.backup.inspect import database_of, size_of
 
 _MOST = 200  # of the newest are looked at for one of the right database
@@ -30,6 +33,8 @@ def choose(folder: Path, pattern: str, database: str) -> Chosen | str:
     """
     if not folder.is_dir():
         return f"{folder} is no folder" if folder.exists() else f"{folder} does not exist"
+    if locked := locked_folder(folder / pattern):  # which glob passes over
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(locked))
     found = sorted(
         ((_made(path), path) for path in folder.glob(pattern) if _is_backup(path)), reverse=True
     )
