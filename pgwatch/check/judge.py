@@ -86,7 +86,8 @@ def judge(
     """Return the verdict of `spec` on one target."""
     told = [_tell(rule, seen, producers, accepted) for rule in spec.rules]
     verdict = worst(one.verdict for one in told)
-    if verdict is Verdict.UNKNOWN and any(one.verdict is Verdict.WARN for one in told):
+    found = any(one.verdict is Verdict.WARN for one in told)
+    if verdict is Verdict.UNKNOWN and found and not _may_be_grave(spec, told):
         verdict = Verdict.WARN  # what was found counts, as it does within one rule
     sources = frozenset[str]().union(*(producers.of(rule) for rule in spec.rules))
     return CheckResult(
@@ -104,6 +105,14 @@ def judge(
             run.elapsed_seconds for name in sources & seen.runs.keys() for run in seen.runs[name]
         ),
         doubted=any(one.doubted for one in told),
+    )
+
+
+def _may_be_grave(spec: CheckSpec, told: Sequence[_Told]) -> bool:
+    """Return whether what could not be told would say no: a warning beside it must not end with 0."""
+    return any(
+        one.verdict is Verdict.UNKNOWN and rule.severity is Severity.CRITICAL
+        for rule, one in zip(spec.rules, told, strict=True)
     )
 
 

@@ -348,6 +348,13 @@ def test_verdict_of_one_rule(
             id="a warning, and more might be",
         ),
         pytest.param(
+            [alert("m > 0", "warning"), alert("n > 0")],
+            [BAD, ended("core/b", DENIED)],
+            UNKNOWN,
+            "role weak may not",
+            id="a warning, and something grave might be",
+        ),
+        pytest.param(
             [alert("n > 0"), alert("rate(m[5m]) > 0")],
             [ended("core/b", ABSENT), BAD],
             SKIPPED,
