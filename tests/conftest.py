@@ -8,7 +8,7 @@ import psycopg
 import pytest
 
 from pgwatch.demo.server import LocalServer
-from tests.servers import VERSIONS, bin_of
+from tests.servers import VERSIONS, local_server
 
 _SETTINGS = {
     "shared_preload_libraries": "pg_stat_statements",
@@ -39,7 +39,7 @@ class Servers:
 
     def __getitem__(self, version: int) -> LocalServer:
         if version not in self._running:
-            server = LocalServer(bin=bin_of(version), settings=_SETTINGS)
+            server = local_server(version, _SETTINGS)
             self._running[version] = server.start()
         return self._running[version]
 
@@ -71,7 +71,7 @@ def server(servers: Servers) -> LocalServer:
 @pytest.fixture
 def own_server() -> Iterator[LocalServer]:
     """A server that this test alone has and may freeze, restart or fill up."""
-    with LocalServer(bin=bin_of(VERSIONS[-1]), settings=_SETTINGS) as server:
+    with local_server(settings=_SETTINGS) as server:
         yield server
 
 

@@ -44,13 +44,14 @@ class LocalServer:
     settings: Mapping[str, str] = field(default_factory=dict)  # over the defaults below
     password: str = field(default="postgres", repr=False)
     port: int = 0  # 0: a free one, chosen at start
+    parent: Path | None = None  # of its folder; None: where temporary files go
     folder: Path = field(init=False)
     _user: dict[str, Any] = field(init=False, default_factory=dict)
     _guard: Guard = field(init=False)
 
     def start(self) -> "LocalServer":
         """Create the cluster and start it; raises PgwatchError with the server's own words."""
-        self.folder = Path(tempfile.mkdtemp(prefix="pgwatch-server-")).resolve()
+        self.folder = Path(tempfile.mkdtemp(prefix="pgwatch-server-", dir=self.parent)).resolve()
         self._guard = Guard(self.folder)
         try:
             self._become_unprivileged()

@@ -12,7 +12,7 @@ from pgwatch.demo.server import LocalServer
 from tests.conftest import create_database, drop_database
 from tests.gate import Ran, gate
 from tests.roofing_tables import TABLES
-from tests.servers import VERSIONS, bin_of
+from tests.servers import VERSIONS, local_server
 from tests.watching import sql
 
 DAMAGE = """
@@ -111,7 +111,7 @@ def test_a_stale_view_where_the_server_keeps_commit_times(
     config.write_text("rules: {set: {PostgresMaterializedViewStale: 1ms}}\n")
     view = "CREATE MATERIALIZED VIEW report AS SELECT 1 AS one"
     only = ("--only", "PostgresMaterializedViewStale")
-    with LocalServer(bin=bin_of(VERSIONS[-1]), settings={"track_commit_timestamp": "on"}) as server:
+    with local_server(settings={"track_commit_timestamp": "on"}) as server:
         sql(server.dsn(), view)
         ran = gate(server.dsn(), "--config", str(config), *only, cwd=tmp_path)
         assert ran.status == 0  # a warning
@@ -143,7 +143,7 @@ def test_a_database_without_materialized_views(
 def test_a_view_older_than_the_server_s_commit_times(version: int, tmp_path: Path) -> None:
     """It may be the stalest of all; the cure that is printed lets it be told."""
     only = ("--only", STALE)
-    with LocalServer(bin=bin_of(version)) as server:
+    with local_server(version) as server:
         sql(server.dsn(), 'CREATE MATERIALIZED VIEW "Old; ""one""" AS SELECT 1 AS one')
         sql(server.dsn(), "CREATE MATERIALIZED VIEW empty AS SELECT 1 AS one WITH NO DATA")
         sql(server.dsn(), "ALTER SYSTEM SET track_commit_timestamp = on")
@@ -159,7 +159,7 @@ def test_a_view_older_than_the_server_s_commit_times(version: int, tmp_path: Pat
 
 def test_a_view_that_the_application_forgot(tmp_path: Path) -> None:
     only = ("--only", STALE)
-    with LocalServer(bin=bin_of(VERSIONS[-1])) as server:
+    with local_server() as server:
         sql(server.dsn(), TABLES)
         sql(server.dsn(), "CREATE MATERIALIZED VIEW dashboard AS SELECT 1 AS one")
         assert gate(server.dsn(), *only, cwd=tmp_path).verdicts == {STALE: "pass"}
@@ -274,10 +274,8 @@ def test_a_query_that_runs_for_long(database: str, tmp_path: Path) -> None:
 
 
 def test_the_connection_limit_is_near(tmp_path: Path) -> None:
-    with LocalServer(
-        bin=bin_of(VERSIONS[-1]),
-        settings={"max_connections": "10", "superuser_reserved_connections": "3"},
-    ) as server:
+    settings = {"max_connections": "10", "superuser_reserved_connections": "3"}
+    with local_server(settings=settings) as server:
         with contextlib.ExitStack() as stack:
             for _ in range(6):
                 stack.enter_context(psycopg.connect(server.dsn()))
@@ -383,7 +381,7 @@ def test_what_the_server_does_not_track_is_no_pass(tmp_path: Path) -> None:
         "PostgresUnusedIndex": "track_counts",
         "PostgresMissingIndex": "track_counts",
     }
-    with LocalServer(bin=bin_of(VERSIONS[-1]), settings=settings) as server:
+    with local_server(settings=settings) as server:
         ran = gate(server.dsn(), cwd=tmp_path)
     for name, setting in blind.items():
         assert ran.check(name)["verdict"] == "skipped"

@@ -16,7 +16,7 @@ import pytest
 from pgwatch.demo.server import LocalServer
 from tests.gate import environment, gate, pgwatch
 from tests.roofing_tables import TABLES
-from tests.servers import VERSIONS, bin_of
+from tests.servers import local_server
 from tests.watching import silent_server, sql
 
 SECRET = "zebra4711"
@@ -169,7 +169,7 @@ def test_an_exclusive_lock_is_named_and_not_waited_for(database: str, tmp_path: 
 
 def test_no_connection_is_left(tmp_path: Path) -> None:
     settings = {"max_connections": "8", "superuser_reserved_connections": "3"}
-    with LocalServer(bin=bin_of(VERSIONS[-1]), settings=settings) as server, ExitStack() as stack:
+    with local_server(settings=settings) as server, ExitStack() as stack:
         sql(server.dsn(), "CREATE ROLE monitor LOGIN PASSWORD 'monitor' IN ROLE pg_monitor")
         dsn = server.dsn(user="monitor", password="monitor")
         for _ in range(5):

@@ -16,7 +16,7 @@ from pgwatch.demo.server import LocalServer
 from tests.daemon_process import DaemonProcess
 from tests.pages import DOCS, answer, block
 from tests.receivers import HttpReceiver
-from tests.servers import VERSIONS, bin_of
+from tests.servers import local_server
 
 URL = "postgresql://pgwatch:correct-horse@db1/app"  # as the pages write it
 DAMAGE = """
@@ -72,7 +72,7 @@ class Stranger:
 def server() -> Iterator[LocalServer]:
     """A server as start.md finds it, with the role that it makes."""
     settings = {"shared_preload_libraries": "pg_stat_statements"}
-    with LocalServer(bin=bin_of(VERSIONS[-1]), settings=settings) as server:
+    with local_server(settings=settings) as server:
         with psycopg.connect(server.dsn(), autocommit=True) as connection:
             connection.execute("CREATE DATABASE app")
             connection.execute(block("start.md", "sql").encode())

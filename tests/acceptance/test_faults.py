@@ -18,7 +18,7 @@ import requests
 from pgwatch.demo.server import LocalServer, free_port
 from tests.daemon_process import DaemonProcess, until
 from tests.roofing_tables import TABLES
-from tests.servers import VERSIONS, bin_of
+from tests.servers import local_server
 from tests.watching import silent_server, sql
 
 CAP = 3
@@ -29,7 +29,7 @@ OURS = "SELECT pid FROM pg_stat_activity WHERE application_name = 'pgwatch'"
 def faulty() -> Iterator[LocalServer]:
     """A server of these tests alone: each leaves it as it was."""
     settings = {"max_connections": "30", "shared_preload_libraries": "pg_stat_statements"}
-    with LocalServer(bin=bin_of(VERSIONS[-1]), settings=settings) as server:
+    with local_server(settings=settings) as server:
         yield server
 
 

@@ -21,7 +21,7 @@ from pgwatch.queries.header import parse_query
 from pgwatch.targets.connect import open_session
 from pgwatch.targets.server_info import Asked
 from tests.baselines import baseline
-from tests.servers import bin_of
+from tests.servers import local_server
 from tests.watching import sql, target
 
 SCHEMA = """
@@ -255,7 +255,7 @@ def small(request: pytest.FixtureRequest) -> Iterator[LocalServer]:
         "shared_preload_libraries": "pg_stat_statements",
         "pg_stat_statements.max": "100",
     }
-    with LocalServer(bin=bin_of(request.param), settings=settings) as server:
+    with local_server(request.param, settings) as server:
         sql(server.dsn(), SCHEMA)
         yield server
 

@@ -10,7 +10,7 @@ from pgwatch.demo.database import Failure
 from pgwatch.demo.server import LocalServer
 from pgwatch.errors import PgwatchError
 from tests.conftest import create_database, drop_database
-from tests.servers import VERSIONS, bin_of
+from tests.servers import local_server
 
 EXPECTED = [  # migration, SQLSTATE, part of the message
     ("phase_tracking_standardization", "42701", 'column "is_current"'),
@@ -178,7 +178,7 @@ def test_seeded_rows_are_consistent_and_the_same_each_time(database: str) -> Non
 
 @pytest.fixture
 def demo_server() -> Iterator[LocalServer]:
-    with LocalServer(bin=bin_of(VERSIONS[-1]), settings=roofing.SERVER_SETTINGS) as server:
+    with local_server(settings=roofing.SERVER_SETTINGS) as server:
         yield server
 
 

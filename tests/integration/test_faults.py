@@ -18,7 +18,7 @@ from pgwatch.demo.server import LocalServer, free_port
 from pgwatch.queries.query import Query
 from pgwatch.secret import Secret
 from pgwatch.targets.target import Target
-from tests.servers import VERSIONS, bin_of
+from tests.servers import local_server
 from tests.watching import Heard, ours, query, silent_server, sql, target
 
 ONE = query("SELECT pg_backend_pid() AS value", timeout="300ms")
@@ -99,7 +99,7 @@ def test_a_target_that_comes_late_is_found() -> None:
             await answered(heard)
             assert heard.up == [0, 1]
 
-    with LocalServer(bin=bin_of(VERSIONS[-1]), port=port) as server:
+    with local_server(port=port) as server:
         server.halt()
         asyncio.run(scenario(server))
 

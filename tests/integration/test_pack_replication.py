@@ -6,10 +6,9 @@ from collections.abc import Iterator
 import psycopg
 import pytest
 
-from pgwatch.demo.server import LocalServer
 from pgwatch.queries.query import Inapplicable, Query, Runnable, plan
 from tests.packs import CATALOG, Connection, collect, collected, connect, found, info_of, run, until
-from tests.servers import bin_of
+from tests.servers import bin_of, local_server
 from tests.standby import SLOT, Standby
 
 _CLUSTER = {"shared_preload_libraries": "pg_stat_statements", "wal_level": "logical"}
@@ -18,7 +17,7 @@ _CLUSTER = {"shared_preload_libraries": "pg_stat_statements", "wal_level": "logi
 @pytest.fixture(scope="module", params=[15, 18], ids=lambda version: f"pg{version}")
 def standby(request: pytest.FixtureRequest) -> Iterator[Standby]:
     """A standby, caught up; its primary is `standby.primary`."""
-    with LocalServer(bin=bin_of(request.param), settings=_CLUSTER) as primary:
+    with local_server(request.param, _CLUSTER) as primary:
         with psycopg.connect(primary.dsn(), autocommit=True) as admin:
             admin.execute("CREATE EXTENSION pg_stat_statements")
             admin.execute("CREATE TABLE t AS SELECT 1 AS id")

@@ -7,7 +7,7 @@ import pytest
 
 from pgwatch.demo.server import LocalServer
 from tests.packs import Connection, collect, connect, found, waiting, without_rights
-from tests.servers import bin_of
+from tests.servers import local_server
 
 
 @pytest.fixture
@@ -169,7 +169,7 @@ def test_a_materialized_view_s_content_and_refreshes(
 def test_when_a_materialized_view_was_refreshed() -> None:
     settings = {"track_commit_timestamp": "on"}
     with (
-        LocalServer(bin=bin_of(18), settings=settings) as server,
+        local_server(18, settings) as server,
         psycopg.connect(server.dsn(), autocommit=True) as admin,
         connect(server.dsn()) as watcher,
     ):

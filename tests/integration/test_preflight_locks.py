@@ -8,7 +8,6 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from pgwatch.demo.server import LocalServer
 from pgwatch.migration.parse import parse_statements
 from pgwatch.migration.preflight import locks
 from pgwatch.migration.preflight.demands import demands
@@ -19,7 +18,7 @@ from pgwatch.migration.sqlfile import read_statements
 from pgwatch.targets.connect import open_session
 from pgwatch.targets.dsn import Dsn
 from pgwatch.targets.target import Target
-from tests.servers import VERSIONS, bin_of
+from tests.servers import local_server
 
 TABLES = """
 CREATE DOMAIN positive AS int CHECK (value > 0);
@@ -342,7 +341,7 @@ def test_transaction_that_has_just_begun_is_not_in_the_way(database: str, tmp_pa
 
 def test_prepared_transaction_is_told_by_its_name(tmp_path: Path, no_waiting: None) -> None:
     settings = {"max_prepared_transactions": "5"}
-    with LocalServer(bin=bin_of(VERSIONS[-1]), settings=settings) as server:
+    with local_server(settings=settings) as server:
         with psycopg.connect(server.dsn()) as connection:
             connection.execute("CREATE TABLE t (a int)")
             connection.commit()

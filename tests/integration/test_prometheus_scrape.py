@@ -11,10 +11,10 @@ import requests
 from prometheus_client.openmetrics.parser import text_string_to_metric_families
 
 from pgwatch.demo import database as roofing
-from pgwatch.demo.server import LocalServer, free_port
+from pgwatch.demo.server import free_port
 from tests.daemon_process import DaemonProcess
 from tests.integration.prometheus import Prometheus, running_prometheus
-from tests.servers import ROOT, bin_of, missing_peer
+from tests.servers import ROOT, local_server, missing_peer
 
 pytestmark = pytest.mark.peer
 
@@ -30,7 +30,7 @@ def daemon(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DaemonProcess]:
         "shared_preload_libraries": "pg_stat_statements",
         "track_commit_timestamp": "on",
     }
-    with LocalServer(bin=bin_of(18), settings=settings) as server:
+    with local_server(18, settings) as server:
         roofing.create_database(server.dsn())
         dsn = server.dsn(roofing.NAME)
         roofing.build(dsn)
