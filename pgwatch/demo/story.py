@@ -52,6 +52,7 @@ class Demo:
 
     def __enter__(self) -> "Demo":
         server = LocalServer(bin=embedded_bin(), settings=database.SERVER_SETTINGS)
+        self._say("A PostgreSQL of its own starts, with the database of a roofing company.")
         self._server = self._owned.enter_context(server)
         # Inside the server's folder, so that whatever ends us, nothing of ours is left behind.
         self._folder = self._server.folder / "demo"

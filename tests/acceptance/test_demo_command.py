@@ -172,6 +172,7 @@ def test_killed_it_leaves_nothing_behind_either(folder: Path) -> None:
 
 def test_long_form_shows_an_alert_as_slack_message_and_as_email(folder: Path) -> None:
     with demo(folder) as story:
+        story.until(r"^A PostgreSQL of its own starts")
         status_page = story.until(r"^Status page +(\S+)")[1]
         inbox = story.until(r"^Inbox +(\S+)")[1]
         assert "roofing" in requests.get(status_page, timeout=5).text
