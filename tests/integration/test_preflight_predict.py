@@ -178,6 +178,127 @@ def test_rows_in_the_way_are_shown_and_an_update_takes_them_out(
     assert left.line == 2
 
 
+def test_all_rules_of_one_statement_that_rows_break_are_told(database: str, tmp_path: Path) -> None:
+    with psycopg.connect(database, autocommit=True) as connection:
+        connection.execute("CREATE TABLE t (id int PRIMARY KEY, a int, b int)")
+        connection.execute("INSERT INTO t VALUES (1, -5, 1), (2, 1, -7)")
+    sql = "ALTER TABLE t ADD CONSTRAINT a_ok CHECK (a > 0), ADD CONSTRAINT b_ok CHECK (b > 0);"
+    [only] = found(database, tmp_path, sql)
+    assert '"a_ok"' in only.reason
+    assert '"b_ok"' in only.reason
+    assert only.examples == ("id 1: a = -5", "id 2: b = -7")
+
+
+# What is applied first, the migration, and how many of its statements fail.
+_ROWS_AND_SIGNATURES = {
+    "a foreign key on columns that the migration adds is validated": (
+        "CREATE TABLE p (id text PRIMARY KEY); CREATE TABLE t (id int); INSERT INTO t VALUES (1);"
+        "INSERT INTO p VALUES ('a');",
+        "ALTER TABLE t ADD COLUMN IF NOT EXISTS p_id varchar(255), ADD COLUMN q_id text;"
+        "ALTER TABLE t ADD CONSTRAINT f FOREIGN KEY (p_id) REFERENCES p (id) NOT VALID;"
+        "ALTER TABLE t VALIDATE CONSTRAINT f;"
+        "UPDATE t SET q_id = 'b';"
+        "ALTER TABLE t ADD CONSTRAINT g FOREIGN KEY (q_id) REFERENCES p (id) NOT VALID;"
+        "ALTER TABLE t VALIDATE CONSTRAINT g;",
+        1,
+    ),
+    "a foreign key that is there is validated": (
+        "CREATE TABLE p (a int, b int, PRIMARY KEY (a, b)); CREATE TABLE t (a int, b int);"
+        "INSERT INTO t VALUES (1, NULL); ALTER TABLE t ADD CONSTRAINT simple FOREIGN KEY (a, b)"
+        " REFERENCES p NOT VALID, ADD CONSTRAINT whole FOREIGN KEY (a, b) REFERENCES p MATCH FULL"
+        " NOT VALID;",
+        "ALTER TABLE t VALIDATE CONSTRAINT simple;ALTER TABLE t VALIDATE CONSTRAINT whole;",
+        1,
+    ),
+    "an index cannot be made of what a row has": (
+        "CREATE TABLE t (id int, a timestamp, b timestamp, v text, ok bool);"
+        "INSERT INTO t VALUES (1, now(), now() - interval '1h', 'x', false);",
+        "CREATE INDEX span ON t USING gist (tsrange(a, b));"
+        "CREATE INDEX IF NOT EXISTS number ON t ((v::int));"
+        "CREATE INDEX part ON t ((v::int)) WHERE ok;"
+        "CREATE INDEX late ON t (id) WHERE v::int > 5;"
+        "UPDATE t SET v = '5';"
+        "CREATE INDEX number ON t ((v::int));",
+        3,
+    ),
+    "a function is made again with the lengths it had": (
+        "CREATE FUNCTION f(p varchar(255), OUT a varchar(9), OUT b numeric(12, 2)[]) LANGUAGE"
+        " plpgsql AS 'BEGIN END'; CREATE FUNCTION g(p text) RETURNS TABLE (a varchar(255), b"
+        " timestamp(3)) LANGUAGE plpgsql AS 'BEGIN END'; CREATE FUNCTION h() RETURNS varchar(9)[]"
+        " LANGUAGE plpgsql AS 'BEGIN END';",
+        "CREATE OR REPLACE FUNCTION f(p varchar(255), OUT a varchar(9), OUT b numeric(12, 2)[])"
+        " LANGUAGE plpgsql AS 'BEGIN END'; CREATE OR REPLACE FUNCTION g(p text) RETURNS TABLE"
+        " (a varchar(255), b timestamp(3)) LANGUAGE plpgsql AS 'BEGIN END';"
+        "CREATE OR REPLACE FUNCTION h() RETURNS varchar(9)[] LANGUAGE plpgsql AS 'BEGIN END';"
+        "CREATE OR REPLACE FUNCTION g(p text) RETURNS TABLE (a text, b timestamp) LANGUAGE"
+        " plpgsql AS 'BEGIN END';",
+        1,
+    ),
+    "bodies as people write them": (
+        "CREATE TYPE message AS (id int, position bigint);",
+        "CREATE FUNCTION f() RETURNS void LANGUAGE plpgsql AS $$ DECLARE a bigint; DECLARE b"
+        " timestamp with time zone; DECLARE c double precision; BEGIN NULL; END $$;"
+        'CREATE FUNCTION g("position" bigint) RETURNS SETOF message LANGUAGE plpgsql AS $$ BEGIN'
+        " position := 1; END $$;"
+        "CREATE FUNCTION h(anyarray) RETURNS boolean LANGUAGE sql AS"
+        " 'SELECT cardinality($1) < 1 OR $1 IS NULL FROM absent';"
+        "CREATE FUNCTION i() RETURNS void LANGUAGE plpgsql AS $$ DECLARE a int; DECLARE b absent;"
+        " BEGIN NULL; END $$;",
+        1,
+    ),
+    "one of several functions of a name is called": (
+        "SELECT 1;",
+        "CREATE FUNCTION f(char[], name) RETURNS boolean LANGUAGE sql AS 'SELECT true';"
+        "CREATE FUNCTION f(char, name) RETURNS boolean LANGUAGE sql AS 'SELECT f(ARRAY[$1], $2)';"
+        "CREATE FUNCTION g(name) RETURNS boolean LANGUAGE sql AS $$ SELECT f('v', $1) $$;"
+        "CREATE FUNCTION h(a jsonb) RETURNS jsonb LANGUAGE sql AS $$ SELECT CASE WHEN a IS NULL"
+        " THEN a ELSE (SELECT jsonb_agg(m) FROM (SELECT h(jsonb_array_elements(a)) AS m) l) END $$;"
+        "CREATE FUNCTION i() RETURNS boolean LANGUAGE sql AS $$ SELECT f('v') $$;",
+        1,
+    ),
+    "aggregates": (
+        "CREATE TABLE t (a int, b text);",
+        "CREATE FUNCTION joined(text, text) RETURNS text LANGUAGE sql AS $$ SELECT $1 || $2 $$;"
+        "CREATE AGGREGATE joined (BASETYPE = text, STYPE = text, SFUNC = joined);"
+        "COMMENT ON AGGREGATE joined(text) IS 'all texts';"
+        "CREATE AGGREGATE wrong (text) (sfunc = absent, stype = text);"
+        "CREATE VIEW v AS SELECT a, joined(b) FROM t GROUP BY a;"
+        "CREATE VIEW w AS SELECT a, joined(b) FILTER (WHERE a > 1) OVER (PARTITION BY a) FROM t;"
+        "CREATE VIEW x AS SELECT a, joined(b) FROM t;"
+        "CREATE AGGREGATE joined (text) (sfunc = joined, stype = text);"
+        "CREATE OR REPLACE AGGREGATE joined (text) (sfunc = joined, stype = text);"
+        "DROP AGGREGATE joined(text);"
+        "DROP VIEW v, w;"
+        "DROP AGGREGATE joined(text);"
+        "DROP AGGREGATE joined(text);",
+        5,
+    ),
+    "what old dumps begin with": (
+        "SELECT 1;",
+        "SET default_with_oids = false;SET default_with_oids = true;SET seed = 0.5;"
+        "CREATE LANGUAGE plpgsql;CREATE OR REPLACE PROCEDURAL LANGUAGE plpgsql;",
+        2,
+    ),
+    "a sequence that another table's default reads": (
+        "CREATE SEQUENCE s; CREATE TABLE t (id int DEFAULT nextval('s'));",
+        "DROP SEQUENCE s;CREATE SEQUENCE r;CREATE TABLE u (id int DEFAULT nextval('r'::regclass));"
+        "CREATE TABLE w (id int);ALTER TABLE w ALTER id SET DEFAULT nextval('public.r');"
+        "DROP TABLE u;DROP SEQUENCE r;DROP SEQUENCE r CASCADE;",
+        2,
+    ),
+}
+
+
+@pytest.mark.parametrize("case", _ROWS_AND_SIGNATURES)
+def test_prediction_is_what_happens_in_short(database: str, tmp_path: Path, case: str) -> None:
+    first, then, failing = _ROWS_AND_SIGNATURES[case]
+    with psycopg.connect(database, autocommit=True) as connection:
+        connection.execute(first.encode())
+    file = tmp_path / "migration.sql"
+    file.write_text(then.replace(";", ";\n"))
+    assert exact(database, [file]) == failing
+
+
 def test_function_of_the_migration_is_asked_about_rows(database: str, tmp_path: Path) -> None:
     with psycopg.connect(database, autocommit=True) as connection:
         connection.execute("CREATE TABLE t (id int PRIMARY KEY, email text)")

@@ -3,10 +3,11 @@
 from collections.abc import Callable
 from functools import lru_cache
 
-from pgwatch.migration.parse import Node, opened, parse_statements, pb
+from pgwatch.migration.extract import walk
+from pgwatch.migration.parse import Node, opened, parse_statements, pb, strings
 from pgwatch.migration.preflight.lookup import takes
 from pgwatch.migration.preflight.scene import Function, Relation
-from pgwatch.migration.preflight.stage import Stage, qualified, quoted
+from pgwatch.migration.preflight.stage import CannotTellError, Stage, qualified, quoted
 
 _PSEUDO = ("void", "trigger", "event_trigger", "record", "internal", "anyelement", "anyarray")
 # Functions of one argument of just that type, so that a call takes what an implicit cast makes fit.
@@ -44,11 +45,23 @@ class Calls:
         """
         base = returns.removeprefix("SETOF ")
         known = "text" if base in _PSEUDO else self._type(base)
-        made = value_node(f"CASE WHEN num_nulls(NULL) > 0 THEN NULL::{known} END")
+        if function.kind == "a":
+            return _null_aggregate(node, known)
         if not node.args:
             return value_node(f"NULL::{known}")
-        alone = self._is_alone(function, len(node.args))
+        made = value_node(f"CASE WHEN num_nulls(NULL) > 0 THEN NULL::{known} END")
         call = made.case_expr.args[0].case_when.expr.a_expr.lexpr.func_call
+        if known != "record" and self._gives_sets(node):  # they may not stand in a CASE
+            made = value_node(f"num_nulls(NULL)::text::{known}")
+            call = made.type_cast.arg.type_cast.arg.func_call
+        others = self._others(function, len(node.args))
+        if any(one.returns != function.returns for one in others):
+            raise CannotTellError(f"which {function.name}() is called is for its arguments to say")
+        if others:
+            call.args[0].CopyFrom(node.args[0])
+            call.args.extend(node.args[1:])
+            return made
+        alone = function.name not in self._stage.facts.functions
         del call.args[:]
         for position, argument in enumerate(node.args):
             place, given = _placed(function, position, argument)
@@ -56,12 +69,18 @@ class Calls:
             call.args.add().CopyFrom(self._fitted(given, fits, exact=alone) if fits else given)
         return made
 
-    def _is_alone(self, function: Function, count: int) -> bool:
-        """Return whether no other function could be meant by a call."""
-        if function.name in self._stage.facts.functions:
-            return False
+    def _others(self, function: Function, count: int) -> list[Function]:
+        """Return the other functions of the name that a call with so many arguments could mean."""
         named = self._stage.scene.functions_named("", function.name)
-        return sum(takes(one, count) for one in named) <= 1
+        return [one for one in named if takes(one, count) and one.arguments != function.arguments]
+
+    def _gives_sets(self, node: Node) -> bool:
+        """Return whether an argument is a call that gives a set."""
+        calls = (one for one in walk(node) if isinstance(one, pb.FuncCall) and one is not node)
+        names = {strings(call.funcname)[-1] for call in calls}
+        scene, system = self._stage.scene, self._stage.facts.functions
+        own = any(one.returns_set for name in names for one in scene.functions_named("", name))
+        return own or any(one.returns_set for name in names for one in system.get(name, ()))
 
     def _fitted(self, given: Node, type_: str, *, exact: bool) -> Node:
         """Return an expression that fails where an argument does not fit; `exact`: as a call does."""
@@ -145,6 +164,21 @@ def query_node(sql: str) -> Node:
 def value_node(sql: str) -> Node:
     """Return the tree of an expression."""
     return query_node(f"SELECT {sql}").select_stmt.target_list[0].res_target.val
+
+
+def _null_aggregate(node: Node, type_: str) -> Node:
+    """Return a NULL that is an aggregate of the same arguments, also as a window function."""
+    made = value_node(f"CASE WHEN count(num_nulls(NULL)) > 0 THEN NULL::{type_} END")
+    count = made.case_expr.args[0].case_when.expr.a_expr.lexpr.func_call
+    if node.args:
+        counted = count.args[0].func_call
+        del counted.args[:]
+        counted.args.extend(node.args)
+    if node.HasField("agg_filter"):
+        count.agg_filter.CopyFrom(node.agg_filter)
+    if node.HasField("over"):
+        count.over.CopyFrom(node.over)
+    return made
 
 
 def _placed(function: Function, position: int, argument: Node) -> tuple[int, Node]:

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from pgwatch.migration.extract import walk
 from pgwatch.migration.parse import Node, opened, pb, strings
-from pgwatch.migration.preflight.lookup import user_type
+from pgwatch.migration.preflight.lookup import takes, user_type
 from pgwatch.migration.preflight.scene import Ref, Relation
 from pgwatch.migration.preflight.stage import Stage, qualified
 
@@ -38,9 +38,7 @@ class _Reader:
         elif isinstance(message, pb.ColumnRef):
             self._column(message, scopes)
         elif isinstance(message, pb.FuncCall):
-            schema, name = qualified(message.funcname)
-            found = self._stage.scene.functions_named(schema, name)
-            self._refs |= {("function", one.oid, 0) for one in found[:1]}
+            self._call(message)
         elif isinstance(message, pb.TypeName):
             made, _ = user_type(self._stage, ".".join(strings(message.names)))
             if made is not None:
@@ -49,6 +47,21 @@ class _Reader:
             if field.message_type is not None:
                 for item in [value] if hasattr(value, "ListFields") else value:
                     self._visit(item, scopes)
+
+    def _call(self, message: Node) -> None:
+        schema, name = qualified(message.funcname)
+        found = self._stage.scene.functions_named(schema, name)
+        meant = [one for one in found if takes(one, len(message.args))] or found
+        self._refs |= {("function", one.oid, 0) for one in meant[:1]}
+        if name == "nextval" and message.args:
+            kind, constant = opened(message.args[0])
+            if kind == "type_cast":
+                kind, constant = opened(constant.arg)
+            text = constant.sval.sval if kind == "a_const" else ""
+            *schemas, sequence = (part.strip('"') for part in text.split("."))
+            relation = self._stage.scene.find(schemas[-1] if schemas else "", sequence)
+            if relation is not None:
+                self._refs.add(("relation", relation.oid, 0))
 
     def _ranges(self, item: Node) -> _Scope:
         kind, node = opened(item)

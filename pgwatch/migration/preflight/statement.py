@@ -15,6 +15,7 @@ from pgwatch.migration.preflight import (
     types,
     views,
 )
+from pgwatch.migration.preflight.aggregates import create_aggregate
 from pgwatch.migration.preflight.alter import alter_table
 from pgwatch.migration.preflight.asking import judge
 from pgwatch.migration.preflight.blocks import run_block
@@ -34,6 +35,18 @@ _NOTHING = frozenset(
         "notify_stmt",
         "unlisten_stmt",
     }
+)
+
+# Settings that pg_settings does not tell (GUC_NO_SHOW_ALL), or in another spelling.
+_UNLISTED = (
+    "TRANSACTION",
+    "SESSION",
+    "role",
+    "session_auth",
+    "timezone",
+    "TimeZone",
+    "default_with_oids",
+    "seed",
 )
 
 
@@ -71,6 +84,22 @@ def _explain(stage: Stage, node: Node) -> None:
     kind, query = opened(node.query)
     if dml.is_dml(kind):
         dml.analyse(stage, kind, query)
+
+
+def _define(stage: Stage, node: Node) -> None:
+    if node.kind == pb.OBJECT_AGGREGATE:
+        create_aggregate(stage, node)
+        return
+    words = pb.ObjectType.Name(node.kind).removeprefix("OBJECT_").replace("_", " ").lower()
+    raise CannotTellError(f"what 'create {words}' would meet is not looked at")
+
+
+def _create_language(stage: Stage, node: Node) -> None:
+    if node.plname not in stage.facts.languages:
+        raise CannotTellError("which languages the server can have is not looked at")
+    if not node.replace:
+        reason = f'language "{node.plname}" already exists'
+        raise stage.fail("42710", reason, harmless=True)
 
 
 def _show(stage: Stage, node: Node) -> None:
@@ -112,13 +141,9 @@ def _set(stage: Stage, node: Node) -> None:
         stage.scene.settings[name] = values[0] if values else ""
     elif node.kind == pb.VAR_RESET:
         stage.scene.settings.pop(name, None)
-    if (
-        name
-        and "." not in name
-        and not name.startswith(
-            ("TRANSACTION", "SESSION", "role", "session_auth", "timezone", "TimeZone")
-        )
-    ):
+    if name == "default_with_oids" and values not in ([], ["false"], ["off"]):
+        raise stage.fail("0A000", "tables declared WITH OIDS are not supported")
+    if name and "." not in name and not name.startswith(_UNLISTED):
         answer = stage.oracle.value(
             f"SELECT count(*) FROM pg_catalog.pg_settings WHERE lower(name) = lower({literal(name)})"  # noqa: S608 - quoted
         )
@@ -174,6 +199,7 @@ _HANDLERS: dict[str, Callable[[Stage, Node], object]] = {
     "create_enum_stmt": types.create_enum,
     "create_extension_stmt": types.create_extension,
     "create_function_stmt": routines.create_function,
+    "create_plang_stmt": _create_language,
     "create_policy_stmt": policies.create_policy,
     "create_range_stmt": types.create_range,
     "create_role_stmt": generic.create_role,
@@ -185,6 +211,7 @@ _HANDLERS: dict[str, Callable[[Stage, Node], object]] = {
     "create_trig_stmt": routines.create_trigger,
     "createdb_stmt": partial(_outside, "CREATE DATABASE"),
     "deallocate_stmt": _deallocate,
+    "define_stmt": _define,
     "do_stmt": _block,
     "drop_role_stmt": generic.drop_role,
     "drop_stmt": drop,
