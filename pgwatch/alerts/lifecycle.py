@@ -74,7 +74,7 @@ def step(
         before = alerts.get(labels)
         if finding := found.get(labels):
             alert = _found(rule, before, finding, now=now)
-            kept: Alert | None = replace(alert, sources=sources, generator_url=generator_url)
+            kept: Alert | None = _fed(alert, sources, generator_url)
         elif before is None or before.state is AlertState.RESOLVED:
             kept = before if before and not _expired(before, now) else None
         elif evaluation is None or _fed_by(rule, before, silent):
@@ -113,15 +113,29 @@ def _found(rule: AlertingRule, before: Alert | None, finding: Finding, *, now: d
             active_at=now,
         )
     else:
-        alert = replace(
-            _resumed(before, now),
-            annotations=finding.annotations,
-            value=finding.value,
-            keep_firing_since=None,
-        )
+        alert = _seen(_resumed(before, now), finding)
     if alert.state is AlertState.PENDING and now - alert.active_at >= rule.hold:
         alert = replace(alert, state=AlertState.FIRING, fired_at=now)
     return alert
+
+
+# Most evaluations of most alerts say what the one before said. To copy those costs more than all the rest.
+
+
+def _seen(alert: Alert, finding: Finding) -> Alert:
+    """Return `alert` as it is found."""
+    said = (alert.value, alert.annotations, alert.keep_firing_since)
+    if said == (finding.value, finding.annotations, None):
+        return alert
+    return replace(
+        alert, annotations=finding.annotations, value=finding.value, keep_firing_since=None
+    )
+
+
+def _fed(alert: Alert, sources: frozenset[Source], generator_url: str) -> Alert:
+    if (alert.sources, alert.generator_url) == (sources, generator_url):
+        return alert
+    return replace(alert, sources=sources, generator_url=generator_url)
 
 
 def _missing(rule: AlertingRule, before: Alert, *, now: datetime) -> Alert | None:
@@ -142,6 +156,8 @@ def _resumed(before: Alert, now: datetime) -> Alert:
         unseen = max(unseen, now - before.no_data_since)
     pending = before.state is AlertState.PENDING
     kept = before.keep_firing_since
+    if before.no_data_since is None and max(before.active_at, kept or now) <= now:
+        return before
     return replace(
         before,
         active_at=min(now, before.active_at + unseen) if pending else before.active_at,
@@ -157,6 +173,8 @@ def _fed_by(rule: AlertingRule, alert: Alert, silent: Collection[Source]) -> boo
     have been its own: those of another target or database. But an expression can write those labels too:
     a value that none of the sources has tells nothing.
     """
+    if alert.sources.isdisjoint(silent):
+        return False
     target = _own(rule, alert, "target", (source.target for source in alert.sources))
     database = _own(rule, alert, "datname", (source.database for source in alert.sources))
     return any(

@@ -4,6 +4,7 @@ import logging
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
+from itertools import chain
 
 from pgwatch.alerts.adopt import adopt
 from pgwatch.alerts.alert import Alert, AlertState
@@ -124,7 +125,8 @@ class Deciding:
             changes.save_posted(news, forget=gone)
             self._save_said(changes, said)
             changes.save_decisions(decisions)
-            changes.record(*happened, *_events(outcome.changes), *self._posted_events(news, at))
+            began_and_ended = chain(_events(outcome.changes), self._posted_events(news, at))
+            changes.record_all(chain(happened, began_and_ended))
             for notification in tell:
                 changes.enqueue(notification)
         self.alerts = {**self.alerts, **outcome.alerts}
@@ -230,6 +232,8 @@ def _events(changes: Sequence[Change]) -> Iterator[Event]:
 
 def _log_change(change: Change) -> None:
     level = logging.INFO if change.kind in _TOLD else logging.DEBUG
+    if not logger.isEnabledFor(level):
+        return
     alert = change.alert
     extra = {"change": str(change.kind), "alert": repr(alert.labels), "value": alert.value}
     logger.log(level, "alert changes", extra=extra)

@@ -113,7 +113,7 @@ class Labels(Mapping[str, str]):
 
     def merged(self, other: Mapping[str, str]) -> "Labels":
         """Return the set with the labels of `other` put over it (an empty value removes one)."""
-        return Labels({**self, **other})
+        return Labels({**self.to_dict(), **other})
 
     def fingerprint(self) -> str:
         """Return 16 hex digits: FNV-1a-64 over name, 0xff, value, 0xff, as Alertmanager computes it.

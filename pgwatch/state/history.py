@@ -14,6 +14,7 @@ from pgwatch.notify.notification import Notification
 from pgwatch.notify.outbox import Queued
 from pgwatch.notify.silence import Silence
 from pgwatch.state.codec import encode
+from pgwatch.state.many import execute_many
 from pgwatch.state.schema import event
 
 _NAMED: Final = 20  # alerts of a message that its event names
@@ -35,8 +36,8 @@ class Event:
 
 
 def add(connection: Connection, happened: Iterable[Event]) -> None:
-    """Add to the history, all in one statement: ten thousand alerts may fire at once."""
-    rows = [
+    """Add to the history."""
+    rows = (
         {
             "time": one.time,
             "kind": one.kind,
@@ -45,9 +46,8 @@ def add(connection: Connection, happened: Iterable[Event]) -> None:
             "message": one.message,
         }
         for one in happened
-    ]
-    if rows:
-        connection.execute(event.insert(), rows)
+    )
+    execute_many(connection, event.insert(), rows)
 
 
 def newest(

@@ -14,6 +14,7 @@ from pgwatch.notify.silence import Silence
 from pgwatch.notify.window import Window
 from pgwatch.samples.labels import Labels, MatchType
 from pgwatch.state.codec import decode_posted, digest, encode, encode_posted
+from pgwatch.state.many import execute_many
 from pgwatch.state.schema import Instant, acknowledgement, posted_alert, silence
 
 
@@ -80,22 +81,20 @@ def load_posted(connection: Connection) -> dict[Labels, PostedAlert]:
 
 def save_posted(connection: Connection, alerts: Iterable[PostedAlert]) -> None:
     """Save new or changed posted alerts."""
-    rows = [
-        {"digest": _key(one.labels), "ends_at": one.ends_at, "body": encode_posted(one)}
-        for one in alerts
-    ]
-    if rows:
-        same = posted_alert.c.digest == bindparam("i")
-        connection.execute(delete(posted_alert).where(same), [{"i": r["digest"]} for r in rows])
-        connection.execute(insert(posted_alert), rows)
+    keyed = [(_key(one.labels), one) for one in alerts]
+    same = posted_alert.c.digest == bindparam("i")
+    execute_many(connection, delete(posted_alert).where(same), ({"i": key} for key, _ in keyed))
+    rows = (
+        {"digest": key, "ends_at": one.ends_at, "body": encode_posted(one)} for key, one in keyed
+    )
+    execute_many(connection, insert(posted_alert), rows)
 
 
 def delete_posted(connection: Connection, alerts: Iterable[Labels]) -> None:
     """Forget posted alerts."""
-    if keys := [{"i": _key(labels)} for labels in alerts]:
-        connection.execute(
-            delete(posted_alert).where(posted_alert.c.digest == bindparam("i")), keys
-        )
+    same = posted_alert.c.digest == bindparam("i")
+    keys = ({"i": _key(labels)} for labels in alerts)
+    execute_many(connection, delete(posted_alert).where(same), keys)
 
 
 def _key(labels: Labels) -> str:

@@ -30,6 +30,7 @@ from pgwatch.state.engine import open_engine
 from pgwatch.state.fresh import Fresh
 from pgwatch.state.history import Event, is_told, outcome
 from pgwatch.state.lock import StateLock
+from pgwatch.state.many import execute_many
 from pgwatch.state.outbox import OutboxMessage, OutboxState
 from pgwatch.state.schema import StateError, alert, event, meta, outbox, prepare
 from pgwatch.state.together import Together
@@ -53,22 +54,20 @@ class Transaction:
         """Make `alerts` all the alerts of `rule`; only those that differ from what is saved are written."""
         known = self.changed.get(rule, self._known.get(rule, {}))
         wanted = {one.labels: one for one in alerts}
-        written = [one for labels, one in wanted.items() if known.get(labels) != one]
-        stale = [labels for labels in known if known[labels] != wanted.get(labels)]
-        if stale:
-            one_row = delete(alert).where(alert.c.rule == rule, alert.c.digest == bindparam("i"))
-            self._connection.execute(one_row, [{"i": digest(repr(labels))} for labels in stale])
-        if written:
-            rows = [
-                {
-                    "rule": rule,
-                    "digest": digest(repr(one.labels)),
-                    "state": one.state,
-                    "body": encode_alert(one),
-                }
-                for one in written
-            ]
-            self._connection.execute(alert.insert(), rows)
+        written = [one for labels, one in wanted.items() if _differs(known.get(labels), one)]
+        stale = [labels for labels, one in known.items() if _differs(wanted.get(labels), one)]
+        one_row = delete(alert).where(alert.c.rule == rule, alert.c.digest == bindparam("i"))
+        execute_many(self._connection, one_row, ({"i": digest(repr(i))} for i in stale))
+        rows = (
+            {
+                "rule": rule,
+                "digest": digest(repr(one.labels)),
+                "state": one.state,
+                "body": encode_alert(one),
+            }
+            for one in written
+        )
+        execute_many(self._connection, alert.insert(), rows)
         self.changed[rule] = wanted
 
     def save_evaluation(self, at: datetime) -> None:
@@ -120,6 +119,10 @@ class Transaction:
 
     def record(self, *happened: Event) -> None:
         """Add to the history."""
+        self.record_all(happened)
+
+    def record_all(self, happened: Iterable[Event]) -> None:
+        """Add to the history what may be very much; it is made as it is written."""
         history.add(self._connection, happened)
 
 
@@ -372,6 +375,10 @@ class State:
             except SQLAlchemyError as error:
                 cause = getattr(error, "orig", None) or type(error).__name__
                 raise StateError(f"state file {self.path}: {cause}") from error
+
+
+def _differs(one: Alert | None, other: Alert) -> bool:
+    return one is not other and one != other
 
 
 def _load_alerts(connection: Connection) -> dict[str, Mapping[Labels, Alert]]:
