@@ -231,7 +231,7 @@ def _http_url(text: str) -> str:
     if "@" in url.netloc:
         raise ValueError(
             "a URL here must not hold a user or password, because it is shown; "
-            "use headers: {Authorization: …} or header_files"
+            "an HTTP probe has headers: {Authorization: …} or header_files for them"
         )
     return text
 

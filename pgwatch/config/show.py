@@ -11,6 +11,7 @@ from pgwatch.config.document import Tree
 from pgwatch.config.fields import ListenAddress
 from pgwatch.config.schema import (
     ALL,
+    HostSettings,
     HttpProbeSettings,
     Settings,
     TargetDefaults,
@@ -53,7 +54,7 @@ def _section(section: Section, path: KeyPath, tree: Tree) -> dict[str, Any]:
         values["dsn"] = str(dsn_of(section))  # the address without the password
     if isinstance(section, TargetSettings):
         values = {key: values[key] for key in ("name", "dsn", "service") if key in values} | values
-    if isinstance(section, HttpProbeSettings):
+    if isinstance(section, HttpProbeSettings | HostSettings) and "url" in values:
         values["url"] = _URL_SECRET.sub(rf"\1{MASK}", values["url"])
     return values
 

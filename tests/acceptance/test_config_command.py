@@ -121,7 +121,10 @@ def test_show_prints_what_loads_again(tmp_path: Path) -> None:
     (tmp_path / "pgwatch.yml").write_text(
         """
 defaults: {labels: {env: "${STAGE}"}, password_file: pw}
-targets: [{name: a, dsn: "postgresql://u@db1/app"}]
+targets:
+  - name: a
+    dsn: "postgresql://u@db1/app"
+    host: {source: node_exporter, url: "http://h:9100/metrics?api_key=sesame-4710"}
 http_probes:
   - {name: p, url: "http://h/?token=sesame-4712&x=1", headers: {X-One: "sesame-4713", X-Two: "${TOKEN}"}}
 retention: 90m
