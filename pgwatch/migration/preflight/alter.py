@@ -94,8 +94,27 @@ def alter_table(stage: Stage, node: Node) -> None:
             raise
     # The rows are looked at when all commands are done.
     waiting, stage.waiting = stage.waiting, None
+    failed = []
     for rows in waiting:
-        stage.breaks(*rows)
+        try:
+            stage.breaks(*rows)
+        except StatementFailsError as error:
+            failed.append(error)
+    if failed:
+        raise _together(failed)
+
+
+def _together(failed: Sequence[StatementFailsError]) -> StatementFailsError:
+    """Return one error for all rules that rows break: each is in the way once the others are cured."""
+    first = failed[0]
+    if len(failed) == 1:
+        return first
+    return StatementFailsError(
+        first.sqlstate,
+        "; ".join(map(str, failed)),
+        examples=tuple(dict.fromkeys(example for one in failed for example in one.examples)),
+        rows=True,
+    )
 
 
 def _check_kind(stage: Stage, table: Relation, wanted: int) -> None:

@@ -4,6 +4,7 @@ from dataclasses import replace
 
 from pgwatch.migration.parse import Node, UnparsableError, parse_expression, pb
 from pgwatch.migration.preflight.dependents import constraint_users, forget
+from pgwatch.migration.preflight.foreign_keys import foreign_rows
 from pgwatch.migration.preflight.liverows import question
 from pgwatch.migration.preflight.row_question import RowRule
 from pgwatch.migration.preflight.scene import Constraint, Relation
@@ -85,23 +86,20 @@ def validate(stage: Stage, table: Relation, command: Node) -> None:
 
 
 def _validate_rows(stage: Stage, table: Relation, found: Constraint) -> None:
+    if found.kind == "f":
+        target = stage.scene.relations[found.references]
+        foreign_rows(stage, table, target, found)
+        return
     try:
-        if found.kind == "c":
-            expression = parse_expression(found.expression)
-            asked = question(
-                stage, table, RowRule.CHECK, found.columns, sqlstate="23514", expression=expression
-            )
-            message = f'check constraint "{found.name}" of relation "{table.name}" is violated by some row'
-        else:
-            asked = question(stage, table, RowRule.FOREIGN_KEY, found.columns, sqlstate="23503")
-            target = stage.scene.relations[found.references]
-            if asked is None or target.live is None:
-                return
-            names = tuple(c.live for n in found.referenced if (c := target.numbered(n)))
-            asked = replace(asked, references=(*target.live, names))
-            message = f'insert or update on table "{table.name}" violates foreign key constraint "{found.name}"'  # noqa: E501 - the server's words
+        expression = parse_expression(found.expression)
+        asked = question(
+            stage, table, RowRule.CHECK, found.columns, sqlstate="23514", expression=expression
+        )
     except (CannotTellError, UnparsableError) as error:
         stage.note(str(error))
         return
     if asked is not None:
+        message = (
+            f'check constraint "{found.name}" of relation "{table.name}" is violated by some row'
+        )
         stage.breaks_later(asked, table, message)

@@ -10,7 +10,7 @@ from pgwatch.migration.preflight.constraint_parts import (
     shape_of,
 )
 from pgwatch.migration.preflight.liverows import has_rows, question, with_references
-from pgwatch.migration.preflight.row_question import RowRule
+from pgwatch.migration.preflight.row_question import RowQuestion, RowRule
 from pgwatch.migration.preflight.scene import Column, Constraint, Relation
 from pgwatch.migration.preflight.stage import CannotTellError, Stage, quoted
 
@@ -51,8 +51,6 @@ def add_foreign_key(stage: Stage, table: Relation, node: Node, *, column: str, f
     _check_types(stage, table, columns, target, keys, node)
     name = name_of(stage, table, node, "_".join(one.name for one in columns), label="fkey")
     enforced = node.is_enforced or stage.facts.version < 180000
-    if not fresh and not node.skip_validation and enforced:
-        _foreign_rows(stage, table, numbers, target, keys, name, node)
     made = Constraint(
         table=table.oid,
         name=name,
@@ -64,7 +62,10 @@ def add_foreign_key(stage: Stage, table: Relation, node: Node, *, column: str, f
         validated=not node.skip_validation,
         enforced=enforced,
         shape=shape_of(node, table),
+        match_full=node.fk_matchtype == "f",
     )
+    if not fresh and made.validated and enforced:
+        foreign_rows(stage, table, target, made)
     scene.constraints[table.oid, name] = made
     for child in [one for one in scene.descendants(table.oid) if one.bound and one.kind in "rp"]:
         names = {c.name: c.number for c in child.columns}
@@ -129,52 +130,52 @@ def comparable(stage: Stage, one: str, other: str) -> bool:
     return stage.facts.casts.get((first, second), ("", ""))[0] == "i"
 
 
-def _foreign_rows(  # noqa: PLR0917 - what is asked
-    stage: Stage,
-    table: Relation,
-    numbers: tuple[int, ...],
-    target: Relation,
-    keys: tuple[int, ...],
-    name: str,
-    node: Node,
-) -> None:
-    columns = [table.numbered(number) for number in numbers]
+def foreign_rows(stage: Stage, table: Relation, target: Relation, made: Constraint) -> None:
+    """Fail where rows of `table` have nothing to refer to: when the key is added, or validated."""
+    columns = [table.numbered(number) for number in made.columns]
     changed = {number for number, _ in table.values}
-    if table.live and target.live and (table.gone or changed & set(numbers)):
-        _changed_rows(stage, table, columns, target, keys, name)
+    if table.live and target.live and (table.gone or changed & set(made.columns)):
+        _changed_rows(stage, table, columns, target, made)
         return
     if any(one is not None and not one.live and not one.default for one in columns):
         return
     asked = None
     if all(one is not None and one.live for one in columns):
-        asked = question(stage, table, RowRule.FOREIGN_KEY, numbers, sqlstate="23503")
+        asked = question(stage, table, RowRule.FOREIGN_KEY, made.columns, sqlstate="23503")
     if asked is None:
         return
-    asked = with_references(replace(asked, match_full=node.fk_matchtype == "f"), target, keys)
+    asked = with_references(replace(asked, match_full=made.match_full), target, made.referenced)
     if asked is None:
         if has_rows(stage, table):
             stage.note(
                 f"whether the rows of {table.name} have theirs in {target.name} is not known yet"
             )
         return
+    _breaks(stage, asked, table, target, made)
+
+
+def _breaks(
+    stage: Stage, asked: RowQuestion, table: Relation, target: Relation, made: Constraint
+) -> None:
     moved = {number for number, _ in target.values} | target.doubtful
-    if target.keyed or moved & set(keys):
+    if target.keyed or moved & set(made.referenced):
         table = replace(table, emptied=True)
-    message = f'insert or update on table "{table.name}" violates foreign key constraint "{name}"'
+    message = (
+        f'insert or update on table "{table.name}" violates foreign key constraint "{made.name}"'
+    )
     stage.breaks_later(asked, table, message)
 
 
-def _changed_rows(  # noqa: PLR0917 - what is asked
+def _changed_rows(
     stage: Stage,
     table: Relation,
     columns: list[Column | None],
     target: Relation,
-    keys: tuple[int, ...],
-    name: str,
+    made: Constraint,
 ) -> None:
     """Ask about rows that earlier statements update or delete: as a CHECK, which can say that."""
     assert target.live is not None
-    referenced = [c.live for n in keys if (c := target.numbered(n)) is not None]
+    referenced = [c.live for n in made.referenced if (c := target.numbered(n)) is not None]
     if not all(referenced):
         return
     nodes = []
@@ -192,7 +193,7 @@ def _changed_rows(  # noqa: PLR0917 - what is asked
             stage,
             table,
             RowRule.CHECK,
-            tuple(one.number for one in columns if one is not None),
+            made.columns,
             sqlstate="23503",
             expression=test,
         )
@@ -202,8 +203,4 @@ def _changed_rows(  # noqa: PLR0917 - what is asked
         return
     query = f"SELECT {named} FROM {quoted(schema)}.{quoted(relation)} AS pgwatch_referenced"  # noqa: S608 - quoted
     asked = replace(asked, expression=asked.expression.replace("(SELECT 1)", f"({query})"))
-    moved = {number for number, _ in target.values} | target.doubtful
-    if target.keyed or moved & set(keys):
-        table = replace(table, emptied=True)
-    message = f'insert or update on table "{table.name}" violates foreign key constraint "{name}"'
-    stage.breaks_later(asked, table, message)
+    _breaks(stage, asked, table, target, made)

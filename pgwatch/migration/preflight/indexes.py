@@ -255,8 +255,41 @@ def check_partition_key(stage: Stage, table: Relation, numbers: tuple[int, ...],
 
 
 def _check_rows(stage: Stage, node: Node, table: Relation, index: Index, name: str) -> None:
-    if not node.unique or table.live is None:
+    if table.live is None or (table.kind == "m" and not table.populated):
         return
+    try:
+        if node.unique:
+            _check_unique(stage, node, table, index, name)
+        elif index.expressions or index.predicate:
+            _check_expressions(stage, node, table, index)
+    except StatementFailsError as error:
+        if node.concurrent:  # a build that fails leaves its index behind
+            _put(stage, table, name, replace(index, valid=False))
+            error.leaves = stage.scene
+        raise
+
+
+def _check_expressions(stage: Stage, node: Node, table: Relation, index: Index) -> None:
+    """Fail where an expression of the index cannot be evaluated on some row."""
+    if table.emptied or table.doubtful & index.uses:
+        return
+    try:
+        keys = [
+            _key(stage, i.index_elem, table) for i in node.index_params if not i.index_elem.name
+        ]
+        where = [live_text(stage, node.where_clause, table)] if index.predicate else []
+        given = " AND ".join(f"(({one}) IS NULL) IS NOT NULL" for one in keys or where)
+        if keys and where:
+            given = f"({where[0]}) IS NOT TRUE OR ({given})"
+        asked = question(stage, table, RowRule.CHECK, (), sqlstate="")
+    except (CannotTellError, NotYetKnownError):
+        return  # of what the migration makes itself
+    if asked is not None:
+        left = f"({table.gone}) IS TRUE OR ({given})" if table.gone else given
+        stage.breaks(replace(asked, expression=left), table, "")
+
+
+def _check_unique(stage: Stage, node: Node, table: Relation, index: Index, name: str) -> None:
     try:
         asked = question(stage, table, RowRule.UNIQUE, index.columns, sqlstate="23505")
         assert asked is not None
@@ -275,15 +308,7 @@ def _check_rows(stage: Stage, node: Node, table: Relation, index: Index, name: s
         if has_rows(stage, table):
             stage.note(str(error))
         return
-    if table.kind == "m" and not table.populated:
-        return
-    try:
-        stage.breaks(asked, table, f'could not create unique index "{name}"')
-    except StatementFailsError as error:
-        if node.concurrent:  # a build that fails leaves its index behind
-            _put(stage, table, name, replace(index, valid=False))
-            error.leaves = stage.scene
-        raise
+    stage.breaks(asked, table, f'could not create unique index "{name}"')
 
 
 def _key(stage: Stage, element: Node, table: Relation) -> str:

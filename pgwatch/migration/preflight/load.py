@@ -162,6 +162,7 @@ def _constraint(one: _Facts) -> Constraint:
         enforced=one["enforced"],
         inherited=one["inherited"],
         deferrable=one["deferrable"],
+        match_full=one["kind"] == "f" and " MATCH FULL" in one["definition"],
         uses=_refs(one["uses"]),
         shape=one["definition"],
     )

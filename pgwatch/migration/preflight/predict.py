@@ -1,5 +1,6 @@
 """Which statements of migrations would fail now: each is tried on the scene that those before it leave."""
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +14,7 @@ from pgwatch.migration.preflight.walk import Parsed, Walk, parse
 from pgwatch.migration.sqlfile import read_statements, split_statements
 from pgwatch.targets.session import Session
 
+_CONCURRENTLY = re.compile(r"^((?:CREATE(?: UNIQUE)?|DROP) INDEX )CONCURRENTLY ", re.IGNORECASE)
 _ROUNDS = 40  # of asking; each brings at least one statement to its end
 
 
@@ -42,7 +44,8 @@ async def refusals(session: Session, texts: Sequence[str]) -> list[str]:
     """
     files = []
     for number, text in enumerate(texts):
-        whole = split_statements(f"BEGIN; {text}\n; ROLLBACK;", Path(str(number)))
+        tried = _CONCURRENTLY.sub(r"\1", text)  # which no transaction allows
+        whole = split_statements(f"BEGIN; {tried}\n; ROLLBACK;", Path(str(number)))
         files.append([parse(one, "") for one in whole])
     found = [""] * len(texts)
     for one in reversed((await _preflight(session, files)).predictions):

@@ -1,5 +1,6 @@
 """Functions, procedures and triggers. Pure."""
 
+import re
 from dataclasses import dataclass, replace
 
 from pgwatch.migration.extract import column_names, trigger_values, walk
@@ -51,7 +52,7 @@ def create_function(stage: Stage, node: Node) -> None:
         (
             one
             for one in stage.scene.functions_named(schema, name)
-            if _plain(one.arguments) == _plain(function.arguments)
+            if [*map(_plain, one.arguments)] == [*map(_plain, function.arguments)]
         ),
         None,
     )
@@ -69,10 +70,9 @@ def create_function(stage: Stage, node: Node) -> None:
     stage.scene.put_function(replace(function, uses=uses))
 
 
-def _plain(types: tuple[str, ...]) -> tuple[str, ...]:
-    return tuple(
-        one.split("(")[0] + ("[]" if one.endswith("[]") and "(" in one else "") for one in types
-    )
+def _plain(type_: str) -> str:
+    """Return a type without its length, of which PostgreSQL keeps none for a function's."""
+    return re.sub(r"\(.*\)", "", type_)
 
 
 def _alike(one: Function, other: Function) -> bool:
@@ -103,7 +103,7 @@ def _function(stage: Stage, node: Node, schema: str, name: str) -> Function:
     types = [resolve(stage, one.arg_type) for one in parameters]
     pairs = list(zip(parameters, types, strict=True))
     inputs = [(p, t) for p, t in pairs if p.mode in _INPUTS]
-    outputs = tuple((p.name, t) for p, t in pairs if p.mode in _OUTPUTS)
+    outputs = tuple((p.name, _plain(t)) for p, t in pairs if p.mode in _OUTPUTS)
     named = [p.name for p, _ in inputs if p.name]
     if len(set(named)) < len(named):
         raise stage.fail("42P13", f'parameter name "{named[0]}" used more than once')
@@ -136,7 +136,7 @@ def _function(stage: Stage, node: Node, schema: str, name: str) -> Function:
         names=tuple(p.name for p, _ in inputs),
         defaults=defaults,
         variadic=any(p.mode == pb.FUNC_PARAM_VARIADIC for p in parameters),
-        returns=returns.split("(")[0] if "(" in returns else returns,
+        returns=_plain(returns),
         returns_set=table or node.return_type.setof,
         outputs=outputs,
     )

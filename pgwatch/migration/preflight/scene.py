@@ -137,6 +137,7 @@ class Constraint:
     enforced: bool = True
     inherited: bool = False
     deferrable: bool = False
+    match_full: bool = False  # of a foreign key
     uses: frozenset[Ref] = frozenset()
     shape: str = ""
 
