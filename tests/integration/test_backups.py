@@ -68,7 +68,7 @@ def made(
         connection.execute("SELECT lo_from_bytea(0, 'abc')")
 
     def run(program: str, *arguments: str) -> None:
-        command = [str(bin_of(version) / program), *arguments]
+        command = [str(bin_of(version) / program), "--no-sync", *arguments]
         password = {"PGPASSWORD": Dsn.parse(dsn).value("password") or "postgres"}
         subprocess.run(command, check=True, capture_output=True, env={**os.environ, **password})
 
