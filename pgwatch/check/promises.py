@@ -58,7 +58,7 @@ class PromiseCheck:
             result(
                 PROMISES,
                 visit,
-                Verdict.WARN if counted else Verdict.PASS,
+                Verdict.WARN if counted else _quiet(self.runbook),
                 reason="; ".join((*waived, *_notes(self.runbook))),
                 findings=counted,
                 elapsed=elapsed,
@@ -196,7 +196,16 @@ def _scripts(package: Path) -> Collection[str]:
     return scripts if isinstance(scripts, dict) else ()
 
 
+def _quiet(runbook: Runbook) -> Verdict:
+    """Return the verdict where nothing is missing: a pass is of something."""
+    if runbook.objects or runbook.files:
+        return Verdict.PASS
+    return Verdict.UNKNOWN if runbook.unread else Verdict.SKIPPED
+
+
 def _notes(runbook: Runbook) -> Iterator[str]:
+    if not (runbook.objects or runbook.files or runbook.unread):
+        yield "the runbook names no object and no script"
     if runbook.unread:
         lines = ", ".join(map(str, runbook.unread[:_MORE]))
         more = ", …" if len(runbook.unread) > _MORE else ""

@@ -121,6 +121,26 @@ def test_a_runbook_that_keeps_its_promises_passes(database: str, folder: Path) -
     assert (ran.status, ran.check("documentation_promises")["verdict"]) == (0, "pass")
 
 
+@pytest.mark.parametrize(
+    ("text", "verdict", "reason"),
+    [
+        ("# Deploy\n", "skipped", "the runbook names no object and no script"),
+        (
+            "```sql\nSELECT FROM WHERE;\n```\n",
+            "unknown",
+            "SQL that PostgreSQL does not know, in line 2",
+        ),
+    ],
+)
+def test_runbook_that_says_nothing_is_no_pass(
+    text: str, verdict: str, reason: str, database: str, folder: Path
+) -> None:
+    (folder / "deploy.md").write_text(text)
+    only = ("--only", "documentation_promises")
+    check = gate("--runbook", "deploy.md", *only, database, cwd=folder).check(only[1])
+    assert (check["verdict"], check["reason"]) == (verdict, reason)
+
+
 def test_accepted_promises_and_a_runbook_that_is_not_there(database: str, folder: Path) -> None:
     (folder / "deploy.md").write_text("```sql\nSELECT * FROM nowhere;\n```\n")
     (folder / "pgwatch.yml").write_text(
