@@ -28,6 +28,7 @@ from pgwatch.notify.inhibit import InhibitRule
 from pgwatch.notify.interval import Schedule, TimeInterval, parse_interval
 from pgwatch.notify.matcher import (
     MatcherError,
+    MatcherMode,
     in_order,
     is_classic_name,
     matcher,
@@ -46,7 +47,9 @@ _EVERYTHING: Final = "..."  # in group_by: all labels
 More = Mapping[str, Sequence[ChannelSettings]]  # by receiver
 
 
-def load_alertmanager(path: FilePath, more: More = _NONE) -> Routing:
+def load_alertmanager(
+    path: FilePath, more: More = _NONE, mode: MatcherMode = MatcherMode.FALLBACK
+) -> Routing:
     """Return the routes and receivers of the file at `path`; `more` are channels that pgwatch.yml adds.
 
     Raises InputError with every problem; what loads but has no effect is in the result's `warnings`.
@@ -56,14 +59,16 @@ def load_alertmanager(path: FilePath, more: More = _NONE) -> Routing:
     except (OSError, UnicodeDecodeError) as error:
         reason = getattr(error, "strerror", None) or "not UTF-8 text"
         raise InputError([Problem(file=str(path), message=f"cannot read it: {reason}")]) from error
-    return parse_alertmanager(text, path, more)
+    return parse_alertmanager(text, path, more, mode)
 
 
-def parse_alertmanager(text: str, path: FilePath, more: More = _NONE) -> Routing:
+def parse_alertmanager(
+    text: str, path: FilePath, more: More = _NONE, mode: MatcherMode = MatcherMode.FALLBACK
+) -> Routing:
     """Return the routes and receivers of `text`, which stands in the file at `path`."""
     document = yamlfile.load(text, file=str(path))
     value = _without_nulls(document.value)
-    reader = _Reader(document)
+    reader = _Reader(document, mode)
     reader.set_other_receivers_apart(value)
     try:
         file = AlertmanagerFile.model_validate(value)
@@ -83,8 +88,9 @@ def parse_alertmanager(text: str, path: FilePath, more: More = _NONE) -> Routing
 class _Reader:
     """Builds the routing from a file that has the right shape; collects problems and warnings."""
 
-    def __init__(self, document: Document) -> None:
+    def __init__(self, document: Document, mode: MatcherMode) -> None:
         self._document = document
+        self._mode = mode
         self.problems: list[Problem] = []
         self.rest = Rest(value=None)  # what is read, if some of the file cannot be
         self._warnings: list[str] = []
@@ -130,6 +136,7 @@ class _Reader:
                 for index, config in enumerate(file.inhibit_rules)
             ),
             resolve_timeout=file.globals.resolve_timeout,
+            mode=self._mode,
             templates=templates,
             warnings=tuple(self._warnings),
         )
@@ -200,7 +207,7 @@ class _Reader:
         for index, text in enumerate(matchers):
             place = (*path, prefix + "matchers", index)
             try:
-                parsed = parse_matchers(text)
+                parsed = parse_matchers(text, self._mode)
             except MatcherError as error:
                 self._problem(place, f"not a matcher: {error}")
                 continue
@@ -216,6 +223,8 @@ class _Reader:
         target = self._read_matchers(
             config.target_match, config.target_match_re, config.target_matchers, path, "target_"
         )
+        for index, name in enumerate(config.equal):
+            self._check_name((*path, "equal", index), name)
         return InhibitRule(source=source, target=target, equal=config.equal)
 
     def _read_intervals(self, file: AlertmanagerFile) -> None:
@@ -260,15 +269,21 @@ class _Reader:
             return parent.group_by_all, parent.group_by
         place = (*path, "group_by")
         for index, name in enumerate(config.group_by):
-            if not name:
-                self._problem((*place, index), "expected a label name")
-            elif name in config.group_by[:index]:
+            if name != _EVERYTHING:
+                self._check_name((*place, index), name)
+            if name in config.group_by[:index]:
                 self._problem((*place, index), f"label {name} stands twice")
         if _EVERYTHING in config.group_by:
             if len(config.group_by) > 1:
                 self._problem(place, "'...' means all labels; it must stand alone")
             return True, frozenset()
         return False, frozenset(config.group_by)
+
+    def _check_name(self, path: Path, name: str) -> None:
+        if not name:
+            self._problem(path, "expected a label name")
+        elif not self._mode.has_name(name):
+            self._problem(path, f"{name!r} is no label name of alertmanager_mode {self._mode}")
 
     def _check_receivers(self, root: Route, receivers: dict[str, Receiver]) -> None:
         for path, route in _walk(root, ("route",)):

@@ -81,9 +81,11 @@ def added_channels(settings: "Settings") -> dict[str, tuple[ChannelSettings, ...
 
 
 def _read(settings: "Settings") -> Routing:
+    mode = settings.alertmanager_mode
     if settings.alertmanager_config is None:
-        return log_only()
-    return load_alertmanager(FilePath(settings.alertmanager_config), added_channels(settings))
+        return replace(log_only(), mode=mode)
+    file = FilePath(settings.alertmanager_config)
+    return load_alertmanager(file, added_channels(settings), mode)
 
 
 def _channels(override: OverrideSettings) -> tuple[ChannelSettings, ...]:

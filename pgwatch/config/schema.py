@@ -39,6 +39,7 @@ from pgwatch.config.fields import (
 from pgwatch.config.notifications import NotificationSettings
 from pgwatch.config.overrides import HttpAddress, OverrideSettings
 from pgwatch.config.section import Section
+from pgwatch.notify.matcher import MatcherMode
 from pgwatch.targets.target import HostSource
 
 ALL = "all"  # in `packs`: no restriction
@@ -190,6 +191,7 @@ class Settings(Section):
     retention: Duration = timedelta(hours=1)
     keep_history: bool = True
     alertmanager_config: ExistingFile | None = None
+    alertmanager_mode: MatcherMode = MatcherMode.FALLBACK
     alertmanagers: tuple[HttpAddress, ...] = ()
     overrides: dict[Name, OverrideSettings] = {}
     notifications: NotificationSettings = NotificationSettings()

@@ -1,13 +1,15 @@
 """Matchers as Alertmanager's configuration writes them, in both of its grammars.
 
 Alertmanager reads a text with its UTF-8 parser (`matcher/parse`) and with its classic one
-(`pkg/labels/parse.go`); where they disagree the classic reading wins, as in its default fallback mode.
+(`pkg/labels/parse.go`); where they disagree the classic reading wins, as in its default fallback mode. Its
+feature flags `classic-mode` and `utf8-strict-mode` leave one of them.
 """
 
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from typing import Final
+from enum import StrEnum
+from typing import Final, assert_never
 
 from pgwatch.promql.errors import PromqlError
 from pgwatch.promql.regex import compile_regex
@@ -19,6 +21,18 @@ _CLASSIC: Final = re.compile(r"\s*([a-zA-Z_:][a-zA-Z0-9_:]*)\s*(=~|=|!=|!~)\s*(.
 _CLASSIC_NAME: Final = re.compile(r"[a-zA-Z_][a-zA-Z0-9_]*", re.ASCII)
 _GO_ESCAPES: Final = dict(zip("abfnrtv", "\a\b\f\n\r\t\v", strict=True))
 _TYPE_ORDER: Final = tuple(MatchType)  # =, !=, =~, !~: Alertmanager's order too
+
+
+class MatcherMode(StrEnum):
+    """Which grammars are read, and with them which label names there may be."""
+
+    FALLBACK = "fallback"
+    CLASSIC = "classic"
+    UTF8_STRICT = "utf8-strict"
+
+    def has_name(self, name: str) -> bool:
+        """Return whether `name` may be a label's name."""
+        return is_classic_name(name) if self is MatcherMode.CLASSIC else bool(name)
 
 
 class MatcherError(ValueError):
@@ -45,11 +59,23 @@ def matcher(name: str, type: MatchType, value: str) -> Matcher:  # noqa: A002 (t
         raise MatcherError(f"{name}: {value!r} is not a regular expression: {error}") from error
 
 
-def parse_matchers(text: str) -> Parsed:
+def parse_matchers(text: str, mode: MatcherMode = MatcherMode.FALLBACK) -> Parsed:
     """Return the matchers of `text`, such as `severity="critical"` or `{a=b,c=~"d.*"}`.
 
-    Raises MatcherError if neither grammar accepts it.
+    Raises MatcherError if no grammar of the `mode` accepts it.
     """
+    match mode:
+        case MatcherMode.CLASSIC:
+            return Parsed(_parse_classic(text))
+        case MatcherMode.UTF8_STRICT:
+            return Parsed(_parse_utf8(text))
+        case MatcherMode.FALLBACK:
+            return _parse_both(text)
+        case _:
+            assert_never(mode)
+
+
+def _parse_both(text: str) -> Parsed:
     try:
         modern = _parse_utf8(text)
     except MatcherError as error:

@@ -7,7 +7,7 @@ from functools import lru_cache
 
 from pgwatch.notify.inhibit import InhibitRule
 from pgwatch.notify.interval import ALWAYS, Schedule
-from pgwatch.notify.matcher import go_quote, matches, show
+from pgwatch.notify.matcher import MatcherMode, go_quote, matches, show
 from pgwatch.notify.receiver import LogSettings, Receiver
 from pgwatch.notify.template import SHIPPED, Templates
 from pgwatch.samples.labels import Labels, Matcher
@@ -49,6 +49,7 @@ class Routing:
     receivers: Mapping[str, Receiver]
     inhibit_rules: tuple[InhibitRule, ...] = ()
     resolve_timeout: timedelta = timedelta(minutes=5)
+    mode: MatcherMode = MatcherMode.FALLBACK  # of matchers and label names that come from outside
     external_url: str = ""  # of pgwatch's own pages, for links in messages
     templates: Templates = SHIPPED  # that the texts of channels may use
     hidden: tuple[Receiver, ...] = ()  # that no route leads to: real Alertmanagers

@@ -18,7 +18,7 @@ from starlette.routing import BaseRoute, Route
 
 from pgwatch import __version__
 from pgwatch.errors import PgwatchError
-from pgwatch.notify.matcher import MatcherError, matches, parse_matchers
+from pgwatch.notify.matcher import MatcherError, MatcherMode, matches, parse_matchers
 from pgwatch.notify.silence import Silence, SilenceError, forgotten
 from pgwatch.notify.status import AlertStatus, alert_statuses
 from pgwatch.promql.errors import PromqlError
@@ -137,12 +137,12 @@ class _Wanted:
 
 
 async def _alerts(request: Request, office: Office) -> Response:
-    wanted = _wanted(request)
+    wanted = _wanted(request, office.routing().mode)
     return _text(await run_in_threadpool(_list_alerts, await office.snapshot(), wanted))
 
 
 async def _groups(request: Request, office: Office) -> Response:
-    wanted = _wanted(request)
+    wanted = _wanted(request, office.routing().mode)
     return _text(await run_in_threadpool(_list_groups, await office.snapshot(), wanted))
 
 
@@ -189,11 +189,12 @@ async def _post_alerts(request: Request, office: Office) -> Response:
     bodies = await read_json(request)
     if not isinstance(bodies, list):
         raise InvalidError("alerts in body must be a list", 601)
-    now, timeout = datetime.now(UTC), office.routing().resolve_timeout
+    now, routing = datetime.now(UTC), office.routing()
     good, errors = [], []
     for body in bodies:
         try:
-            good.append(posted_alert(body, resolve_timeout=timeout, now=now))
+            timeout = routing.resolve_timeout
+            good.append(posted_alert(body, resolve_timeout=timeout, now=now, mode=routing.mode))
         except InvalidError as error:
             errors.append(str(error))
     if good:
@@ -203,7 +204,7 @@ async def _post_alerts(request: Request, office: Office) -> Response:
     return Response(status_code=200)
 
 
-def _wanted(request: Request) -> _Wanted:
+def _wanted(request: Request, mode: MatcherMode) -> _Wanted:
     receiver = request.query_params.get("receiver")
     try:
         pattern = compile_regex(receiver, dot_newline=False) if receiver else None
@@ -214,7 +215,7 @@ def _wanted(request: Request) -> _Wanted:
         for name in ("active", "silenced", "inhibited", "unprocessed", "muted")
     }
     del kinds["unprocessed"]  # ours are always processed
-    return _Wanted(matchers=_filter(request), receiver=pattern, **kinds)
+    return _Wanted(matchers=_filter(request, mode), receiver=pattern, **kinds)
 
 
 def _flag(request: Request, name: str) -> bool:
@@ -224,11 +225,11 @@ def _flag(request: Request, name: str) -> bool:
     return text in ("true", "1")
 
 
-def _filter(request: Request) -> tuple[Matcher, ...]:
+def _filter(request: Request, mode: MatcherMode) -> tuple[Matcher, ...]:
     found: list[Matcher] = []
     for text in request.query_params.getlist("filter"):
         try:
-            found += parse_matchers(text).matchers
+            found += parse_matchers(text, mode).matchers
         except MatcherError as error:
             raise _RefusedError(400, f"bad matcher format: {text}: {error}") from None
     return tuple(found)
@@ -238,8 +239,8 @@ def _filter(request: Request) -> tuple[Matcher, ...]:
 
 
 async def _silences(request: Request, office: Office) -> Response:
-    wanted = frozenset(_filter(request))
     known = await office.snapshot()
+    wanted = frozenset(_filter(request, known.routing.mode))
     silences = known.interventions.silences.values()
     old = frozenset(forgotten(silences, known.now))
     chosen = [one for one in silences if one.id not in old and wanted <= frozenset(one.matchers)]
@@ -249,7 +250,7 @@ async def _silences(request: Request, office: Office) -> Response:
 async def _post_silence(request: Request, office: Office) -> Response:
     body = await read_json(request)
     known = await office.snapshot()
-    wanted = posted_silence(body, known.now, known.interventions.silences)
+    wanted = posted_silence(body, known.now, known.interventions.silences, known.routing.mode)
     try:
         silence_id = await office.put_silence(wanted)
     except SilenceError as error:

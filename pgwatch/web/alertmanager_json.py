@@ -11,7 +11,7 @@ from starlette.requests import Request
 
 from pgwatch.alerts.posted import PostedAlert, received
 from pgwatch.notify.interventions import Acknowledgement
-from pgwatch.notify.matcher import MatcherError, matcher
+from pgwatch.notify.matcher import MatcherError, MatcherMode, go_quote, matcher
 from pgwatch.notify.silence import Silence, SilenceState
 from pgwatch.notify.status import AlertStatus
 from pgwatch.notify.window import Window, parse_window
@@ -110,13 +110,21 @@ def acknowledgement_json(one: Acknowledgement) -> dict[str, Any]:
     }
 
 
-def posted_alert(body: Any, *, resolve_timeout: timedelta, now: datetime) -> PostedAlert:
+def posted_alert(
+    body: Any,
+    *,
+    resolve_timeout: timedelta,
+    now: datetime,
+    mode: MatcherMode = MatcherMode.FALLBACK,
+) -> PostedAlert:
     """Return a `postableAlert`; raises InvalidError."""
     if not isinstance(body, dict):
         raise InvalidError("alerts in body must be objects")
     labels, annotations = (_texts(body.get(key) or {}, key) for key in ("labels", "annotations"))
-    if "" in labels:
-        raise InvalidError('invalid label set: invalid name ""')
+    for texts, what in ((labels, "label set"), (annotations, "annotations")):
+        for name in texts:
+            if not mode.has_name(name):
+                raise InvalidError(f"invalid {what}: invalid name {go_quote(name)}")
     try:
         return received(
             Labels(labels),
@@ -170,7 +178,10 @@ def silence_json(silence: Silence, now: datetime) -> dict[str, Any]:
 
 
 def posted_silence(
-    body: Any, now: datetime, known: Mapping[str, Silence] = MappingProxyType({})
+    body: Any,
+    now: datetime,
+    known: Mapping[str, Silence] = MappingProxyType({}),
+    mode: MatcherMode = MatcherMode.FALLBACK,
 ) -> Silence:
     """Return a `postableSilence` with our own keys `window` (`mon-fri 22:00-06:00 UTC`) and `deploy`.
 
@@ -188,7 +199,7 @@ def posted_silence(
     body = {**ours, **body}
     return Silence(
         id=str(body.get("id") or ""),
-        matchers=_matchers(body["matchers"]),
+        matchers=_matchers(body["matchers"], mode),
         starts_at=starts_at,
         ends_at=ends_at,
         updated_at=now,
@@ -217,21 +228,24 @@ def silences_in_order(silences: Iterable[Silence], now: datetime) -> Sequence[Si
     return sorted(silences, key=place)
 
 
-def _matchers(value: Any) -> tuple[Matcher, ...]:
+def _matchers(value: Any, mode: MatcherMode) -> tuple[Matcher, ...]:
     if not isinstance(value, list) or not value:
         raise InvalidError("matchers in body should have at least 1 items", 612)
     found = []
-    for one in value:
+    for index, one in enumerate(value):
         if not isinstance(one, dict):
             raise InvalidError("matchers in body must be objects", 601)
         for key in ("name", "value", "isRegex"):
             if one.get(key) is None:
                 raise InvalidError(f"matchers.{key} in body is required", 602)
         kind = _TYPES[one.get("isEqual") is not False, bool(one["isRegex"])]
+        name, wrong = str(one["name"]), f"invalid silence: invalid label matcher {index}"
+        if not mode.has_name(name):
+            raise InvalidError(f"{wrong}: invalid label name {go_quote(name)}")
         try:
-            found.append(matcher(str(one["name"]), kind, str(one["value"])))
+            found.append(matcher(name, kind, str(one["value"])))
         except MatcherError as error:
-            raise InvalidError(f"invalid silence: invalid label matcher: {error}") from None
+            raise InvalidError(f"{wrong}: {error}") from None
     return tuple(found)
 
 

@@ -3,6 +3,7 @@
 import json
 import urllib.parse
 from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -23,27 +24,43 @@ receivers: [{name: default}]
 """
 
 
-@pytest.fixture(
-    scope="module", params=["pgwatch", pytest.param("alertmanager", marks=pytest.mark.peer)]
-)
-def server(
-    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[tuple[str, str]]:
-    """Which program answers, and where."""
-    folder: Path = tmp_path_factory.mktemp(request.param)
+PROGRAMS = ["pgwatch", pytest.param("alertmanager", marks=pytest.mark.peer)]
+
+
+@contextmanager
+def serving(program: str, folder: Path, mode: str) -> Iterator[str]:
     (folder / "am.yml").write_text(CONFIG)
-    if request.param == "alertmanager":
+    if program == "alertmanager":
         with alertmanager(folder / "am.yml", folder / "data") as url:
-            yield "alertmanager", url
+            yield url
         return
     settings: dict[str, Any] = {
         "targets": [{"name": "db", "dsn": "postgresql://nobody@127.0.0.1:9/nothing"}],
         "rules": {"builtin": False},
         "alertmanager_config": "am.yml",
+        "alertmanager_mode": mode,
     }
     with DaemonProcess(folder, **settings) as running:
         until(lambda: running.get("/api/v2/status").ok, "the API answers", log=running)
-        yield "pgwatch", running.url
+        yield running.url
+
+
+@pytest.fixture(scope="module", params=PROGRAMS)
+def server(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[tuple[str, str]]:
+    """Which program answers, and where."""
+    with serving(request.param, tmp_path_factory.mktemp(request.param), "fallback") as url:
+        yield request.param, url
+
+
+@pytest.fixture(scope="module", params=PROGRAMS)
+def classic(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[str]:
+    """Where a program in classic mode answers; Debian's Alertmanager knows no other."""
+    with serving(request.param, tmp_path_factory.mktemp(request.param), "classic") as url:
+        yield url
 
 
 def alerts(url: str, *filters: str, path: str = "alerts") -> list[dict[str, Any]]:
@@ -132,6 +149,47 @@ def test_silences_in_utf8(server: tuple[str, str]) -> None:
     post_alerts(url, [{"labels": {"alertname": "U", "fooΣ": "bar🙂"}}])
     (alert,) = alerts(url, "alertname=U")
     assert alert["status"]["silencedBy"] == [silence_id]
+
+
+def refusal(url: str, path: str, body: object) -> str:
+    answer = requests.post(f"{url}/api/v2/{path}", json=body, timeout=10)
+    assert answer.status_code == 400, answer.text
+    return str(answer.json())
+
+
+def test_classic_mode_refuses_alerts(classic: str) -> None:
+    for labels in UTF8:
+        wrong = {name: value for name, value in labels.items() if name != "a"}
+        for name, value in wrong.items():
+            body = [{"labels": {"alertname": "Good", name: value}}]
+            assert refusal(classic, "alerts", body) == f'invalid label set: invalid name "{name}"'
+    body = [{"labels": {"Σ": "1"}}, {"labels": {"alertname": "Good", "n": "Σ"}}]
+    refusal(classic, "alerts", body)
+    assert [one["labels"] for one in alerts(classic)] == [{"alertname": "Good", "n": "Σ"}]
+    named = [{"labels": {"alertname": "Good"}, "annotations": {"Σ": "1"}}]
+    assert refusal(classic, "alerts", named) == 'invalid annotations: invalid name "Σ"'
+
+
+def test_classic_mode_refuses_silences_and_filters(classic: str) -> None:
+    now = datetime.now(UTC)
+    body = {
+        "matchers": [
+            {"name": "a", "value": "b", "isRegex": False},
+            {"name": "fooΣ", "value": "bar🙂", "isRegex": False},
+        ],
+        "startsAt": now.isoformat(),
+        "endsAt": (now + timedelta(hours=1)).isoformat(),
+        "createdBy": "test",
+        "comment": "test",
+    }
+    # Before it: "invalid silence", and "silence invalid" in older versions.
+    expected = 'invalid label matcher 1: invalid label name "fooΣ"'
+    assert refusal(classic, "silences", body).endswith(f": {expected}")
+    assert alerts(classic, path="silences") == []
+    for wrong in ("fooΣ=bar", '"a"=b', "00=1"):
+        query = urllib.parse.urlencode({"filter": wrong})
+        answer = requests.get(f"{classic}/api/v2/alerts?{query}", timeout=10)
+        assert (answer.status_code, wrong in answer.json()) == (400, True)
 
 
 def test_route_is_explained_by_who_runs(
