@@ -13,7 +13,7 @@ from pathlib import Path
 
 from pgwatch.alerts.alert import Alert, AlertState
 from pgwatch.alerts.lifecycle import step
-from pgwatch.alerts.series import alert_series
+from pgwatch.alerts.series import AlertSeries
 from pgwatch.alerts.testfile import (
     STALE,
     AlertTest,
@@ -134,7 +134,7 @@ class _Run:
         )
         after = step(rule, self._alerts.get(rule.id, ()), evaluation, now=_EPOCH + at)
         self._alerts[rule.id] = after.alerts
-        self._store.append(alert_series(rule, after.alerts, now_ms - offset))
+        self._store.append(AlertSeries(rule).at(after.alerts, now_ms - offset))
 
     def _check_alerts(self, check: AlertTest) -> Iterator[str]:
         firing = [

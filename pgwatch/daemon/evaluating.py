@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from pgwatch.alerts.alert import Alert
 from pgwatch.alerts.lifecycle import Change, ChangeKind, Step, step
 from pgwatch.alerts.outward import generator_url
-from pgwatch.alerts.series import alert_series
+from pgwatch.alerts.series import AlertSeries
 from pgwatch.daemon.measuring import Measuring
 from pgwatch.daemon.unanswered import Unanswered
 from pgwatch.promql.engine import Engine
@@ -61,6 +61,7 @@ class Evaluating:
         self._unanswered = unanswered
         self._surroundings = surroundings
         self._health = health
+        self._series: dict[str, AlertSeries] = {}  # by rule
 
     def evaluate(
         self, group: RuleGroup, alerts: Mapping[str, tuple[Alert, ...]], at: datetime
@@ -142,7 +143,8 @@ class Evaluating:
         outcome.changes += after.changes
         # For our own rules and queries only: on /metrics it would collide with the ALERTS of a
         # Prometheus that has loaded the same rules.
-        self._measuring.append(alert_series(rule, after.alerts, looked_at_ms))
+        series = self._series.setdefault(rule.id, AlertSeries(rule))
+        self._measuring.append(series.at(after.alerts, looked_at_ms))
         self._unanswered.alerted(rule)
         return error
 

@@ -12,7 +12,7 @@ from datetime import UTC, datetime, timedelta
 from pgwatch.alerts.alert import Alert
 from pgwatch.alerts.lifecycle import ChangeKind, step
 from pgwatch.alerts.outward import generator_url, outward
-from pgwatch.alerts.series import alert_series
+from pgwatch.alerts.series import AlertSeries
 from pgwatch.notify.notification import Notification
 from pgwatch.notify.playback import Playback
 from pgwatch.notify.route import Routing
@@ -110,7 +110,7 @@ class Simulation:
         self._result.fired[rule.name] += sum(
             change.kind is ChangeKind.FIRED for change in after.changes
         )
-        self._store.append(alert_series(rule, after.alerts, at_ms - offset_ms))
+        self._store.append(AlertSeries(rule).at(after.alerts, at_ms - offset_ms))
         return after.alerts
 
     def _failed(self, rule: Rule, error: PromqlError) -> None:

@@ -161,7 +161,7 @@ class Group:
         elif given is self._given and len(given) == len(self._given_list):
             return self.block, nowhere
         elif self._given_list == (given if isinstance(given, list) else list(given)):
-            self._given = given
+            self._given, self._given_list = given, list(given)  # the old ones are needed no more
             return self.block, nowhere
         self._given, self._given_list = given, list(given)
         new = [labels for labels in given if labels not in self._columns]

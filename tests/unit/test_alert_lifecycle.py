@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from pgwatch.alerts.alert import Alert, AlertState
 from pgwatch.alerts.lifecycle import RESOLVED_RETENTION, Change, ChangeKind, step, unwatched
-from pgwatch.alerts.series import alert_series
+from pgwatch.alerts.series import AlertSeries
 from pgwatch.promql.parser import parse
 from pgwatch.rules.evaluate import Evaluation, Finding
 from pgwatch.rules.rule import AlertingRule
@@ -335,7 +335,7 @@ def test_series_of_alerts() -> None:
     alerts = step(rule(hold=1), (), found("a"), now=at(0)).alerts
     alerts = step(rule(hold=1), alerts, found("a", "b"), now=at(1)).alerts
     gone = replace(alerts[0], labels=Labels({"alertname": "A", "i": "z"}), state=RESOLVED)
-    collected = alert_series(rule(), [*alerts, gone], 1_000)
+    collected = AlertSeries(rule()).at([*alerts, gone], 1_000)
     start = START.timestamp()
     assert collected.time_ms == 1_000
     assert dict(zip(map(repr, collected.labels), collected.values, strict=True)) == {
@@ -344,6 +344,18 @@ def test_series_of_alerts() -> None:
         'ALERTS_FOR_STATE{alertname="A", i="a"}': start,
         'ALERTS_FOR_STATE{alertname="A", i="b"}': start + 60,
     }
+
+
+def test_series_of_an_alert_that_goes_on_are_the_same() -> None:
+    pending = step(rule(hold=1), (), found("a", "b"), now=at(0)).alerts
+    firing = step(rule(hold=1), pending[:1], found("a"), now=at(1)).alerts
+    series = AlertSeries(rule())
+    before, again, after = (series.at(one, 1_000).labels for one in (pending, pending, firing))
+    assert all(one is other for one, other in zip(before, again, strict=True))
+    assert list(map(repr, after)) == [
+        'ALERTS{alertname="A", alertstate="firing", i="a"}',
+        'ALERTS_FOR_STATE{alertname="A", i="a"}',
+    ]
 
 
 _STEPS = st.lists(
