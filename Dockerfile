@@ -22,6 +22,6 @@ WORKDIR /var/lib/pgwatch
 VOLUME /var/lib/pgwatch
 EXPOSE 9432
 HEALTHCHECK --interval=30s --timeout=5s --start-period=20s \
-    CMD ["python", "-c", "import os, urllib.request; host, _, port = os.environ['PGWATCH__WEB__LISTEN'].rpartition(':'); here = {'': '127.0.0.1', '0.0.0.0': '127.0.0.1', '[::]': '[::1]'}.get(host, host); page = urllib.request.urlopen(f'http://{here}:{port}/', timeout=4).geturl(); urllib.request.urlopen(page + '-/healthy', timeout=4)"]
+    CMD ["python", "-m", "pgwatch.web.healthcheck"]
 ENTRYPOINT ["pgwatch"]
 CMD ["run"]

@@ -13,6 +13,7 @@ import pytest
 import requests
 import yaml
 
+from pgwatch.web.healthcheck import complaint
 from tests.daemon_process import DaemonProcess, until
 from tests.integration.prometheus import running_prometheus
 
@@ -85,6 +86,7 @@ def test_nothing_is_shown_to_strangers(served: Served) -> None:
         url = f"{served.url}/metrics"
         answer = requests.get(url, auth=wrong, verify=str(served.cert), timeout=10)
         assert answer.status_code == 401
+    assert complaint(f"0.0.0.0:{served.port}") == "", "the container's health check needs no name"
     assert served.get("/").headers["X-Frame-Options"] == "deny"
     assert PASSWORD not in served.log
     assert "$2b$" not in served.log
