@@ -7,8 +7,8 @@ from datetime import UTC, datetime
 from typing import Any
 
 from pgwatch.cli.client import add_url_option
-from pgwatch.cli.office import duration, in_columns, local_time, open_office, person, read_matchers
-from pgwatch.cli.options import CommandParser
+from pgwatch.cli.office import in_columns, local_time, open_office, person, read_matchers
+from pgwatch.cli.options import CommandParser, duration_option
 from pgwatch.errors import InputError, Problem
 from pgwatch.samples.labels import Labels
 
@@ -26,7 +26,7 @@ def configure(parser: CommandParser) -> None:
     parser.add_argument(
         "--for",
         dest="length",
-        type=duration,
+        type=duration_option,
         metavar="DURATION",
         help="repeat it again after this time (default: it ends with the alert)",
     )

@@ -21,10 +21,9 @@ from pgwatch.cli.check_report import add_report_options, refuse_unwritable, stat
 from pgwatch.cli.inputs import (
     add_target_names,
     add_target_options,
-    duration_option,
     read_inputs,
 )
-from pgwatch.cli.options import CommandParser
+from pgwatch.cli.options import CommandParser, duration_option
 from pgwatch.cli.settings import settings_inputs
 from pgwatch.config.choose import Inputs
 from pgwatch.errors import InputError, Problem

@@ -21,7 +21,8 @@ from pgwatch.cli.check_report import (
     wants_colour,
     write,
 )
-from pgwatch.cli.inputs import add_target_options, duration_option, read_inputs
+from pgwatch.cli.inputs import add_target_options, read_inputs
+from pgwatch.cli.options import duration_option
 from pgwatch.cli.settings import settings_inputs
 from pgwatch.errors import InputError, Problem
 from pgwatch.gate.choose import Chosen, checks_of

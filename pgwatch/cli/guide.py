@@ -12,7 +12,8 @@ from pgwatch.check.guide import Guide, Step, guide_of
 from pgwatch.check.report import guide as guide_report
 from pgwatch.check.verdict import EXIT_NO, EXIT_PASS, EXIT_UNMEASURED, Report
 from pgwatch.cli.check import measure
-from pgwatch.cli.inputs import add_target_options, duration_option, read_inputs
+from pgwatch.cli.inputs import add_target_options, read_inputs
+from pgwatch.cli.options import duration_option
 from pgwatch.config.choose import Inputs
 from pgwatch.gate.options import (
     GateOptions,

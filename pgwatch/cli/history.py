@@ -7,8 +7,8 @@ from datetime import UTC, datetime
 from typing import Any
 
 from pgwatch.cli.client import add_url_option
-from pgwatch.cli.office import duration, local_time, open_office
-from pgwatch.cli.options import CommandParser
+from pgwatch.cli.office import local_time, open_office
+from pgwatch.cli.options import CommandParser, duration_option
 
 _WORDS = {
     "alert_firing": "fires",
@@ -37,7 +37,7 @@ def configure(parser: CommandParser) -> None:
         help="only what has TEXT in it, such as a target",
     )
     parser.add_argument(
-        "--since", type=duration, metavar="DURATION", help="not older than this, such as 12h"
+        "--since", type=duration_option, metavar="DURATION", help="not older than this, such as 12h"
     )
     parser.add_argument("--kind", choices=sorted(_WORDS), help="only events of this kind")
     parser.add_argument(

@@ -1,11 +1,9 @@
 """The options by which commands name what they work on, and the reading of it."""
 
 import argparse
-from datetime import timedelta
 
 from pgwatch.cli import logs
 from pgwatch.config.choose import Inputs, choose_inputs
-from pgwatch.units import parse_duration
 
 
 def add_target_options(parser: argparse.ArgumentParser) -> None:
@@ -46,14 +44,3 @@ def read_inputs(arguments: argparse.Namespace) -> Inputs:
 
         logs.hide(secrets_of(inputs.settings))
     return inputs
-
-
-def duration_option(text: str) -> timedelta:
-    """Return the time that an option writes, for argparse; none at all is a mistake."""
-    try:
-        found = parse_duration(text)
-    except ValueError as error:
-        raise argparse.ArgumentTypeError(str(error)) from error
-    if not found:
-        raise argparse.ArgumentTypeError("expected more than nothing, such as 30s")
-    return found

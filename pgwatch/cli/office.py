@@ -7,7 +7,7 @@ import argparse
 import getpass
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from datetime import datetime, timedelta
+from datetime import datetime
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -16,7 +16,6 @@ from pgwatch.cli.settings import settings_inputs
 from pgwatch.errors import InputError, PgwatchError, Problem
 from pgwatch.notify.matcher import MatcherError, parse_matchers
 from pgwatch.samples.labels import Matcher, MatchType
-from pgwatch.units import parse_duration
 
 Json = Any
 
@@ -150,17 +149,6 @@ def read_matchers(texts: Sequence[str]) -> list[dict[str, Json]]:
         }
         for one in found
     ]
-
-
-def duration(text: str) -> timedelta:
-    """Return the time that an option writes, for argparse."""
-    try:
-        found = parse_duration(text)
-    except ValueError as error:
-        raise argparse.ArgumentTypeError(str(error)) from None
-    if not found:
-        raise argparse.ArgumentTypeError("must be longer than 0")
-    return found
 
 
 def moment(text: str) -> datetime:

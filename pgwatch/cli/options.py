@@ -4,11 +4,13 @@ import argparse
 import importlib
 import re
 from collections.abc import Sequence
+from datetime import timedelta
 from pathlib import Path
 from typing import Any, NoReturn
 
 from pgwatch import __version__
 from pgwatch.secret import mask_passwords
+from pgwatch.units import parse_duration
 
 LOG_LEVELS = ("debug", "info", "warning", "error")
 LOG_FORMATS = ("logfmt", "json")
@@ -100,3 +102,14 @@ def add_common_options(parser: argparse.ArgumentParser) -> None:
 def defaults() -> argparse.Namespace:
     """Return the common options as they are when nobody gives them; `log_level` is up to the command."""
     return argparse.Namespace(config=None, log_level=None, log_format="logfmt", json=False)
+
+
+def duration_option(text: str) -> timedelta:
+    """Return the time that an option writes, for argparse; none at all is a mistake."""
+    try:
+        found = parse_duration(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
+    if not found:
+        raise argparse.ArgumentTypeError("expected more than nothing, such as 30s")
+    return found

@@ -12,11 +12,10 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from pgwatch.cli.client import ApiClient, add_url_option
-from pgwatch.cli.options import CommandParser
+from pgwatch.cli.options import CommandParser, duration_option
 from pgwatch.cli.plot import Values, plot, sparkline
 from pgwatch.errors import InputError, Problem
 from pgwatch.samples.labels import Labels
-from pgwatch.units import parse_duration
 
 _POINTS = 240  # of a range, if --step does not say how many
 _RFC_3339 = re.compile(
@@ -33,13 +32,13 @@ def configure(parser: CommandParser) -> None:
     parser.add_argument(
         "--range",
         metavar="DURATION",
-        type=_duration,
+        type=duration_option,
         help="the values over this time, as a plot (such as 1h)",
     )
     parser.add_argument(
         "--step",
         metavar="DURATION",
-        type=_duration,
+        type=duration_option,
         help=f"the time between two values (default: the range / {_POINTS}, 1s or more)",
     )
     parser.add_argument(
@@ -76,16 +75,6 @@ def run(arguments: argparse.Namespace) -> int:
     else:
         print("\n".join(lines))
     return 0
-
-
-def _duration(text: str) -> timedelta:
-    try:
-        duration = parse_duration(text)
-    except ValueError as error:
-        raise argparse.ArgumentTypeError(str(error)) from None
-    if not duration:
-        raise argparse.ArgumentTypeError("must be longer than 0")
-    return duration
 
 
 def _is_time(text: str) -> bool:

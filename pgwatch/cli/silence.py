@@ -9,7 +9,6 @@ from typing import Any
 from pgwatch.cli.client import add_url_option
 from pgwatch.cli.office import (
     Office,
-    duration,
     in_columns,
     local_time,
     moment,
@@ -17,7 +16,7 @@ from pgwatch.cli.office import (
     person,
     read_matchers,
 )
-from pgwatch.cli.options import CommandParser
+from pgwatch.cli.options import CommandParser, duration_option
 from pgwatch.errors import InputError, PgwatchError, Problem
 from pgwatch.notify.window import Window, parse_window
 
@@ -38,10 +37,12 @@ def configure(parser: CommandParser) -> None:
         metavar="MATCHER",
         help="such as alertname=PostgresDown or target=~'db.*'",
     )
-    add.add_argument("--for", dest="length", type=duration, metavar="DURATION", help="how long")
+    add.add_argument(
+        "--for", dest="length", type=duration_option, metavar="DURATION", help="how long"
+    )
     add.add_argument(
         "--deploy",
-        type=duration,
+        type=duration_option,
         metavar="DURATION",
         help="quiet for a deploy; at its end one message says what stayed broken "
         "(without a MATCHER: everything)",

@@ -11,9 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 from pgwatch.alerts.ruletest import fill
 from pgwatch.alerts.testfile import RuleTest, load_tests
-from pgwatch.cli.inputs import duration_option
 from pgwatch.cli.office import moment, state_path
-from pgwatch.cli.options import CommandParser
+from pgwatch.cli.options import CommandParser, duration_option
 from pgwatch.cli.settings import settings_inputs
 from pgwatch.errors import InputError, PgwatchError, Problem
 from pgwatch.files import unreadable
