@@ -343,6 +343,31 @@ def test_what_only_runs_can_tell_is_unverifiable(database: str, tmp_path: Path) 
     assert (only.line, only.trouble) == (2, Trouble.UNVERIFIABLE)
 
 
+def test_what_an_earlier_statement_may_have_made_is_not_said_to_be_missing(
+    database: str, tmp_path: Path
+) -> None:
+    predictions = found(
+        database,
+        tmp_path,
+        "CREATE FUNCTION install() RETURNS void LANGUAGE plpgsql AS $$ BEGIN"
+        " IF clock_timestamp() > '2020-01-01' THEN EXECUTE format('CREATE TABLE %I (id int)', 'made');"
+        " END IF; END $$;\n"
+        "BEGIN;\n"
+        "SELECT install();\n"
+        "CREATE VIEW v AS SELECT id FROM made;\n"
+        "CREATE VIEW w AS SELECT id FROM v;\n"
+        "CREATE TABLE own (id int);\n"
+        "COMMIT;\n"
+        "CREATE INDEX ON own (id);\n"
+        "CREATE VIEW x AS SELECT id FROM absent;\n",
+    )
+    assert [(one.line, one.trouble) for one in predictions] == [
+        (4, Trouble.UNVERIFIABLE),
+        (5, Trouble.UNVERIFIABLE),
+        (9, Trouble.WILL_FAIL),
+    ]
+
+
 def test_copy_that_fails_says_what_becomes_of_its_data(database: str, tmp_path: Path) -> None:
     sql = "COPY nowhere FROM stdin;\n1\tx\n\\.\nCREATE TABLE t (a int);\n"
     [only] = found(database, tmp_path, sql)

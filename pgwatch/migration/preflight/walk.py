@@ -10,6 +10,7 @@ from dataclasses import dataclass, field, replace
 from pgwatch.migration.parse import Node, UnparsableError, parse_statements, pb
 from pgwatch.migration.preflight.facts import Facts
 from pgwatch.migration.preflight.oracle import Oracle
+from pgwatch.migration.preflight.possible import made_by_calls, made_in, may_be_there
 from pgwatch.migration.preflight.prediction import Prediction, Trouble
 from pgwatch.migration.preflight.scene import Scene
 from pgwatch.migration.preflight.stage import CannotTellError, Stage, StatementFailsError
@@ -20,6 +21,7 @@ from pgwatch.migration.sqlfile import Statement
 
 # psql 15.20 and 18.6 skip the data, 17.10 does not.
 _DATA_LEFT = "; some releases of psql then take the lines of data for statements"
+_CALLS = ("select_stmt", "call_stmt", "do_stmt")  # of functions, which do more than give values
 _ABORTED = "current transaction is aborted, commands ignored until end of transaction block"
 
 
@@ -81,6 +83,8 @@ class Walk:
             self._steps += [*statements, None]
         self._transaction: _Transaction | None = None
         self._found: list[Prediction] = []
+        self._position = 0
+        self._possible: dict[int, frozenset[str]] = {}  # what a step may make, unknown to the scene
         self._mark = self._marked(0)
 
     def run(self) -> list[Prediction]:
@@ -91,6 +95,7 @@ class Walk:
         position = mark.position
         while position < len(self._steps):
             step = self._steps[position]
+            self._position = position
             start = None if self._oracle.open else self._starting(position)
             position += 1
             if step is None:
@@ -172,10 +177,12 @@ class Walk:
             self._check_syntax(stage, parsed, kind)
             run(stage, kind, node)
         except StatementFailsError as error:
-            self._fails(parsed, error, kind, node)
             if error.leaves is None:
                 scene.undo(point)
             self._scene = error.leaves or scene
+            if self._may_work(parsed, error, kind, node):
+                return True
+            self._fails(parsed, error, kind, node)
             return False
         except CannotTellError as error:
             stage.note(str(error))
@@ -186,9 +193,28 @@ class Walk:
             self._tell(parsed, Trouble.UNVERIFIABLE, f"pgwatch cannot follow it: {error!r}")
             return True
         self._scene = stage.scene
+        self._note_possible(parsed, kind, stage)
         self._track_types(kind)
         for reason in stage.notes:
             self._tell(parsed, Trouble.UNVERIFIABLE, reason, kind=kind, node=node)
+        return True
+
+    def _note_possible(self, parsed: Parsed, kind: str, stage: Stage) -> None:
+        """Note what the statement may make without the scene's knowing."""
+        text = parsed.statement.text
+        found = made_in(text) if stage.notes else frozenset()
+        if kind in _CALLS:
+            found |= made_by_calls(text, stage.scene)
+        self._possible[self._position] = found
+
+    def _may_work(self, parsed: Parsed, error: StatementFailsError, kind: str, node: Node) -> bool:
+        """Return whether an earlier statement that nobody can follow may have made what is missing."""
+        before = (names for step, names in self._possible.items() if step < self._position)
+        if not may_be_there(error.sqlstate, str(error), before):
+            return False
+        reason = f"an earlier statement may make what is missing: {error}"
+        self._tell(parsed, Trouble.UNVERIFIABLE, reason, kind=kind, node=node)
+        self._possible[self._position] = made_in(parsed.statement.text)
         return True
 
     def _check_syntax(self, stage: Stage, parsed: Parsed, kind: str) -> None:
