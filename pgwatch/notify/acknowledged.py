@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Final
 
 from pgwatch.notify.dispatch import DispatchState
-from pgwatch.notify.flush import digest_of, notification_id, with_owner
+from pgwatch.notify.flush import digest_of, notification_to, with_owner
 from pgwatch.notify.group import Group, LogEntry, LogKey
 from pgwatch.notify.inhibit import Inhibitor
 from pgwatch.notify.interventions import Acknowledgement, Interventions, Silencer
@@ -128,15 +128,12 @@ def _message(
     owner: Acknowledgement,
     external_url: str,
 ) -> Notification:
-    return Notification(
-        receiver=key.receiver,
-        channel=key.channel,
-        group_key=key.group_key,
-        reason=Reason.ACKNOWLEDGED,
-        time=owner.at,
+    return notification_to(
+        key,
+        Reason.ACKNOWLEDGED,
+        owner.at,
         group_labels=group.labels,
         alerts=alerts,
         external_url=external_url,
-        id=notification_id(key, owner.at),
         extra={ACKNOWLEDGED_BY: owner.owner, ACKNOWLEDGED_COMMENT: owner.comment},
     )

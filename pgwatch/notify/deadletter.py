@@ -3,12 +3,11 @@
 from datetime import datetime
 from typing import Final
 
-from pgwatch.notify.flush import notification_id
+from pgwatch.notify.flush import notification_to
 from pgwatch.notify.group import LogKey
 from pgwatch.notify.notification import UNRECORDED, Notification, Reason
 from pgwatch.notify.receiver import Receiver
 from pgwatch.notify.route import Routing
-from pgwatch.samples.labels import Labels
 
 DEAD_LETTER_OF: Final = "dead_letter_of"  # in `extra`: `<receiver>/<channel>`
 DEAD_LETTER_ERROR: Final = "dead_letter_error"  # in `extra`: what it answered last
@@ -56,17 +55,12 @@ def _letter(
 ) -> Notification:
     origin = f"{lost.receiver}/{lost.channel}"
     # One for each lost group: a later one of the same supersedes it while it waits.
-    group_key = f"{{}}:{{dead_letter={origin!r}}}:{lost.group_key}"
-    key = LogKey(*to, group_key)
-    return Notification(
-        receiver=key.receiver,
-        channel=key.channel,
-        group_key=group_key,
-        reason=Reason.DEAD_LETTER,
-        time=now,
-        group_labels=Labels(),
+    key = LogKey(*to, f"{{}}:{{dead_letter={origin!r}}}:{lost.group_key}")
+    return notification_to(
+        key,
+        Reason.DEAD_LETTER,
+        now,
         alerts=lost.alerts,
         external_url=routing.external_url,
-        id=notification_id(key, now),
         extra={DEAD_LETTER_OF: origin, DEAD_LETTER_ERROR: error},
     )

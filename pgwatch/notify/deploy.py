@@ -4,9 +4,9 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
-from pgwatch.notify.flush import Decision, Muting, digest_of, notification_id, with_owner
+from pgwatch.notify.flush import Decision, Muting, digest_of, notification_to, with_owner
 from pgwatch.notify.group import Group, GroupId, LogEntry, LogKey
-from pgwatch.notify.notification import News, Notification, NotifiedAlert, Reason, in_order
+from pgwatch.notify.notification import News, NotifiedAlert, Reason, in_order
 from pgwatch.notify.route import Routing
 from pgwatch.notify.silence import Silence
 from pgwatch.samples.labels import Labels
@@ -105,16 +105,12 @@ def _message(
 ) -> Decision:
     key = LogKey(*told, f"{{}}:{{deploy={silence.id}}}")
     return Decision(
-        notification=Notification(
-            receiver=key.receiver,
-            channel=key.channel,
-            group_key=key.group_key,
-            reason=Reason.DEPLOY_OVER,
-            time=now,
-            group_labels=Labels(),
+        notification=notification_to(
+            key,
+            Reason.DEPLOY_OVER,
+            now,
             alerts=in_order(alerts.values()),
             external_url=routing.external_url,
-            id=notification_id(key, now),
             extra={"deploy": silence.comment, "deploy_by": silence.created_by},
         )
     )

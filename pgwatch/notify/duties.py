@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from pgwatch.notify.flap import DEFAULT_LIMITS, FlapLimits
-from pgwatch.notify.flush import notification_id
+from pgwatch.notify.flush import notification_to
 from pgwatch.notify.group import LogKey
 from pgwatch.notify.notification import Notification, NotifiedAlert, Reason
 from pgwatch.notify.route import Routing
@@ -54,16 +54,13 @@ def heartbeats(duty: Duty, routing: Routing, now: datetime) -> tuple[Notificatio
         value=1.0,
     )
     return tuple(
-        Notification(
-            receiver=key.receiver,
-            channel=key.channel,
-            group_key=key.group_key,
-            reason=Reason.HEARTBEAT,
-            time=now,
+        notification_to(
+            key,
+            Reason.HEARTBEAT,
+            now,
             group_labels=labels.only(["alertname"]),
             alerts=(alert,),
             external_url=routing.external_url,
-            id=notification_id(key, now),
         )
         for key in _keys(duty.receivers, routing)
     )

@@ -123,24 +123,41 @@ def flush(
         if reason is None or not shown:
             continue
         logged[key] = entry
-        notification = Notification(
-            receiver=key.receiver,
-            channel=key.channel,
-            group_key=key.group_key,
-            reason=reason,
-            time=now,
+        notification = notification_to(
+            key,
+            reason,
+            now,
             group_labels=group.labels,
             alerts=shown,
             external_url=routing.external_url,
-            id=notification_id(key, now),
         )
         enqueue.append(_decision(notification, channel))
     return Flushed(logged=logged, enqueue=tuple(enqueue), quiet=quiet)
 
 
-def notification_id(key: LogKey, now: datetime) -> str:
-    """Return the id of what one channel is told of one group at `now`, the same when decided again."""
-    return hashlib.sha256("\0".join((*key, now.isoformat())).encode()).hexdigest()[:32]
+def notification_to(
+    key: LogKey,
+    reason: Reason,
+    time: datetime,
+    *,
+    alerts: tuple[NotifiedAlert, ...],
+    external_url: str,
+    group_labels: Labels | None = None,
+    extra: Mapping[str, str] | None = None,
+) -> Notification:
+    """Return what one channel is told of one group at `time`; its id is the same when decided again."""
+    return Notification(
+        receiver=key.receiver,
+        channel=key.channel,
+        group_key=key.group_key,
+        reason=reason,
+        time=time,
+        group_labels=group_labels or Labels(),
+        alerts=alerts,
+        external_url=external_url,
+        id=hashlib.sha256("\0".join((*key, time.isoformat())).encode()).hexdigest()[:32],
+        extra=extra or {},
+    )
 
 
 def digest_of(labels: Labels) -> str:

@@ -9,11 +9,10 @@ from typing import Final
 
 from pgwatch.alerts.alert import Alert, AlertState
 from pgwatch.alerts.posted import POSTED
-from pgwatch.notify.flush import notification_id
+from pgwatch.notify.flush import notification_to
 from pgwatch.notify.group import LogKey
 from pgwatch.notify.notification import Notification, NotifiedAlert, Reason, in_order
 from pgwatch.notify.route import Routing
-from pgwatch.samples.labels import Labels
 
 PAUSE: Final = timedelta(minutes=1)  # Prometheus's --rules.alert.resend-delay
 _GROUP_KEY: Final = (
@@ -39,17 +38,7 @@ def snapshots(routing: Routing, alerts: Iterable[Alert], now: datetime) -> tuple
         for channel in receiver.channels
     )
     return tuple(
-        Notification(
-            receiver=key.receiver,
-            channel=key.channel,
-            group_key=key.group_key,
-            reason=Reason.SNAPSHOT,
-            time=now,
-            group_labels=Labels(),
-            alerts=told,
-            external_url=routing.external_url,
-            id=notification_id(key, now),
-        )
+        notification_to(key, Reason.SNAPSHOT, now, alerts=told, external_url=routing.external_url)
         for key in keys
     )
 
