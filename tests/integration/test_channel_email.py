@@ -215,3 +215,11 @@ def test_cram_md5_is_used_with_a_secret_only() -> None:
             notification()
         )
         assert len(receiver.mails) == 2
+
+
+def test_server_without_encryption_gets_nothing_unless_told_so() -> None:
+    with MailReceiver() as receiver:
+        settings = email_settings(receiver.port, require_tls=True)
+        with pytest.raises(DeliveryError, match=r"STARTTLS.*`require_tls: false` .*sends without"):
+            build_channel(settings).deliver(notification())
+        assert receiver.mails == []

@@ -61,7 +61,7 @@ class EmailChannel:
             raise _refusal(error.smtp_code, error.smtp_error, secrets) from None
         except (ssl.SSLError, smtplib.SMTPNotSupportedError) as error:
             reason = f"the mail server cannot be used safely: {type(error).__name__}"
-            raise DeliveryError(f"{reason}: {error}", broken=True) from None
+            raise DeliveryError(f"{reason}: {error}{_advice(error)}", broken=True) from None
         except smtplib.SMTPException as error:
             raise DeliveryError(f"the mail server broke off: {type(error).__name__}") from None
         except OSError as error:
@@ -72,6 +72,12 @@ class EmailChannel:
         except PgwatchError as error:
             raise DeliveryError(str(error), broken=True) from None
         return Receipt(answer=f"refused: {', '.join(refused)}" if refused else "")
+
+
+def _advice(error: Exception) -> str:
+    if "STARTTLS" in str(error):
+        return " `require_tls: false` (smtp_require_tls for all) sends without encryption."
+    return ""
 
 
 def letter(notification: Notification, settings: EmailSettings, words: Words) -> EmailMessage:
