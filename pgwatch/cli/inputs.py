@@ -14,7 +14,8 @@ def add_target_options(parser: argparse.ArgumentParser) -> None:
         default=[],  # or argparse counts it among the arguments that are required
         metavar="DSN",
         help="a connection string (postgresql://…, key=value …, service=…); without one: $PGWATCH_DSN,"
-        " else the targets of the configuration file, else libpq's PG* variables",
+        " else the targets of the configuration file, else libpq's PG* variables. With one, only a"
+        " configuration file that --config names is read",
     )
     add_target_names(parser)
 

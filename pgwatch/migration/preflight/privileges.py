@@ -74,7 +74,7 @@ def _foreign(
             kind=theirs[0][0].kind,
             object=_object(theirs[0][0], info),
             message=f"{', '.join(names[:_SHOWN])}{more} {verb} to {owner}",
-            cure=f"run the migration as {identifier(owner)}, or GRANT {identifier(owner)} TO"
+            cure=f"run the migration and this check as {identifier(owner)}, or GRANT {identifier(owner)} TO"
             f" {identifier(info.user)};",
         )
 
