@@ -7,6 +7,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import psycopg
 import pytest
@@ -189,7 +190,7 @@ def test_test_message_arrives_on_each_channel(stranger: Stranger) -> None:
 
 
 def test_every_metric_of_a_daemon_is_in_the_reference(server: LocalServer, tmp_path: Path) -> None:
-    settings = {
+    settings: dict[str, Any] = {
         "targets": [{"name": "app", "dsn": server.dsn("app"), "host": {"source": "local"}}],
         "http_probes": [{"name": "nothing", "url": "http://127.0.0.1:9/"}],
     }

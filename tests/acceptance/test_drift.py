@@ -1,6 +1,7 @@
 """`pgwatch run` with `migrations:`: drift is on /metrics, alerted, and gone when it is cured."""
 
 from pathlib import Path
+from typing import Any
 
 from tests.daemon_process import DaemonProcess, until
 from tests.watching import sql
@@ -22,7 +23,7 @@ def test_a_dropped_index_is_alerted_until_it_is_there_again(tmp_path: Path, data
     (tmp_path / "1_house.sql").write_text(MIGRATION)
     (tmp_path / "rule.yml").write_text(RULE)
     series = SERIES.format(database.rsplit("/", 1)[1])
-    settings = {
+    settings: dict[str, Any] = {
         "targets": [{"name": "db", "dsn": database, "packs": ["statements"]}],
         "migrations": ["1_house.sql"],
         "migrations_interval": "1s",

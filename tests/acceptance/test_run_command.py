@@ -58,7 +58,7 @@ def test_the_second_signal_ends_at_once(tmp_path: Path) -> None:
             "route: {receiver: hung, group_wait: 0s, group_by: [alertname]}\n"
             f"receivers: [{{name: hung, webhook_configs: [{{url: 'http://127.0.0.1:{port}/'}}]}}]\n"
         )
-        settings = {
+        settings: dict[str, Any] = {
             "targets": [a_target("db")],
             "rules": {"builtin": False, "files": ["rule.yml"]},
             "alertmanager_config": "am.yml",

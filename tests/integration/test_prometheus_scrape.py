@@ -5,6 +5,7 @@ import re
 import shutil
 import subprocess
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 import requests
@@ -36,7 +37,7 @@ def daemon(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DaemonProcess]:
         roofing.build(dsn)
         roofing.apply_migrations(dsn, lambda _: None)
         application = free_port()  # nothing listens there, so the probe fails
-        configuration = {
+        configuration: dict[str, Any] = {
             "targets": [
                 {
                     "name": "roofing",
