@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from pgwatch.check.extra import BY_NAME, Visit, result, untold, without_accepted
@@ -11,6 +11,7 @@ from pgwatch.check.session import in_session
 from pgwatch.check.verdict import CheckResult, Finding, Verdict
 from pgwatch.migration.compare import Aspect, Fault, Problem
 from pgwatch.migration.cures import cure_of
+from pgwatch.migration.gathered import gather
 from pgwatch.rules.accepted import Accepted
 from pgwatch.rules.rule import Phase
 from pgwatch.targets.session import RefusedError, Session
@@ -72,6 +73,7 @@ async def _verify(
 
     async def verified(session: Session, _: ServerInfo) -> "tuple[Verification, Cures]":
         found = await verify(session, declarations)
+        found = replace(found, problems=tuple(gather(found.problems)))
         return found, await _cures(session, found.problems)
 
     return await in_session(target, database, verified, unreadable=(UnparsableError,))
@@ -82,7 +84,7 @@ async def _cures(session: Session, problems: Sequence[Problem]) -> Cures:
     from pgwatch.migration.preflight.predict import refusals  # noqa: PLC0415 - brings the SQL grammar
 
     cures = {id(one): cure_of(one) for one in problems}
-    tried = [key for key, sql in cures.items() if sql and "CONCURRENTLY" not in sql]
+    tried = [key for key, sql in cures.items() if sql and not sql.startswith("REINDEX")]
     if not 0 < len(tried) <= _MOST_TRIED:
         return cures
     try:
@@ -103,16 +105,30 @@ def _verdict(findings: Sequence[Finding], untold_count: int) -> Verdict:
 
 
 def _finding(problem: Problem, cure: str) -> Finding:
-    name = str(problem.key) if problem.key is not None else ""
+    keys = problem.together or filter(None, (problem.key,))
+    name = ", ".join(map(str, keys))
+    place = problem.place
     return Finding(
         summary=problem.message,
-        description=f"declared in {shown(problem.place.file)}:{problem.place.line}",
+        description=_where(problem),
         fix=cure,
         labels={
-            **place_labels(problem.place),
+            **place_labels(place),
             "kind": problem.kind,
             "object": name,
             "problem": str(problem.fault),
         },
         object=name,
     )
+
+
+def _where(problem: Problem) -> str:
+    place = problem.place
+    text = f"declared in {shown(place.file)}:{place.line}"
+    if place.refused:
+        text += f", which PostgreSQL refuses: {place.refused}"
+    if problem.also:
+        same = [f"{shown(p.file) if p.file != place.file else ''}:{p.line}" for p in problem.also]
+        wants = "want" if same[1:] else "wants"
+        text += f"; what {', '.join(same)} {wants} of it is not there either"
+    return text

@@ -76,6 +76,9 @@ class Problem:
         True  # False: its statement can only fail again, as what it changes was never there
     )
     facets: tuple[tuple[str, Value, Value | None], ...] = ()  # (name, declared, live)
+    follows: bool = False  # a later statement is about an object that is missing
+    also: tuple[Place, ...] = ()  # later statements about the object that is missing
+    together: tuple[Key, ...] = ()  # all objects that the problem is about, if several
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -183,6 +186,9 @@ class _Comparer:
         key = declared.key
         if without_owner:
             return f"missing, as {key.table} is"
+        table = declared.facets.get("table") if key.kind is Kind.INDEX else None
+        if table is not None and not self._is_relation(key.schema, str(table.value)):
+            return f"missing, as {table.value} is"
         if not declared.created:
             return f"a statement changes it, but it does not exist{self._meant(key)}"
         for kind in RELATIONS if key.kind in RELATIONS else ():
@@ -199,6 +205,10 @@ class _Comparer:
 
     def _owner_exists(self, key: Key) -> bool:
         return any(Key(kind, key.schema, key.table) in self.live for kind in _OWNERS)
+
+    def _is_relation(self, schema: str, name: str) -> bool:
+        *other, name = name.split(".")
+        return any(Key(kind, (other or [schema])[0], name) in self.live for kind in RELATIONS)
 
     def _by_structure(self, declared: Declared) -> LiveObject | None:
         """Return a live object that is what a declared one without a name of its own wants to be."""
@@ -339,6 +349,7 @@ def _follow_up(declared: Declared, place: Place, facets: Mapping[str, Facet]) ->
         kind="comment" if comment else str(key.kind),
         place=place,
         message=f"{what}: {', '.join(facets)} declared, but the {key.kind} does not exist",
+        follows=True,
     )
 
 
@@ -352,6 +363,8 @@ def _text(name: str, facet: Facet, live: LiveObject, answer: Answer, fault: Faul
         return f"the query is another one than declared{_because(answer)}"
     if name == "body":
         return "the body is another one than declared"
+    if name.startswith("value ") and wanted == "yes":
+        return f"has no {name}"
     what = "" if name == "type" else f"{name} "
     return f"{what}declared {_shown(wanted)}, is {_shown(is_)}{_because(answer)}"
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from pgwatch.migration.alter import alter_table
 from pgwatch.migration.blocks import parse_block
 from pgwatch.migration.generic import comment, drop, grant, rename, set_owner, set_schema
+from pgwatch.migration.meant import meant_by
 from pgwatch.migration.objects import Declarations, Declared, Key, Place, Unverifiable
 from pgwatch.migration.parse import Node, UnparsableError, parse_statements, pb
 from pgwatch.migration.routines import (
@@ -143,8 +144,12 @@ class _Reader:
         try:
             nodes = parse_statements(statement.text)
         except UnparsableError as error:
-            self.state.unknown(f"it cannot be read: {error}")
-            return
+            meant = meant_by(statement.text)
+            if meant is None:
+                self.state.unknown(f"it cannot be read: {error}")
+                return
+            self.state.at(replace(place, sql=meant, refused=str(error)))
+            nodes = parse_statements(meant)
         for kind, node in nodes:
             try:
                 self._take(kind, node)

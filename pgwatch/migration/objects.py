@@ -95,6 +95,9 @@ class Place:
     file: Path
     line: int  # of the first token, from 1
     sql: str
+    refused: str = (
+        ""  # why PostgreSQL's grammar refuses it as it was written; `sql` is what it meant
+    )
 
 
 @dataclass(frozen=True, slots=True)

@@ -115,10 +115,18 @@ def identifier(name: str) -> str:
     return '"' + name.replace('"', '""') + '"'
 
 
+def token_places(text: str) -> list[tuple[int, int]]:
+    """Return from which byte to which the tokens of `text` go; raises UnparsableError."""
+    try:
+        return [(one.start, one.end) for one in scan(text).tokens]
+    except PgQueryError as error:
+        raise UnparsableError(str(error).strip()) from None
+
+
 def renamed_column(sql: str, old: str, new: str) -> str:
     """Return an expression in which the column `old` is called `new`; literals stay as they are."""
     text = sql.encode()
-    tokens = [(one.start, one.end) for one in scan(sql).tokens]
+    tokens = token_places(sql)
     words = [text[start:end].decode() for start, end in tokens]
     meant = {old, '"' + old.replace('"', '""') + '"'}
     for index in range(len(words) - 1, -1, -1):

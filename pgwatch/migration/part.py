@@ -17,7 +17,9 @@ _MADE_AGAIN = {
     "create_trig_stmt": Kind.TRIGGER,
     "create_policy_stmt": Kind.POLICY,
 }
-_SAID_AGAIN = frozenset({"comment_stmt", "grant_stmt", "alter_function_stmt", "alter_owner_stmt"})
+_SAID_AGAIN = frozenset(
+    {"alter_enum_stmt", "alter_function_stmt", "alter_owner_stmt", "comment_stmt", "grant_stmt"}
+)
 _ENDINGS = {
     "_pkey": pb.CONSTR_PRIMARY,
     "_key": pb.CONSTR_UNIQUE,

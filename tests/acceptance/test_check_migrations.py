@@ -1,5 +1,6 @@
 """`pgwatch check --migrations`: what is declared and not there, with file, line and cure."""
 
+import re
 import threading
 from collections.abc import Sequence
 from pathlib import Path
@@ -69,11 +70,12 @@ def test_demo_is_stopped_at_the_line_and_told_the_cure(any_database: str, tmp_pa
     assert fixes["idx_user_devices_token"] == "REINDEX INDEX CONCURRENTLY idx_user_devices_token;"
     # A statement about what never existed can only fail again.
     assert fixes["workflow_steps.trigger_validate_dependencies"] == ""
-    assert [f["labels"]["problem"] for f in ran.check("migration_structure")["findings"]] == [
-        "missing",
-        "missing",
-        "unverifiable",
-    ]
+    gone, untold = ran.check("migration_structure")["findings"]
+    assert (gone["labels"]["problem"], untold["labels"]["problem"]) == ("missing", "unverifiable")
+    # The COMMENT on it is told with it, not once more.
+    assert re.fullmatch(
+        r"declared in .+:\d+; what :\d+ wants of it is not there either", gone["description"]
+    )
 
 
 def test_healthy_database_passes_and_a_missing_index_does_not(database: str, folder: Path) -> None:

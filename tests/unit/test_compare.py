@@ -93,7 +93,7 @@ def told(problems: tuple[Problem, ...]) -> list[str]:
             [],
             [
                 "1 missing structure table t: missing",
-                "2 missing constraints index i: missing",
+                "2 missing constraints index i: missing, as t is",
                 "3 missing structure comment on table t: comment declared, but the table does not exist",
             ],
             id="a table is missing once, not with each of its columns",
