@@ -70,6 +70,66 @@ def test_found_dead_is_what_fails_when_it_is_run(any_database: str, tmp_path: Pa
     assert not wrong, "\n".join(map(str, wrong))
 
 
+# Bodies whose failure a handler swallows, and whether that is told.
+HANDLED = {
+    "RETURN absent FROM t LIMIT 1; EXCEPTION WHEN OTHERS THEN RETURN -1;": True,
+    "RETURN absent FROM t; EXCEPTION WHEN unique_violation THEN RETURN 1; WHEN OTHERS THEN RAISE"
+    " WARNING '%', SQLERRM; RETURN NULL;": True,
+    "INSERT INTO t (state) VALUES ('gone'); RETURN 1; EXCEPTION WHEN OTHERS THEN"
+    " INSERT INTO t (id) VALUES (1); RETURN NULL;": True,
+    "PERFORM gone(); RETURN 1; EXCEPTION WHEN OTHERS THEN INSERT INTO t (id) VALUES (1); RETURN NULL;": True,
+    "PERFORM gone(); RETURN 1; EXCEPTION WHEN OTHERS THEN RAISE WARNING 'no gone'; RETURN NULL;": False,
+    "PERFORM 1 FROM gone; RETURN 1; EXCEPTION WHEN OTHERS THEN RETURN NULL;": False,
+    "RETURN absent FROM t; EXCEPTION WHEN OTHERS THEN NULL; RETURN NULL;": False,
+    "RETURN absent FROM t; EXCEPTION WHEN undefined_column THEN RETURN -1;": False,
+    "BEGIN PERFORM absent FROM t; EXCEPTION WHEN OTHERS THEN NULL; END; RETURN 1;"
+    " EXCEPTION WHEN OTHERS THEN RETURN -1;": False,
+    "BEGIN RETURN 1 / id FROM t; EXCEPTION WHEN OTHERS THEN PERFORM absent FROM t; END; RETURN 1;"
+    " EXCEPTION WHEN OTHERS THEN RETURN -1;": False,
+    "RETURN id FROM t; EXCEPTION WHEN OTHERS THEN RETURN -1;": False,
+}
+
+
+def test_what_a_handler_for_others_hides_is_told(database: str, tmp_path: Path) -> None:
+    migration = tmp_path / "migration.sql"
+    functions = [
+        f"CREATE FUNCTION f{number}() RETURNS int LANGUAGE plpgsql AS $$ BEGIN {body} END $$;"
+        for number, body in enumerate(HANDLED)
+    ]
+    table = "CREATE TABLE t (id int, state state);"
+    trigger = (
+        "CREATE FUNCTION g() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN INSERT INTO t (id) VALUES"
+        " (NEW.absent); RETURN NEW; EXCEPTION WHEN OTHERS THEN RAISE WARNING 'x'; RETURN NEW; END $$;"
+        "CREATE TRIGGER g BEFORE INSERT ON t FOR EACH ROW EXECUTE FUNCTION g();"
+    )
+    migration.write_text("\n".join([table, *functions, trigger]))
+    with psycopg.connect(database, autocommit=True) as connection:
+        connection.execute(BEFORE)
+        connection.execute(migration.read_bytes())
+    found = {str(one.key): one.message for one in judged(database, [migration]).dead}
+    told = {f"f{number}()" for number, hidden in enumerate(HANDLED.values()) if hidden}
+    assert found.keys() == told | {"g()"}
+    text = "does not do its work, as a call ends in the handler for OTHERS: "
+    assert found["f0()"] == f'f0(): {text}column "absent" does not exist'
+    assert found["g()"] == f'g(): {text}record "new" has no field "absent"'
+
+
+def test_function_of_a_disabled_trigger_is_not_dead_for_want_of_types(
+    database: str, tmp_path: Path
+) -> None:
+    migration = tmp_path / "migration.sql"
+    migration.write_text(
+        "CREATE TABLE t (id int);"
+        "CREATE FUNCTION f() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN INSERT INTO t (id) VALUES"
+        " ((to_jsonb(NEW) -> 'id')::int); RETURN NEW; END $$;"
+        "CREATE TRIGGER g BEFORE INSERT ON t FOR EACH ROW EXECUTE FUNCTION f();"
+        "ALTER TABLE t DISABLE TRIGGER g;"
+    )
+    with psycopg.connect(database, autocommit=True) as connection:
+        connection.execute(migration.read_bytes())
+    assert judged(database, [migration]).dead == ()
+
+
 def test_demo_before_and_after_its_cure(any_database: str) -> None:
     roofing.build(any_database)
     roofing.apply_migrations(any_database, lambda _: None)

@@ -13,6 +13,7 @@ from pgwatch.migration.liveness.checks import (
     failure_of,
     is_caught,
     is_column,
+    is_hidden,
     is_put_together,
     is_untold,
 )
@@ -49,6 +50,7 @@ class Defect:
     failure: Failure
     conditions: tuple[str, ...]
     sql: str
+    hidden: bool = False  # a handler for OTHERS swallows it, so that no caller learns of it
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -264,7 +266,10 @@ def _judge(
                 analysis.untold.append(Untold(routine=routine, reason=reason[0], cure=reason[1]))
             return
         failure = failure or _result(one, answer)
-    if failure is None or is_caught(failure, check.piece):
+    if failure is None:
+        return
+    hidden = is_hidden(failure, check.piece)
+    if is_caught(failure, check.piece) and not hidden:
         return
     if check.piece.kind == "call" and check.callees & scene.functions:
         return  # in a SELECT a procedure is refused, and its OUT arguments do not tell it apart
@@ -275,6 +280,7 @@ def _judge(
             failure=failure,
             conditions=() if check.piece.kind == "type" else check.piece.conditions,
             sql=check.piece.sql,
+            hidden=hidden,
         )
     )
 
@@ -285,7 +291,8 @@ def _ambiguous(one: _Asked, answers: Answers) -> Failure | None:
     if substituted is None or _conflict(one.check) != "error" or one.check.only:
         return None
     for _, name, sql in substituted.ambiguous:
-        if is_column(answers[one.path, sql]):
+        answer = answers[one.path, sql]
+        if is_column(answer) and not (one.check.loose and answer.sqlstate):
             return Failure("42702", f'column reference "{name}" is ambiguous')
     return None
 

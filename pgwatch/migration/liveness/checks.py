@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from pgwatch.migration.extract import walk
 from pgwatch.migration.liveness.body import type_expression
-from pgwatch.migration.liveness.tree import Piece
+from pgwatch.migration.liveness.tree import CAUGHT, Answer, Handler, Piece
 from pgwatch.migration.liveness.variables import Substituted, substitute
 from pgwatch.migration.parse import Node, UnparsableError, parse_statements, pb, strings
 from pgwatch.targets.describe import Described
@@ -23,6 +23,8 @@ _UNTOLD = frozenset({"42501", "55P03", "57014"})
 _ARTEFACTS = frozenset({"42P18", "42P02"})  # of a parameter whose type only its use decides
 _NAMES = frozenset({"42P01", "42703", "42704", "3F000"})  # what holds whatever the types are
 _VALUES = frozenset({"22P02", "22007", "22008"})  # a literal that its type does not have
+# What no handler is written for: a column, an enum's value, a type that does not fit, a double meaning.
+_NEVER_MEANT = frozenset({"42703", "22P02", "42804", "42702"})
 _CLASSES = {  # condition names of plpgsql for what analysing may raise
     "undefined_table": "42P01",
     "undefined_column": "42703",
@@ -228,11 +230,33 @@ def is_column(answer: Described) -> bool:
 
 def is_caught(failure: Failure, piece: Piece) -> bool:
     """Return whether a handler around the piece swallows the failure."""
+    return _catcher(failure, piece) is not None
+
+
+def is_hidden(failure: Failure, piece: Piece) -> bool:
+    """Return whether a handler for OTHERS swallows what its author cannot have meant it for.
+
+    That a table or function is not there may be meant, where the handler only says so; that a column
+    is not, or an enum has no such value, is not meant where the handler does anything at all.
+    """
+    handler = _catcher(failure, piece)
+    if handler is None or _is_named(failure, handler) or piece.conditions[-1:] == (CAUGHT,):
+        return False
+    meant = failure.sqlstate not in _NEVER_MEANT
+    return handler.answer >= (Answer.WORKS if meant else Answer.SAYS)
+
+
+def _catcher(failure: Failure, piece: Piece) -> Handler | None:
     if piece.kind == "type":
-        return False  # raised before the body begins
+        return None  # raised before the body begins
+    # Outer handlers come first, and those of one block in their order.
+    for block in reversed(piece.caught):
+        for handler in block:
+            if "others" in handler.conditions or _is_named(failure, handler):
+                return handler
+    return None
+
+
+def _is_named(failure: Failure, handler: Handler) -> bool:
     states = {failure.sqlstate, failure.sqlstate[:2] + "000"}
-    return any(
-        name == "others" or name in states or _CLASSES.get(name) in states
-        for names in piece.caught
-        for name in names
-    )
+    return any(name in states or _CLASSES.get(name) in states for name in handler.conditions)

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from pgwatch.migration.liveness.guards import Known
-from pgwatch.migration.liveness.tree import Body, Piece, Tree, query_of
+from pgwatch.migration.liveness.tree import Body, Handler, Piece, Tree, query_of
 from pgwatch.migration.liveness.variables import Scope, Shape, Variable
 
 
@@ -21,7 +21,7 @@ class Collector:
         self._block = 0
         self._scope = scope
         self._conditions: tuple[str, ...] = ()
-        self._caught: tuple[frozenset[str], ...] = ()
+        self._caught: tuple[tuple[Handler, ...], ...] = ()
         self._cases: dict[str, str] = {}
         self._returns = False
         self._shapes: dict[tuple[int, str], list[Shape | None]] = {}

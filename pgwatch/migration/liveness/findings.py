@@ -111,14 +111,17 @@ def _of_routine(
     """Return a finding for each table whose fields are missing, and one for all other reasons."""
     of_table: dict[str, list[Defect]] = {}
     others = []
+    hidden = [defect for defect in defects if defect.hidden]
     for defect in defects:
+        if defect.hidden:
+            continue
         if defect.case.trigger is not None and _FIELD in defect.failure.message:
             of_table.setdefault(defect.case.trigger.table.label, []).append(defect)
         else:
             others.append(defect)
     told = [_of_trigger(own, where) for own in of_table.values()]
-    if others:
-        told.append(_of_function(others, scene, where, callers))
+    if others or hidden:
+        told.append(_of_function([*others, *hidden], scene, where, callers))
     return told
 
 
@@ -162,7 +165,10 @@ def _of_function(
     routine = first.case.routine
     place = where.of_routine(routine, scene, callers)
     cases = dict.fromkeys(d.case for d in defects if d.failure == first.failure)
-    message = f"{routine.key}: fails when it is called{_where(first)}: {first.failure.message}"
+    what = "fails when it is called"
+    if first.hidden:
+        what = "does not do its work, as a call ends in the handler for OTHERS"
+    message = f"{routine.key}: {what}{_where(first)}: {first.failure.message}"
     notes = [_line(routine, first.line, place), *_further(defects, first), *_callers(cases)]
     notes += [f"called by {label}" for label in scene.uses.get(routine.oid, ())]
     if routine.key not in where.declared and (caller := callers.get(routine.oid)) is not None:
@@ -182,13 +188,16 @@ def _callers(cases: Iterable[Case]) -> list[str]:
     for case in cases:
         if case.trigger is not None:
             by_trigger.setdefault(case.trigger.key, []).append(case.event)
-    return [f"{' and '.join(events)} fires {key}" for key, events in by_trigger.items()]
+    return [
+        f"{' and '.join(events)} {'fire' if events[1:] else 'fires'} {key}"
+        for key, events in by_trigger.items()
+    ]
 
 
 def _of_views(defects: Sequence[Defect], scene: Scene, where: Places) -> list[Dead]:
     told = []
     broken: dict[int, Defect] = {}
-    for defect in defects:
+    for defect in (one for one in defects if not one.hidden):
         broken.setdefault(defect.case.routine.oid, defect)
     for view in scene.views:
         doing = "refreshing" if view.key.kind is Kind.MATERIALIZED_VIEW else "reading"
@@ -230,7 +239,7 @@ def _unfilled(view: Key, unfilled: Key, doing: str, place: Place) -> Dead:
 
 
 def _first(defects: Sequence[Defect]) -> Defect:
-    return min(defects, key=lambda d: (bool(d.conditions), d.line))
+    return min(defects, key=lambda d: (d.hidden, bool(d.conditions), d.line))
 
 
 def _where(defect: Defect) -> str:

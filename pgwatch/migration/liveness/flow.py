@@ -7,6 +7,7 @@ from typing import Any
 from pgwatch.migration.liveness.collect import Collector
 from pgwatch.migration.liveness.guards import UNKNOWN, evaluate
 from pgwatch.migration.liveness.tree import (
+    CAUGHT,
     ERROR,
     Tree,
     blocks_in,
@@ -17,8 +18,6 @@ from pgwatch.migration.liveness.tree import (
     swallowed,
 )
 from pgwatch.migration.liveness.variables import Variable
-
-_CAUGHT = "an exception was caught"
 
 
 class Walk(Collector):
@@ -83,7 +82,7 @@ class Walk(Collector):
                 self._add("literal", f"{one.name} := {one.default}", one.line)
         handlers = handlers_of(node)
         if handlers:
-            self._caught = (*caught, *swallowed(handlers))
+            self._caught = (*caught, tuple(swallowed(handlers)))
         reached = self._statements(node.get("body", []))
         self._caught = caught
         handled = False
@@ -91,10 +90,10 @@ class Walk(Collector):
             inner = self._scope
             texts = {n: Variable(name=n, sql="NULL::text") for n in ("sqlstate", "sqlerrm")}
             self._scope = inner.inside("", texts)
-            handled = self._branch(handler.get("action", []), _CAUGHT) or handled
+            handled = self._branch(handler.get("action", []), CAUGHT) or handled
             self._scope = inner
         if handled and not reached:
-            self._conditions = (*self._conditions, _CAUGHT)  # up to the end of the branch
+            self._conditions = (*self._conditions, CAUGHT)  # up to the end of the branch
         self._scope = outer
         return reached or handled
 

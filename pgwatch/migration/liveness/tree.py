@@ -2,13 +2,32 @@
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from enum import IntEnum
 from typing import Any
 
 from pgwatch.migration.liveness.source import Declaration
 from pgwatch.migration.liveness.variables import Scope, Variable
 
 ERROR = 21  # elog.h: what RAISE EXCEPTION is
+WARNING = 19
+CAUGHT = "an exception was caught"  # the condition under which a handler runs
 Tree = Mapping[str, Any]
+
+
+class Answer(IntEnum):
+    """What a handler does about what it caught."""
+
+    NOTHING = 0
+    SAYS = 1  # it raises a warning, or says so and goes on
+    WORKS = 2  # it writes, returns or remembers that something failed
+
+
+@dataclass(frozen=True, slots=True)
+class Handler:
+    """An EXCEPTION handler that does not pass on what it catches."""
+
+    conditions: frozenset[str]
+    answer: Answer
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -20,7 +39,7 @@ class Piece:
     line: int  # of the body, from 1
     scope: Scope
     conditions: tuple[str, ...] = ()  # under which it is reached, as far as they are not known
-    caught: tuple[frozenset[str], ...] = ()  # conditions that a handler around it swallows
+    caught: tuple[tuple[Handler, ...], ...] = ()  # those around it that swallow something, by block
     into: bool = False  # its rows go somewhere
     loose: bool = False  # it has parameters whose types are not known
 
@@ -78,12 +97,27 @@ def handlers_of(node: Tree) -> list[Tree]:
     return [one["PLpgSQL_exception"] for one in block.get("exc_list", [])]
 
 
-def swallowed(handlers: Iterable[Tree]) -> Iterator[frozenset[str]]:
-    """Return the conditions that each handler catches and does not pass on."""
+def swallowed(handlers: Iterable[Tree]) -> Iterator[Handler]:
+    """Return the handlers that do not pass on what they catch."""
     for handler in handlers:
         names = (one["PLpgSQL_condition"]["condname"] for one in handler.get("conditions", []))
-        if not _raises(handler.get("action", [])):
-            yield frozenset(names)
+        action = handler.get("action", [])
+        if not _raises(action):
+            answers = (_answer(kind, one) for node in action for kind, one in node.items())
+            yield Handler(frozenset(names), max(answers, default=Answer.NOTHING))
+
+
+_IDLE = frozenset({"PLpgSQL_stmt_exit", "PLpgSQL_stmt_getdiag", "PLpgSQL_stmt_return"})
+_NO_ANSWER = frozenset({"", "null", "new", "old", "coalesce(new, old)"})
+
+
+def _answer(kind: str, statement: Tree) -> Answer:
+    if kind == "PLpgSQL_stmt_raise":
+        level = int(statement.get("elog_level", ERROR))
+        return Answer.SAYS if level >= WARNING else Answer.NOTHING
+    if kind == "PLpgSQL_stmt_return" and query_of(statement.get("expr")).lower() not in _NO_ANSWER:
+        return Answer.WORKS
+    return Answer.NOTHING if kind in _IDLE else Answer.WORKS
 
 
 def _raises(nodes: Sequence[Tree]) -> bool:
