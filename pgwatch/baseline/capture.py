@@ -6,6 +6,7 @@ from typing import Any, TypeVar
 
 from pgwatch.baseline import sql
 from pgwatch.baseline.fingerprint import identify, is_compared
+from pgwatch.baseline.identity import identity
 from pgwatch.baseline.model import (
     Entry,
     Extent,
@@ -81,15 +82,6 @@ async def _told(read: Callable[[Session], Awaitable[_T]], session: Session) -> _
         return await read(session)
     except RefusedError as error:
         return Untold(unknown=str(error))
-
-
-async def identity(session: Session) -> tuple[float, str]:
-    """Return the server's Unix time, and its cluster's identifier, "" where that may not be read."""
-    try:
-        [row] = await _rows(session, sql.SERVER)
-    except RefusedError:  # a provider took the right away: its server cannot be told from another
-        [row] = await _rows(session, "SELECT extract(epoch FROM clock_timestamp())::float8 AS now")
-    return row["now"], row.get("system_identifier", "")
 
 
 async def _settings(session: Session) -> dict[str, Setting]:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from pgwatch.baseline.benchmarks import judge_benchmarks
 from pgwatch.baseline.compare import compare, earlier, timings_before
 from pgwatch.baseline.compared import Compared, Limits, unknown
+from pgwatch.baseline.identity import identity
 from pgwatch.check.comparison import result_of
 from pgwatch.check.extra import Visit
 from pgwatch.check.session import in_session
@@ -105,7 +106,6 @@ class BenchmarkChecks:
     async def _judged(self, visit: Visit, database: str, queries: Sequence[Query]) -> Compared:
         if not queries:
             return judge_benchmarks((), (), self.limits)
-        from pgwatch.baseline.capture import identity  # noqa: PLC0415 - brings the SQL grammar
         from pgwatch.baseline.timing import time_benchmark  # noqa: PLC0415 - only where there are some
 
         async def timed(session: Session, info: ServerInfo) -> "tuple[str, list[Timed]]":

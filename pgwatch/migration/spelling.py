@@ -5,7 +5,6 @@ from collections.abc import Iterable
 from dataclasses import replace
 
 from pgwatch.migration.objects import Declared, Facet, Kind
-from pgwatch.migration.parse import identifier
 
 _WITH_TYPES = ("returns", "arguments", "attributes")
 _OF = frozenset({Kind.FUNCTION, Kind.TYPE})
@@ -19,6 +18,8 @@ def as_told(objects: Iterable[Declared], schemas: Iterable[str]) -> tuple[Declar
 
     Those in `schemas`, which are on the search path of whoever asks, it tells without the schema.
     """
+    from pgwatch.migration.parse import identifier  # noqa: PLC0415 - brings the SQL grammar
+
     names = "|".join(re.escape(identifier(name)) for name in schemas)
     if not names:
         return tuple(objects)

@@ -436,4 +436,5 @@ def test_a_dsn_alone_imports_nothing_that_it_does_not_need(database: str, tmp_pa
     assert not modules & {
         "pydantic", "pydantic_settings", "requests", "psutil", "sqlalchemy", "apscheduler",
         "starlette", "uvicorn", "prometheus_client", "gotpl", "jinja2",
+        "postgast",
     }  # fmt: skip
