@@ -1,12 +1,15 @@
-"""Let the server analyse or plan statements without running them: many in one round trip."""
+"""Let the server analyse, plan or run statements: many in one round trip."""
 
 from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
+from typing import Any
 
-from psycopg import generators, pq
+from psycopg import BaseConnection, generators, pq
 from psycopg.abc import PipelineCommand, PQGen
+from psycopg.adapt import Transformer
+from psycopg.errors import error_from_result
 from psycopg.pq.abc import PGconn, PGresult
 
 
@@ -49,20 +52,47 @@ def describe_all(pgconn: PGconn, statements: Sequence[str]) -> PQGen[list[Descri
 
 def explain_all(pgconn: PGconn, statements: Sequence[str]) -> PQGen[list[Explained]]:
     """Run each statement, an EXPLAIN, in a transaction of its own; a generator for `wait`."""
+    answers: list[list[PGresult]] = []
+    yield from run_all(pgconn, statements, answers)
+    return [_explained(one) for one in answers]
+
+
+def run_all(
+    pgconn: PGconn, statements: Sequence[str], answers: list[list[PGresult]]
+) -> PQGen[None]:
+    """Run each statement in a transaction of its own; a generator for `wait`.
+
+    `answers` gets the results of one statement after the other, while they arrive.
+    """
     commands: deque[PipelineCommand] = deque()
     for statement in statements:
         commands.append(partial(pgconn.send_query_params, statement.encode(), None))
         commands.append(pgconn.pipeline_sync)
-    return [_explained(one) for one in (yield from _together(pgconn, commands, len(statements)))]
+    yield from _together(pgconn, commands, len(statements), answers)
+
+
+def rows_of(connection: BaseConnection[Any], results: Sequence[PGresult]) -> list[tuple[Any, ...]]:
+    """Return the rows of one statement; raises psycopg.Error where the server refused it."""
+    transformer = Transformer(connection)
+    rows: list[tuple[Any, ...]] = []
+    for result in results:
+        if result.status == pq.ExecStatus.FATAL_ERROR:
+            raise error_from_result(result, encoding="utf-8")
+        transformer.set_pgresult(result)
+        rows += transformer.load_rows(0, result.ntuples, tuple)
+    return rows
 
 
 def _together(
-    pgconn: PGconn, commands: deque[PipelineCommand], syncs: int
+    pgconn: PGconn,
+    commands: deque[PipelineCommand],
+    syncs: int,
+    answers: list[list[PGresult]] | None = None,
 ) -> PQGen[list[list[PGresult]]]:
-    """Send all commands and return the results before each sync."""
+    """Send all commands and return the results before each sync, also in `answers` as they come."""
     pgconn.enter_pipeline_mode()
     try:
-        answers: list[list[PGresult]] = []
+        answers = [] if answers is None else answers
         current: list[PGresult] = []
         # Each command's results come as one list, and each sync as one of its own.
         while len(answers) < syncs:

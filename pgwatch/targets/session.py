@@ -5,7 +5,7 @@ import json
 import os
 import socket
 import time
-from collections.abc import Coroutine, Iterable, Mapping, Sequence
+from collections.abc import Coroutine, Iterable, Mapping, Sequence, Sized
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import timedelta
@@ -13,10 +13,18 @@ from typing import Any, TypeVar
 
 import psycopg
 from psycopg.abc import PQGen
+from psycopg.pq.abc import PGresult
 
 from pgwatch.errors import PgwatchError
 from pgwatch.secret import redact
-from pgwatch.targets.describe import Described, Explained, describe_all, explain_all
+from pgwatch.targets.describe import (
+    Described,
+    Explained,
+    describe_all,
+    explain_all,
+    rows_of,
+    run_all,
+)
 from pgwatch.targets.words import one_line
 from pgwatch.units import format_duration
 
@@ -116,6 +124,38 @@ class Session:
         patience = limit + GRACE if deadline is None else deadline
         return await self._bounded(self._work(sql, limit), patience)
 
+    async def run_all(
+        self, statements: Sequence[str], *, limit: timedelta
+    ) -> list[list[tuple[Any, ...]] | RefusedError]:
+        """Run statements that travel together, each as by `run`; return the rows or the refusal of each.
+
+        Raises SessionBrokenError, or SilentServerError after `limit` + GRACE without a word of any of them.
+        """
+        if self.pooled:
+            return [await self._alone(one, limit) for one in statements]
+        started = time.perf_counter()
+        results: list[list[PGresult]] = []
+        work = self._pipelined(run_all(self._connection.pgconn, statements, results), limit)
+        await self._bounded(work, limit + GRACE, progress=results)
+        elapsed = timedelta(seconds=time.perf_counter() - started)
+        return [self._read(one, elapsed) for one in results]
+
+    async def _alone(self, sql: str, limit: timedelta) -> list[tuple[Any, ...]] | RefusedError:
+        try:
+            return (await self.run(sql, limit=limit)).rows
+        except RefusedError as error:
+            return error
+
+    def _read(
+        self, results: Sequence[PGresult], elapsed: timedelta
+    ) -> list[tuple[Any, ...]] | RefusedError:
+        try:
+            return rows_of(self._connection, results)
+        except psycopg.Error as error:
+            return RefusedError(self.shown(error), error.sqlstate or "", elapsed)
+        except ValueError as error:  # bytes that are not UTF-8
+            return RefusedError(self.shown(error), "", elapsed)
+
     async def describe(self, statements: Sequence[str], *, limit: timedelta) -> list[Described]:
         """Let the server analyse each statement, and neither plan nor run it; `limit` is for all of them.
 
@@ -143,11 +183,17 @@ class Session:
                 answers.append(Explained(sqlstate=error.sqlstate, message=str(error)))
         return answers
 
-    async def _bounded(self, coroutine: Coroutine[Any, Any, _T], patience: timedelta) -> _T:
+    async def _bounded(
+        self, coroutine: Coroutine[Any, Any, _T], patience: timedelta, *, progress: Sized = ()
+    ) -> _T:
+        """Wait for the work for `patience`, and again as often as `progress` grew meanwhile."""
         work = asyncio.create_task(coroutine)
         work.add_done_callback(_retrieve)
+        seen = -1
         try:
-            await asyncio.wait({work}, timeout=patience.total_seconds())
+            while not work.done() and len(progress) > seen:
+                seen = len(progress)
+                await asyncio.wait({work}, timeout=patience.total_seconds())
         except asyncio.CancelledError:
             await self._cancel(work)
             raise

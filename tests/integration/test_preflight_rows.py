@@ -2,6 +2,7 @@
 
 import asyncio
 from datetime import timedelta
+from functools import partial
 
 import psycopg
 import pytest
@@ -43,15 +44,23 @@ INSERT INTO parted VALUES (1, 'a'), (2, 'a'), (2, NULL);
 """
 
 
-def ask(dsn: str, *questions: RowQuestion, limit: timedelta = rows.LIMIT) -> list[RowAnswer]:
-    async def run() -> list[RowAnswer]:
+def ask(
+    dsn: str, *questions: RowQuestion, limit: timedelta = timedelta(seconds=10)
+) -> list[RowAnswer]:
+    """Return the answers; raises the first refusal."""
+
+    async def run() -> list[RowAnswer | RefusedError]:
         session, _ = await open_session(Target(name="t", dsn=Dsn.parse(dsn)))
         try:
-            return [await violating_rows(session, one, limit=limit) for one in questions]
+            return await violating_rows(partial(session.run_all, limit=limit), questions)
         finally:
             await session.close()
 
-    return asyncio.run(run())
+    answers = asyncio.run(run())
+    for one in answers:
+        if isinstance(one, RefusedError):
+            raise one
+    return [one for one in answers if isinstance(one, RowAnswer)]
 
 
 def about(

@@ -1,8 +1,9 @@
 """What only the server can tell, asked in batches: a walk goes on with a guess until the answer is there."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import partial
 from typing import Any
 
 from pgwatch.migration.preflight.load import normal
@@ -12,7 +13,7 @@ from pgwatch.targets.describe import Described
 from pgwatch.targets.session import RefusedError, Session
 
 _BATCH = 200
-_LIMIT = timedelta(seconds=10)
+_LIMIT = timedelta(seconds=10)  # statement_timeout of one question
 UNKNOWN = "?"  # a type that is not known yet
 # Of an answer that says nothing about the statement: denied, locked, cancelled, no resources, broken.
 _OURS = ("42501", "55P03", "57", "53", "08", "XX")
@@ -90,12 +91,23 @@ class Oracle:
         texts = [one for one in wanted if isinstance(one, str)]
         for start in range(0, len(texts), _BATCH):
             await self._describe(session, texts[start : start + _BATCH])
-        for one in wanted:
-            if isinstance(one, tuple):
-                self._values[one[0]] = await self._value(session, one[0])
-            elif isinstance(one, RowQuestion):
-                self._rows[one] = await self._count(session, one)
+        run = partial(self._run, session)
+        queries = [one[0] for one in wanted if isinstance(one, tuple)]
+        for query, answer in zip(queries, await run(queries), strict=True):
+            self._values[query] = _value(answer)
+        questions = [one for one in wanted if isinstance(one, RowQuestion)]
+        for question, found in zip(questions, await violating_rows(run, questions), strict=True):
+            self._rows[question] = _refusal(found) if isinstance(found, RefusedError) else found
         return bool(wanted)
+
+    async def _run(
+        self, session: Session, statements: Sequence[str]
+    ) -> list[list[tuple[Any, ...]] | RefusedError]:
+        answers: list[list[tuple[Any, ...]] | RefusedError] = []
+        for start in range(0, len(statements), _BATCH):
+            self.round_trips += 1
+            answers += await session.run_all(statements[start : start + _BATCH], limit=_LIMIT)
+        return answers
 
     async def _describe(self, session: Session, texts: list[str]) -> None:
         self.round_trips += 1
@@ -120,17 +132,12 @@ class Oracle:
         for oid, modifier, name in answer.rows:
             self._types[oid, modifier] = normal(name)
 
-    async def _value(self, session: Session, sql: str) -> Any:
-        self.round_trips += 1
-        try:
-            answer = await session.run(sql, limit=_LIMIT)
-        except RefusedError as error:
-            return Refusal(error.sqlstate, str(error))
-        return answer.rows[0][0] if answer.rows else False
 
-    async def _count(self, session: Session, question: RowQuestion) -> RowAnswer | Refusal:
-        self.round_trips += 1
-        try:
-            return await violating_rows(session, question)
-        except RefusedError as error:
-            return Refusal(error.sqlstate, str(error))
+def _value(answer: list[tuple[Any, ...]] | RefusedError) -> Any:
+    if isinstance(answer, RefusedError):
+        return _refusal(answer)
+    return answer[0][0] if answer else False
+
+
+def _refusal(error: RefusedError) -> Refusal:
+    return Refusal(error.sqlstate, str(error))
