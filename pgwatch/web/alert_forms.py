@@ -18,6 +18,7 @@ from pgwatch.samples.labels import Labels, Matcher, MatchType
 from pgwatch.units import parse_duration
 from pgwatch.web.access import USER, not_our_form
 from pgwatch.web.alert_page import ACK_TIMES, SILENCE_TIMES, AlertPage, alert_page
+from pgwatch.web.body import body_of
 from pgwatch.web.office import Office, Snapshot
 from pgwatch.web.view import AlertView, alert_view
 
@@ -114,11 +115,9 @@ def _view(known: Snapshot, alert: Alert) -> AlertView:
 
 
 async def _form(request: Request) -> Form:
-    body = bytearray()
-    async for chunk in request.stream():
-        body += chunk
-        if len(body) > _MAX_BODY:
-            raise _UnusableError(f"the form is longer than {_MAX_BODY} bytes")
+    body = await body_of(request, _MAX_BODY)
+    if body is None:
+        raise _UnusableError(f"the form is longer than {_MAX_BODY} bytes")
     fields = parse_qs(body.decode("utf-8", "replace"))
     return {name: " ".join(values[-1].split()) for name, values in fields.items()}
 

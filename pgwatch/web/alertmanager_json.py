@@ -16,6 +16,7 @@ from pgwatch.notify.silence import Silence, SilenceState
 from pgwatch.notify.status import AlertStatus
 from pgwatch.notify.window import Window, parse_window
 from pgwatch.samples.labels import Labels, Matcher, MatchType
+from pgwatch.web.body import body_of
 
 _ZERO: Final = datetime(1, 1, 1, tzinfo=UTC)  # Go's zero time, which amtool sends for none
 _MAX_BODY: Final = 16 << 20  # bytes; a thousand alerts have about one
@@ -38,11 +39,9 @@ class InvalidError(ValueError):
 
 async def read_json(request: Request) -> Any:
     """Return the JSON body of `request`; raises InvalidError."""
-    body = bytearray()
-    async for chunk in request.stream():
-        body += chunk
-        if len(body) > _MAX_BODY:
-            raise InvalidError(f"body is longer than {_MAX_BODY} bytes")
+    body = await body_of(request, _MAX_BODY)
+    if body is None:
+        raise InvalidError(f"body is longer than {_MAX_BODY} bytes")
     try:
         return json.loads(body)
     except (ValueError, RecursionError):

@@ -14,6 +14,7 @@ from pgwatch.promql.parser import parse
 from pgwatch.samples.labels import Matcher
 from pgwatch.units import parse_duration
 from pgwatch.web.api_answer import ApiError, ErrorKind
+from pgwatch.web.body import body_of
 
 MAX_BODY = 1_048_576  # bytes of a form; the longest expression has 16 kB
 _MAX_FIELDS = 1_000
@@ -113,11 +114,9 @@ async def read_parameters(request: Request) -> Parameters:
     pairs: list[tuple[str, str]] = []
     kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if request.method == "POST" and kind == "application/x-www-form-urlencoded":
-        body = bytearray()
-        async for chunk in request.stream():
-            body += chunk
-            if len(body) > MAX_BODY:
-                raise ApiError(ErrorKind.BAD_DATA, "http: request body too large")
+        body = await body_of(request, MAX_BODY)
+        if body is None:
+            raise ApiError(ErrorKind.BAD_DATA, "http: request body too large")
         pairs += _pairs(body.decode("utf-8", "replace"))
     return Parameters([*pairs, *_pairs(request.url.query)])
 

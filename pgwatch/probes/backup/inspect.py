@@ -104,12 +104,9 @@ def _plain(path: Path, head: bytes, form: Form, until: float) -> Inspection:
         database=plain.database_of(head) if form is Form.PLAIN else "",
         server_version=plain.server_version_of(head),
     )
-    try:
-        ends = ends_of(path, until)
-    except DamagedError as error:
-        return replace(said, problems=(f"it is damaged: {error}",))
-    except UntoldError as error:
-        return replace(said, untold=(str(error),), cures=(error.cure,) if error.cure else ())
+    ends = _ends(path, said, until)
+    if isinstance(ends, Inspection):
+        return ends
     problem = plain.problem_of(ends, form)
     read = (
         f"all of it, through {ends.compression}" if ends.compression else "its first and last lines"
@@ -137,12 +134,9 @@ def _custom(path: Path, until: float) -> Inspection:
 
 def _custom_within(path: Path, until: float) -> Inspection:
     """Look at a custom archive within another compression, in which nothing can be skipped."""
-    try:
-        ends = ends_of(path, until)
-    except DamagedError as error:
-        return Inspection(form=Form.CUSTOM, problems=(f"it is damaged: {error}",))
-    except UntoldError as error:
-        return _untold(Form.CUSTOM, error)
+    ends = _ends(path, Inspection(form=Form.CUSTOM), until)
+    if isinstance(ends, Inspection):
+        return ends
     try:
         said = _said(Form.CUSTOM, read_contents(io.BytesIO(ends.head)))
     except (BrokenError, NewerError):  # the contents are longer than what was kept
@@ -363,13 +357,20 @@ def _base_in_tar(path: Path, said: Inspection, until: float) -> Inspection:
 
 
 def _tar_of_base(file: Path, until: float) -> Inspection:
-    try:
-        ends = ends_of(file, until)
-    except DamagedError as error:
-        return Inspection(form=Form.BASE_TAR, problems=(f"it is damaged: {error}",))
-    except UntoldError as error:
-        return _untold(Form.BASE_TAR, error)
+    ends = _ends(file, Inspection(form=Form.BASE_TAR), until)
+    if isinstance(ends, Inspection):
+        return ends
     return Inspection(form=Form.BASE_TAR, problems=_tar_problems(file, ends))
+
+
+def _ends(path: Path, said: Inspection, until: float) -> Ends | Inspection:
+    """Return head and tail of what `path` holds, or `said` with why there are none."""
+    try:
+        return ends_of(path, until)
+    except DamagedError as error:
+        return replace(said, problems=(f"it is damaged: {error}",))
+    except UntoldError as error:
+        return replace(said, untold=(str(error),), cures=(error.cure,) if error.cure else ())
 
 
 def _tar_problems(path: Path, ends: Ends) -> tuple[str, ...]:
