@@ -29,6 +29,7 @@ from pgwatch.config.choose import Inputs
 from pgwatch.errors import InputError, Problem
 from pgwatch.gate.options import GateOptions, announced_by, baseline_limits, benchmarks_of
 from pgwatch.gate.plan import check_plan
+from pgwatch.wiring import catalog_of
 
 LOG_LEVEL = "error"  # what degrades a run is said by the command
 EXIT_CRASHED = EXIT_UNMEASURED  # never 1: that is the comparison's no
@@ -152,7 +153,7 @@ async def _snapshots(
     inputs: Inputs, report: Report, limit: timedelta
 ) -> tuple[tuple[Snapshot, ...], list[str]]:
     """Return a snapshot of each database that the gate reached, and what went wrong."""
-    benchmarks = benchmarks_of(inputs)
+    benchmarks = benchmarks_of(inputs, catalog_of(inputs))
     errors = [f"{one.name}/{one.database}: {one.error}" for one in report.targets if one.error]
     snapshots = []
     try:

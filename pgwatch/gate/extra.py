@@ -1,6 +1,8 @@
 """What runs the checks that no rule makes, each made of the settings and options it needs."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import cache
+from typing import TYPE_CHECKING
 
 from pgwatch.baseline.compare import CHECKS as BASELINE_CHECKS
 from pgwatch.baseline.model import Baseline
@@ -19,19 +21,31 @@ from pgwatch.gate.options import (
     migration_files,
     runbook_of,
 )
+from pgwatch.queries.catalog import Catalog
 from pgwatch.wiring import accepted_findings
+
+if TYPE_CHECKING:
+    from pgwatch.migration.objects import Declarations
+
+Declared = Callable[[], "Declarations"]  # what the migrations declare, read when it is wanted
 
 
 def extra_checks(
-    inputs: Inputs, options: GateOptions, names: tuple[str, ...], baseline: Baseline | None
+    inputs: Inputs,
+    options: GateOptions,
+    names: tuple[str, ...],
+    *,
+    catalog: Catalog,
+    baseline: Baseline | None,
 ) -> tuple[ExtraCheck, ...]:
     """Return what runs the checks `names`, in this order; raises InputError where a file is not there."""
+    declared = cache(lambda: declarations_of(inputs, options.migrations))  # read once for all
     found: tuple[ExtraCheck | None, ...] = (
         _backup_checks(inputs, options, names),
         *_checks_before(inputs, options, names),
-        *_migration_checks(inputs, options, names),
-        _promise_check(inputs, options, names),
-        _benchmark_checks(inputs, names, baseline),
+        *_migration_checks(inputs, options, names, declared),
+        _promise_check(inputs, options, names, declared),
+        _benchmark_checks(inputs, names, catalog, baseline),
         _baseline_checks(inputs, options, names, baseline),
     )
     return tuple(one for one in found if one is not None)
@@ -81,13 +95,13 @@ def _checks_before(
 
 
 def _migration_checks(
-    inputs: Inputs, options: GateOptions, names: tuple[str, ...]
+    inputs: Inputs, options: GateOptions, names: tuple[str, ...], declared: Declared
 ) -> Iterator[ExtraCheck]:
     own = ("migration_structure", "migration_types", "migration_constraints")
     wanted = tuple(name for name in names if name in own)
     if not wanted and LIVENESS not in names:
         return
-    declarations = declarations_of(inputs, options.migrations)
+    declarations = declared()
     accepted = accepted_findings(inputs)
     if wanted:
         yield MigrationChecks(declarations=declarations, names=wanted, accepted=accepted)
@@ -98,7 +112,7 @@ def _migration_checks(
 
 
 def _promise_check(
-    inputs: Inputs, options: GateOptions, names: tuple[str, ...]
+    inputs: Inputs, options: GateOptions, names: tuple[str, ...], declared: Declared
 ) -> ExtraCheck | None:
     file = runbook_of(inputs, options.runbook)
     if "documentation_promises" not in names or file is None:
@@ -112,18 +126,18 @@ def _promise_check(
     runbook = load_runbook(file)
     return PromiseCheck(
         runbook=runbook,
-        declared=declared_names(declarations_of(inputs, options.migrations)),
+        declared=declared_names(declared()),
         accepted=accepted_findings(inputs),
     )
 
 
 def _benchmark_checks(
-    inputs: Inputs, names: tuple[str, ...], baseline: Baseline | None
+    inputs: Inputs, names: tuple[str, ...], catalog: Catalog, baseline: Baseline | None
 ) -> BenchmarkChecks | None:
     if "benchmarks" not in names:
         return None
     return BenchmarkChecks(
-        benchmarks=benchmarks_of(inputs),
+        benchmarks=benchmarks_of(inputs, catalog),
         limits=baseline_limits(inputs),
         baseline=baseline,
         accepted=accepted_findings(inputs),

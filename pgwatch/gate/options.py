@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 from pgwatch.baseline.compared import Limits
 from pgwatch.config.choose import Inputs
 from pgwatch.errors import InputError, Problem
+from pgwatch.queries.catalog import Catalog
 from pgwatch.queries.query import Query
 from pgwatch.rules.rule import Phase
-from pgwatch.wiring import catalog_of
 
 if TYPE_CHECKING:
     from pgwatch.baseline.announced import Announced
@@ -84,9 +84,8 @@ def runbook_of(inputs: Inputs | None, named: Path | None) -> Path | None:
     return Path(settings.runbook)
 
 
-def benchmarks_of(inputs: Inputs) -> dict[str, tuple[Query, ...]]:
+def benchmarks_of(inputs: Inputs, catalog: Catalog) -> dict[str, tuple[Query, ...]]:
     """Return the benchmarks of each target's packs, by the target's name."""
-    catalog = catalog_of(inputs)
     return {target.name: catalog.benchmarks_of(target.packs) for target in inputs.targets}
 
 

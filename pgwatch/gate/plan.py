@@ -47,7 +47,7 @@ def check_plan(inputs: Inputs, options: GateOptions) -> CheckPlan:
     names = tuple(spec.name for spec in found.extra)
     _refuse_idle_options(options, names)
     baseline = read_baseline(options.baseline) if options.baseline else None
-    extra = extra_checks(inputs, options, names, baseline)
+    extra = extra_checks(inputs, options, names, catalog=catalog, baseline=baseline)
     targets = [target.name for target in inputs.targets]
     wanted = _wanted(found.specs, producers)
     return CheckPlan(
