@@ -10,6 +10,7 @@ from pgwatch.daemon.desk import Desk
 from pgwatch.daemon.parts import Parts
 from pgwatch.notify.route import Routing, log_only
 from pgwatch.notify.silence import Silence
+from pgwatch.samples.history import encode
 from pgwatch.samples.labels import Labels, Matcher
 from pgwatch.state.history import Event
 from pgwatch.state.outbox import OutboxMessage, OutboxState
@@ -32,6 +33,10 @@ class DaemonOffice:
         alerting = self._parts.alerting
         return log_only() if alerting is None else alerting.deciding.routing
 
+    async def samples(self) -> bytes:
+        """Return the history as `samples.history` encodes it."""
+        return await asyncio.to_thread(lambda: b"".join(encode(self._parts.kept())))
+
     async def snapshot(self) -> Snapshot:
         """Return what is known now."""
         return await asyncio.to_thread(self._snapshot)
@@ -49,6 +54,7 @@ class DaemonOffice:
             alerts=list(deciding.everything(now)),
             leases=deciding.posted,
             groups=deciding.groups,
+            delayed_until=deciding.dispatch.delay.until if deciding.dispatch.delay else None,
         )
 
     async def put_silence(self, wanted: Silence) -> str:

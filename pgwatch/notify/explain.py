@@ -23,6 +23,7 @@ class Destination:
     group_key: str
     group: Group | None  # None: it would make a new one
     is_quiet: bool  # the time intervals of the route mute it now
+    delayed_until: datetime | None = None  # nobody is told before it (`notifications.start_delay`)
 
     @property
     def route(self) -> Route:
@@ -31,7 +32,8 @@ class Destination:
 
     def next_flush(self, now: datetime) -> datetime:
         """Return when its group is looked at next, if the alert fires `now`."""
-        return self.group.next_flush if self.group else now + self.route.group_wait
+        due = self.group.next_flush if self.group else now + self.route.group_wait
+        return due if self.delayed_until is None else max(due, self.delayed_until)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,6 +55,7 @@ def explain(
     groups: Mapping[GroupId, Group],
     said: Interventions,
     alerts: Iterable[Alert],
+    delayed_until: datetime | None = None,
 ) -> Explanation:
     """Return what holds `now` for an alert with `labels`; `groups` and `alerts` are those there are."""
     firing = [one.labels for one in alerts if one.state is AlertState.FIRING]
@@ -68,6 +71,7 @@ def explain(
                 group_key=key,
                 group=groups.get(GroupId(route.receiver, key)),
                 is_quiet=route.schedule.is_quiet(now),
+                delayed_until=delayed_until,
             )
         )
     return Explanation(

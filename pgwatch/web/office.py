@@ -27,6 +27,7 @@ class Snapshot:
     alerts: Sequence[Alert] = ()  # with the labels that routes see
     leases: Mapping[Labels, PostedAlert] = field(default_factory=dict)  # of those that are posted
     groups: Mapping[GroupId, Group] = field(default_factory=dict)
+    delayed_until: datetime | None = None  # no group is told before it
 
 
 class Office(Protocol):
@@ -34,6 +35,9 @@ class Office(Protocol):
 
     def routing(self) -> Routing:
         """Return the routes in force."""
+
+    async def samples(self) -> bytes:
+        """Return the history as `samples.history` encodes it."""
 
     async def snapshot(self) -> Snapshot:
         """Return what is known now."""

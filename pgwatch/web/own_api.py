@@ -45,6 +45,7 @@ def own_routes(office: Callable[[], Office | None]) -> list[BaseRoute]:
         ),
         _route("/route", office, GET=_explanation),
         _route("/history", office, GET=_history),
+        _route("/samples", office, GET=_samples),
         _route("/outbox", office, GET=_outbox),
         _route("/outbox/retry", office, POST=_retry),
         _route("/outbox/drop", office, POST=_drop),
@@ -60,7 +61,8 @@ def _route(path: str, office: Callable[[], Office | None], **handles: Handle) ->
             return _error(refusal.strip(), 403)
         try:
             handle = handles["GET" if request.method == "HEAD" else request.method]
-            return JSONResponse(await handle(request, asked))
+            answer = await handle(request, asked)
+            return answer if isinstance(answer, Response) else JSONResponse(answer)
         except (InvalidError, MatcherError) as error:
             return _error(str(error), 400)
         except PgwatchError as error:
@@ -106,6 +108,7 @@ async def _explanation(request: Request, office: Office) -> Any:
         groups=known.groups,
         said=known.interventions,
         alerts=known.alerts,
+        delayed_until=known.delayed_until,
     )
     return explanation_json(explanation, known.now)
 
@@ -119,6 +122,10 @@ async def _history(request: Request, office: Office) -> Any:
         about=query.get("about", ""),
     )
     return [event_json(one) for one in events]
+
+
+async def _samples(_: Request, office: Office) -> Response:
+    return Response(await office.samples(), media_type="application/octet-stream")
 
 
 async def _outbox(request: Request, office: Office) -> Any:

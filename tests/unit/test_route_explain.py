@@ -67,6 +67,15 @@ def test_group_that_is_not_there_would_wait() -> None:
     assert not found.inhibited_by
 
 
+def test_nobody_is_told_before_the_start_delay_is_over() -> None:
+    known = Playback(ROUTING)
+    found = explain(
+        ROUTING, LABELS, at(0), groups={}, said=known.said, alerts=(), delayed_until=at(45)
+    )
+    # The first waits 30 s for its group, the second 1 m.
+    assert [one.next_flush(at(0)) for one in found.destinations] == [at(45), at(60)]
+
+
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
     (tmp_path / "am.yml").write_text(CONFIG)
