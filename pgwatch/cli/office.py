@@ -65,6 +65,7 @@ def open_office(arguments: argparse.Namespace) -> Iterator[Office]:
         yield remote
         return
     from pgwatch.cli.office_file import FileOffice  # noqa: PLC0415 - brings SQLAlchemy
+    from pgwatch.state.lock import InUseError  # noqa: PLC0415 - brings SQLAlchemy
     from pgwatch.state.store import State  # noqa: PLC0415 - brings SQLAlchemy
 
     path = state_path(arguments)
@@ -73,7 +74,13 @@ def open_office(arguments: argparse.Namespace) -> Iterator[Office]:
             f"nothing answers at {client.url}, and there is no state file {path}: start `pgwatch run`, "
             "or name its configuration with --config"
         )
-    state = State.open(path)
+    try:
+        state = State.open(path)
+    except InUseError as error:
+        raise PgwatchError(
+            f"nothing answers at {client.url}, and {error.said}: name its configuration with --config, or"
+            " its address with --url"
+        ) from error
     try:
         yield FileOffice(state, external_labels(arguments))
     finally:

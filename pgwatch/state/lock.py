@@ -8,6 +8,14 @@ from typing import Self
 from pgwatch.state.schema import StateError
 
 
+class InUseError(StateError):
+    """Another process has the state file; `said` is that alone, without what to do."""
+
+    def __init__(self, said: str) -> None:
+        super().__init__(f"{said}; stop it, or give this one another state file")
+        self.said = said
+
+
 class StateLock:
     """Holds `<state file>.lock`; the file stays behind, the lock does not.
 
@@ -20,7 +28,7 @@ class StateLock:
         self._descriptor: int | None = None
 
     def acquire(self) -> Self:
-        """Take the lock; raises StateError, with the holder's process id, if another process has it."""
+        """Take the lock; raises InUseError, with the holder's process id, if another process has it."""
         try:
             descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         except OSError as error:
@@ -32,9 +40,8 @@ class StateLock:
         except OSError as error:
             holder = os.pread(descriptor, 32, 0).decode(errors="replace").strip() or "unknown"
             os.close(descriptor)
-            raise StateError(
-                f"state file {self._state_file} is in use by another pgwatch (process {holder}); "
-                "stop it, or give this one another state file"
+            raise InUseError(
+                f"state file {self._state_file} is in use by another pgwatch (process {holder})"
             ) from error
         os.ftruncate(descriptor, 0)
         os.pwrite(descriptor, f"{os.getpid()}\n".encode(), 0)

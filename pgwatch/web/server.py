@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import errno
 import socket
 import ssl
 from collections.abc import Iterator
@@ -36,9 +37,10 @@ class WebServer:
         try:
             self._socket = socket.create_server((host, port), family=family, backlog=128)
         except OSError as error:
-            reason = (error.strerror or str(error)).partition(" (while")[
-                0
-            ]  # Python adds the address
+            # Python adds the address.
+            reason = (error.strerror or str(error)).partition(" (while")[0]
+            if error.errno == errno.EADDRINUSE:
+                reason += " (by another pgwatch?); `web: {listen: …}` names another"
             raise PgwatchError(f"cannot listen on {host}:{port}: {reason}") from error
         self._socket.setblocking(False)
         self.port: int = self._socket.getsockname()[1]

@@ -215,7 +215,10 @@ def test_an_occupied_port_is_refused(tmp_path: Path) -> None:
         daemon = DaemonProcess(tmp_path, targets=[a_target("db")], web={"listen": address})
         daemon.start(ready=False)
         assert daemon.ended() == 1
-        assert daemon.log == f"pgwatch: cannot listen on {address}: Address already in use\n"
+        assert daemon.log == (
+            f"pgwatch: cannot listen on {address}: Address already in use (by another pgwatch?);"
+            " `web: {listen: …}` names another\n"
+        )
 
 
 def test_a_bad_configuration_does_not_start(tmp_path: Path) -> None:

@@ -1,9 +1,11 @@
 """`pgwatch silence`, `ack`, `history` and `outbox`, beside a daemon that runs and one that does not."""
 
 import json
+import os
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +13,8 @@ import pytest
 import yaml
 
 from pgwatch.cli.main import main
+from pgwatch.demo.server import free_port
+from pgwatch.state.store import State
 from tests.acceptance.test_alertmanager_clients import RULES
 from tests.daemon_process import DaemonProcess, until
 from tests.receivers import Answer, HttpReceiver
@@ -108,6 +112,20 @@ def test_beside_a_daemon_and_without_it(daemon: DaemonProcess) -> None:
         assert (kept["id"], kept["deploy"]) == (second, True)
         assert [m["value"] for m in kept["matchers"]] == [".+"]
         assert in_json(daemon, "ack") == []
+
+
+def test_a_daemon_of_another_configuration_is_not_found(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    port, state, config = free_port(), tmp_path / "x.db", tmp_path / "pgwatch.yml"
+    config.write_text(f"web: {{listen: '127.0.0.1:{port}'}}\nstate: {state}\n")
+    with closing(State.open(state)):
+        assert main(["silence", "list", "--config", str(config)]) == 1
+    assert capsys.readouterr().err == (
+        f"pgwatch: nothing answers at http://127.0.0.1:{port}, and state file {state} is in use by another"
+        f" pgwatch (process {os.getpid()}): name its configuration with --config, or its address with"
+        " --url\n"
+    )
 
 
 @pytest.mark.parametrize(
