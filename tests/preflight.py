@@ -1,6 +1,5 @@
 """Predict, then really apply, statement by statement as psql does, and tell the difference."""
 
-import asyncio
 import re
 import subprocess
 from collections.abc import Sequence
@@ -12,9 +11,7 @@ import psycopg
 from pgwatch.migration.preflight.predict import Preflight, preflight
 from pgwatch.migration.preflight.prediction import Trouble
 from pgwatch.migration.sqlfile import read_statements
-from pgwatch.targets.connect import open_session
-from pgwatch.targets.dsn import Dsn
-from pgwatch.targets.target import Target
+from tests.watching import over_session
 
 Failure = tuple[str, int, str]  # file, line, SQLSTATE
 _PSQL = re.compile(r"^psql:(?P<file>.*?):(?P<line>\d+): ERROR:  (?P<state>\w{5}): ", re.MULTILINE)
@@ -33,14 +30,7 @@ class Difference:
 
 
 def predicted(dsn: str, files: Sequence[Path]) -> Preflight:
-    async def run() -> Preflight:
-        session, _ = await open_session(Target(name="t", dsn=Dsn.parse(dsn)))
-        try:
-            return await preflight(session, files)
-        finally:
-            await session.close()
-
-    return asyncio.run(run())
+    return over_session(dsn, lambda session: preflight(session, files))
 
 
 def applied(dsn: str, files: Sequence[Path]) -> dict[Failure, str]:

@@ -3,11 +3,11 @@
 import asyncio
 import socket
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Coroutine, Iterator
 from contextlib import contextmanager
 from datetime import timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import psycopg
 
@@ -16,9 +16,12 @@ from pgwatch.collect.report import UP
 from pgwatch.queries.header import parse_query
 from pgwatch.queries.query import Query
 from pgwatch.secret import Secret
+from pgwatch.targets.connect import open_session
 from pgwatch.targets.dsn import Dsn
+from pgwatch.targets.session import Session
 from pgwatch.targets.target import Target
 
+_T = TypeVar("_T")
 SECOND = timedelta(seconds=1)
 _HEADER = """/*
 help: A test's query
@@ -117,6 +120,19 @@ def sql(dsn: str, statement: str) -> list[tuple[Any, ...]]:
     with psycopg.connect(dsn, autocommit=True) as connection:
         cursor = connection.execute(statement.encode())
         return cursor.fetchall() if cursor.description else []
+
+
+def over_session(dsn: str, work: Callable[[Session], Coroutine[Any, Any, _T]]) -> _T:
+    """Return what `work` finds over a session of its own, opened as commands do it."""
+
+    async def run() -> _T:
+        session, _ = await open_session(Target(name="t", dsn=Dsn.parse(dsn)))
+        try:
+            return await work(session)
+        finally:
+            await session.close()
+
+    return asyncio.run(run())
 
 
 def ours(dsn: str) -> int:

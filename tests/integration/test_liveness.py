@@ -1,6 +1,5 @@
 """What is found dead fails when it is really run, and what is not does not: on every server."""
 
-import asyncio
 import re
 from collections.abc import Sequence
 from pathlib import Path
@@ -14,24 +13,16 @@ from pgwatch.migration.compare import Fault
 from pgwatch.migration.liveness.judge import Liveness, judge_liveness
 from pgwatch.migration.liveness.probe import Writes, probe_writes
 from pgwatch.migration.verify import read_migrations
-from pgwatch.targets.connect import open_session
 from pgwatch.targets.dsn import Dsn
-from pgwatch.targets.target import Target
 from tests.conftest import create_database, drop_database
 from tests.integration.test_migration_verify import psql, sections
 from tests.liveness_cases import BEFORE, CASES, OWN, Case
 from tests.random_bodies import Bodies
+from tests.watching import over_session
 
 
 def judged(dsn: str, files: Sequence[Path]) -> Liveness:
-    async def run() -> Liveness:
-        session, _ = await open_session(Target(name="t", dsn=Dsn.parse(dsn)))
-        try:
-            return await judge_liveness(session, read_migrations(files))
-        finally:
-            await session.close()
-
-    return asyncio.run(run())
+    return over_session(dsn, lambda session: judge_liveness(session, read_migrations(files)))
 
 
 def raised(connection: psycopg.Connection[tuple[object, ...]], statement: str) -> str:
@@ -209,14 +200,7 @@ CREATE TRIGGER refuse BEFORE INSERT ON strict FOR EACH ROW EXECUTE FUNCTION refu
 
 
 def probed(dsn: str, files: Sequence[Path]) -> Writes:
-    async def run() -> Writes:
-        session, _ = await open_session(Target(name="t", dsn=Dsn.parse(dsn)))
-        try:
-            return await probe_writes(session, read_migrations(files))
-        finally:
-            await session.close()
-
-    return asyncio.run(run())
+    return over_session(dsn, lambda session: probe_writes(session, read_migrations(files)))
 
 
 def test_probe_finds_what_only_a_write_shows_and_leaves_nothing(

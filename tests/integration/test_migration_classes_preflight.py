@@ -1,30 +1,20 @@
 """The failure classes before they happen: the preflight predicts the statements that psql then refuses."""
 
-import asyncio
 import re
 from pathlib import Path
 
 import pytest
 
 from pgwatch.demo.server import LocalServer
-from pgwatch.migration.preflight.predict import Preflight, preflight
+from pgwatch.migration.preflight.predict import preflight
 from pgwatch.migration.preflight.prediction import Trouble
-from pgwatch.targets.connect import open_session
-from pgwatch.targets.dsn import Dsn
-from pgwatch.targets.target import Target
 from tests.conftest import create_database, drop_database
 from tests.integration.test_migration_verify import CLASSES, expectations, psql, sections
+from tests.watching import over_session
 
 
 def predicted(dsn: str, file: Path) -> list[str]:
-    async def run() -> Preflight:
-        session, _ = await open_session(Target(name="t", dsn=Dsn.parse(dsn)))
-        try:
-            return await preflight(session, [file])
-        finally:
-            await session.close()
-
-    found = asyncio.run(run()).predictions
+    found = over_session(dsn, lambda session: preflight(session, [file])).predictions
     return sorted(f"{p.line} !{p.sqlstate}" for p in found if p.trouble != Trouble.UNVERIFIABLE)
 
 

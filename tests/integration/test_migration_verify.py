@@ -13,13 +13,14 @@ import pytest
 from pgwatch.demo import database as roofing
 from pgwatch.demo.server import LocalServer
 from pgwatch.migration.compare import Fault
-from pgwatch.migration.liveness.judge import Liveness, judge_liveness
+from pgwatch.migration.liveness.judge import judge_liveness
 from pgwatch.migration.verify import Verification, read_migrations, verify
 from pgwatch.targets.connect import open_session
 from pgwatch.targets.dsn import Dsn
 from pgwatch.targets.session import Answer, RefusedError
 from pgwatch.targets.target import Target
 from tests.conftest import create_database, drop_database
+from tests.watching import over_session
 
 FIXTURES = Path(__file__).parent.parent / "fixtures" / "migrations"
 CLASSES = sorted((FIXTURES / "classes").glob("*.sql"))
@@ -47,14 +48,7 @@ def psql(dsn: str, *files: Path, options: Sequence[str] = ()) -> str:
 
 
 def verified(dsn: str, files: Sequence[Path]) -> Verification:
-    async def run() -> Verification:
-        session, _ = await open_session(Target(name="t", dsn=Dsn.parse(dsn)))
-        try:
-            return await verify(session, read_migrations(files))
-        finally:
-            await session.close()
-
-    return asyncio.run(run())
+    return over_session(dsn, lambda session: verify(session, read_migrations(files)))
 
 
 def placed(verification: Verification) -> list[str]:
@@ -129,14 +123,7 @@ def expectations(migration: str) -> list[str]:
 
 
 def lifeless(dsn: str, file: Path) -> list[str]:
-    async def run() -> Liveness:
-        session, _ = await open_session(Target(name="t", dsn=Dsn.parse(dsn)))
-        try:
-            return await judge_liveness(session, read_migrations([file]))
-        finally:
-            await session.close()
-
-    found = asyncio.run(run()).dead
+    found = over_session(dsn, lambda session: judge_liveness(session, read_migrations([file]))).dead
     return [f"{one.place.line} {one.fault} liveness {one.key.kind} {one.key}" for one in found]
 
 

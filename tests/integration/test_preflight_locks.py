@@ -1,6 +1,5 @@
 """What a migration would lock and rewrite, held against what real servers then lock and rewrite."""
 
-import asyncio
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -15,10 +14,9 @@ from pgwatch.migration.preflight.lock_facts import LockFacts, Relation, read_loc
 from pgwatch.migration.preflight.lock_modes import LockMode, Work, mode_named
 from pgwatch.migration.preflight.locks import LockReport, lock_risks
 from pgwatch.migration.sqlfile import read_statements
-from pgwatch.targets.connect import open_session
 from pgwatch.targets.dsn import Dsn
-from pgwatch.targets.target import Target
 from tests.servers import local_server
+from tests.watching import over_session
 
 TABLES = """
 CREATE DOMAIN positive AS int CHECK (value > 0);
@@ -148,14 +146,7 @@ def facts_of(dsn: str) -> LockFacts:
     names = {"t", "other", "parted", "one", "m", "t_plain", "t_big", "positive"}
     names |= {"steady", "wild", "now", "clock_timestamp", "gen_random_uuid"}
 
-    async def run() -> LockFacts:
-        session, _ = await open_session(Target(name="t", dsn=Dsn.parse(dsn)))
-        try:
-            return await read_lock_facts(session, names)
-        finally:
-            await session.close()
-
-    return asyncio.run(run())
+    return over_session(dsn, lambda session: read_lock_facts(session, names))
 
 
 def told(statement: str, table: str, facts: LockFacts) -> tuple[LockMode | None, Work]:
@@ -216,14 +207,7 @@ def risks(dsn: str, sql: str, tmp_path: Path) -> LockReport:
     file = tmp_path / "migration.sql"
     file.write_text(sql)
 
-    async def run() -> LockReport:
-        session, _ = await open_session(Target(name="t", dsn=Dsn.parse(dsn)))
-        try:
-            return await lock_risks(session, read_statements(file))
-        finally:
-            await session.close()
-
-    return asyncio.run(run())
+    return over_session(dsn, lambda session: lock_risks(session, read_statements(file)))
 
 
 @contextmanager

@@ -1,6 +1,5 @@
 """Rows that would break a constraint to come are found on real servers, bounded and with examples."""
 
-import asyncio
 from datetime import timedelta
 from functools import partial
 
@@ -9,10 +8,8 @@ import pytest
 
 from pgwatch.migration.preflight import rows
 from pgwatch.migration.preflight.rows import RowAnswer, RowQuestion, RowRule, violating_rows
-from pgwatch.targets.connect import open_session
-from pgwatch.targets.dsn import Dsn
 from pgwatch.targets.session import RefusedError
-from pgwatch.targets.target import Target
+from tests.watching import over_session
 
 TABLES = """
 CREATE TYPE mood AS ENUM ('glad', 'sad');
@@ -49,14 +46,9 @@ def ask(
 ) -> list[RowAnswer]:
     """Return the answers; raises the first refusal."""
 
-    async def run() -> list[RowAnswer | RefusedError]:
-        session, _ = await open_session(Target(name="t", dsn=Dsn.parse(dsn)))
-        try:
-            return await violating_rows(partial(session.run_all, limit=limit), questions)
-        finally:
-            await session.close()
-
-    answers = asyncio.run(run())
+    answers = over_session(
+        dsn, lambda session: violating_rows(partial(session.run_all, limit=limit), questions)
+    )
     for one in answers:
         if isinstance(one, RefusedError):
             raise one
