@@ -58,6 +58,13 @@ class ApiClient:
         except ValueError:
             raise PgwatchError(f"{self.url} is no pgwatch: its answer is no JSON") from None
 
+    def download(self, path: str) -> bytes:
+        """Return the answer of a path that gives no JSON."""
+        response = self._request("GET", path)
+        if not response.ok:
+            raise PgwatchError(_refusal(response.status_code, response.text))
+        return response.content
+
     def _answer(self, method: str, path: str, **content: Any) -> Any:
         response = self._request(method, f"api/v1/{path}", **content)
         try:

@@ -3,32 +3,39 @@
 import argparse
 import json
 import re
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pgwatch.alerts.ruletest import fill
 from pgwatch.alerts.testfile import RuleTest, load_tests
-from pgwatch.cli.office import moment, state_path
+from pgwatch.cli.client import add_url_option
+from pgwatch.cli.office import moment
 from pgwatch.cli.options import CommandParser, duration_option
 from pgwatch.cli.settings import settings_inputs
-from pgwatch.errors import InputError, PgwatchError, Problem
-from pgwatch.files import unreadable
+from pgwatch.cli.simulate_history import read_history
+from pgwatch.errors import InputError, Problem
+from pgwatch.notify.flap import DEFAULT_LIMITS, FlapLimits
+from pgwatch.notify.interventions import Interventions
 from pgwatch.notify.notification import Notification
 from pgwatch.notify.route import Routing, log_only, walk
+from pgwatch.notify.silence import Silence
 from pgwatch.notify.simulation import Simulated, Simulation
 from pgwatch.rules.load import load_rules
 from pgwatch.rules.rule import RuleGroup
-from pgwatch.samples.history import HistoryError, decode
+from pgwatch.samples.answers import Answers
+from pgwatch.samples.sample import Source
 from pgwatch.samples.store import Store
 from pgwatch.units import format_duration
-from pgwatch.wiring import rule_groups, surroundings_of
+from pgwatch.web.alertmanager_json import posted_silence
+from pgwatch.wiring import accepted_findings, rule_groups, surroundings_of
 
 if TYPE_CHECKING:
     from pgwatch.config.choose import Inputs
 
+_LOOKBACK = timedelta(minutes=5)  # how long an answer stands, as in the engine
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _FOREVER = timedelta(days=365 * 100)
 _AFTERWARDS = timedelta(
@@ -45,6 +52,8 @@ class _Scene:
     groups: Sequence[RuleGroup]
     start: datetime
     end: datetime
+    said: Interventions = field(default_factory=Interventions)
+    stood: Callable[[Source, int], bool] = lambda _source, _at_ms: True
 
 
 def configure(parser: CommandParser) -> None:
@@ -75,10 +84,12 @@ def configure(parser: CommandParser) -> None:
         "--history",
         type=Path,
         metavar="FILE",
-        help="play the samples that pgwatch has kept in FILE (default: beside its state)",
+        help="play the samples that pgwatch has kept in FILE (default: ask the pgwatch that runs; if none"
+        " does, the file beside its state)",
     )
-    parser.add_argument("--from", dest="start", type=moment, metavar="TIME", help="of --history")
-    parser.add_argument("--until", type=moment, metavar="TIME", help="of --history")
+    add_url_option(parser)
+    parser.add_argument("--from", dest="start", type=moment, metavar="TIME", help="of the history")
+    parser.add_argument("--until", type=moment, metavar="TIME", help="of the history")
     parser.add_argument(
         "--then",
         type=duration_option,
@@ -105,7 +116,16 @@ def run(arguments: argparse.Namespace) -> int:
         raise InputError([Problem(file="command line", path="--samples", message=message)])
     rows = []
     for scene in scenes:
-        simulation = Simulation(scene.groups, routing, scene.store, surroundings)
+        simulation = Simulation(
+            scene.groups,
+            routing,
+            scene.store,
+            surroundings,
+            accepted=accepted_findings(inputs),
+            limits=_flapping(inputs),
+            said=scene.said,
+            stood=scene.stood,
+        )
         result = simulation.run(scene.start, scene.end)
         if arguments.json:
             rows.append(_row(scene, result))
@@ -124,6 +144,8 @@ def _check(arguments: argparse.Namespace) -> None:
             ("--from", arguments.start, "--history", not arguments.samples),
             ("--until", arguments.until, "--history", not arguments.samples),
             ("--history", arguments.history, "another run than --samples", not arguments.samples),
+            ("--url", arguments.url, "another run than --samples", not arguments.samples),
+            ("--url", arguments.url, "another run than --history", not arguments.history),
         )
         if value and not there
     ]
@@ -141,6 +163,12 @@ def _routing(arguments: argparse.Namespace, inputs: "Inputs | None") -> Routing:
     if file is None and inputs and inputs.settings and inputs.settings.alertmanager_config:
         file = Path(inputs.settings.alertmanager_config)
     return log_only() if file is None else load_alertmanager(file, channels_beside(arguments))
+
+
+def _flapping(inputs: "Inputs | None") -> FlapLimits:
+    if inputs is None or inputs.settings is None:
+        return DEFAULT_LIMITS
+    return inputs.settings.notifications.flapping.limits()
 
 
 def _made_up(arguments: argparse.Namespace, inputs: "Inputs | None") -> Iterator[_Scene]:
@@ -170,46 +198,32 @@ def _length(test: RuleTest) -> timedelta:
 
 
 def _from_history(arguments: argparse.Namespace, inputs: "Inputs | None") -> _Scene:
-    path: Path | None = arguments.history
-    if path is None:
-        state = state_path(arguments)
-        path = state.with_name(state.name + ".history")
-    try:
-        kept = decode(
-            memoryview(path.read_bytes()),
-            since_ms=0,
-            now_ms=round(datetime.now(UTC).timestamp() * 1000),
-        )
-    except FileNotFoundError:
-        raise PgwatchError(
-            f"there is no kept history {path}: `pgwatch run` writes it each minute; name another file with "
-            "--history, or samples with --samples"
-        ) from None
-    except OSError as error:
-        raise PgwatchError(f"the history {path} {unreadable(path, error)}") from error
-    except HistoryError as error:
-        raise PgwatchError(f"the history {path} cannot be used: {error}") from error
-    # What rules have brought they bring again.
-    kept = [one for one in kept if not one.source.query.startswith("rule/")]
-    if not kept:
-        raise PgwatchError(f"the history {path} has no samples")
+    history = read_history(arguments)
     store = Store(retention=_FOREVER)
-    store.restore(kept)
-    first = min(int(one.rows.times[0]) for one in kept)
-    last = max(int(one.rows.times[-1]) for one in kept)
+    store.restore(history.kept)
+    first = min(int(one.rows.times[0]) for one in history.kept)
+    last = max(int(one.rows.times[-1]) for one in history.kept)
     start, end = arguments.start or _at(first), arguments.until or _at(last)
     if end < start:
-        message = (
-            f"the history {path} is from {_at(first)} until {_at(last)}; nothing is left of it"
-        )
+        message = f"{history.name} is from {_at(first)} until {_at(last)}; nothing is left of it"
         raise InputError([Problem(file="command line", path="--from, --until", message=message)])
     return _Scene(
-        name=str(path),
+        name=history.name,
         store=store,
         groups=load_rules(arguments.rules) if arguments.rules else rule_groups(inputs),
         start=start,
         end=end,
+        stood=Answers(history.kept, _LOOKBACK // timedelta(milliseconds=1)).stood,
+        said=Interventions(
+            silences={str(one["id"]): _silence(one, start) for one in history.silences}
+        ),
     )
+
+
+def _silence(body: Any, start: datetime) -> Silence:
+    """Return a silence of the API; the end of one that was over at `start` is not told again."""
+    one = posted_silence(body, start)
+    return replace(one, reported_at=one.ends_at) if one.ends_at <= start else one
 
 
 def _lines(

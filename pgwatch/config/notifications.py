@@ -43,6 +43,10 @@ class FlappingSettings(Section):
     within: Duration = timedelta(hours=1)
     calm: Duration = timedelta(minutes=15)
 
+    def limits(self) -> FlapLimits:
+        """Return them as the pipeline takes them."""
+        return FlapLimits(firings=self.firings, within=self.within, calm=self.calm)
+
 
 class NotificationSettings(Section):
     """`notifications`: what pgwatch tells on its own account."""
@@ -65,7 +69,7 @@ def duties_of(
     ]
     if problems:
         raise InputError(problems)
-    beat, test, flapping = settings.heartbeat, settings.self_test, settings.flapping
+    beat, test = settings.heartbeat, settings.self_test
     everybody = tuple(routing.receivers)
     return Duties(
         heartbeat=Duty(receivers=(beat.receiver,), interval=beat.interval) if beat else None,
@@ -73,7 +77,7 @@ def duties_of(
         if test
         else None,
         dead_letters=settings.dead_letters or "",
-        flapping=FlapLimits(firings=flapping.firings, within=flapping.within, calm=flapping.calm),
+        flapping=settings.flapping.limits(),
         start_delay=settings.start_delay or timedelta(0),
     )
 

@@ -19,7 +19,6 @@ from pgwatch.daemon.evidence import Witness
 from pgwatch.daemon.health import UNREADY_AFTER, late_groups
 from pgwatch.daemon.measuring import Measuring
 from pgwatch.daemon.slots import group_key, next_slot
-from pgwatch.daemon.unanswered import Unanswered
 from pgwatch.errors import PgwatchError
 from pgwatch.export.own_metrics import OwnMetrics
 from pgwatch.notify.dispatch import StartDelay
@@ -29,6 +28,7 @@ from pgwatch.rules.accepted import Accepted
 from pgwatch.rules.evaluate import NOWHERE, rule_source
 from pgwatch.rules.rule import RuleGroup
 from pgwatch.rules.template import Surroundings
+from pgwatch.rules.unanswered import Unanswered
 from pgwatch.samples.sample import Source
 from pgwatch.state.store import State
 

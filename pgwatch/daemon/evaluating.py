@@ -11,7 +11,6 @@ from pgwatch.alerts.lifecycle import Change, ChangeKind, Step, step
 from pgwatch.alerts.outward import generator_url
 from pgwatch.alerts.series import AlertSeries
 from pgwatch.daemon.measuring import Measuring
-from pgwatch.daemon.unanswered import Unanswered
 from pgwatch.promql.engine import Engine
 from pgwatch.promql.errors import PromqlError
 from pgwatch.rules.accepted import Accepted, accepted_by
@@ -19,6 +18,7 @@ from pgwatch.rules.evaluate import Evaluation, evaluate, record
 from pgwatch.rules.recovery import values_now
 from pgwatch.rules.rule import AlertingRule, RecordingRule, Rule, RuleGroup
 from pgwatch.rules.template import Surroundings
+from pgwatch.rules.unanswered import Unanswered
 from pgwatch.samples.sample import Source
 
 logger = logging.getLogger(__name__)

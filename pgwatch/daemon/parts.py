@@ -20,6 +20,7 @@ from pgwatch.daemon.polling import Polling
 from pgwatch.errors import PgwatchError
 from pgwatch.export.own_metrics import OwnMetrics
 from pgwatch.notify.outbox import Queued
+from pgwatch.samples.history import Kept
 from pgwatch.state.store import State
 from pgwatch.wiring import House
 
@@ -65,6 +66,10 @@ class Parts:
             await self._replace_alerting(house)
         await self.polling.apply(house.targets, house.probes)
         self._measuring.keep_only(self.polling.watches, round(time.time() * 1000))
+
+    def kept(self) -> list[Kept]:
+        """Return the history as it is now; in any thread."""
+        return self._measuring.kept()
 
     def late(self, now: datetime, intervals: int) -> list[str]:
         """Return the rule groups whose evaluation is late by more than `intervals`, one line each."""

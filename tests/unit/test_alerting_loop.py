@@ -477,6 +477,27 @@ def test_an_alert_through_a_recording_rule_is_held_too(house: House) -> None:
     assert house.state_of("Total") is None
 
 
+def test_an_alert_through_a_recording_rule_of_two_targets_waits_for_its_own(house: House) -> None:
+    """Longer than an answer stands: by then only the other target's series are recorded."""
+    other = Source("other", "core/debt", "app")
+    rules = group(
+        {"record": "debt:max", "expr": "max by (target) (debt)"}, rule("Worst", "debt:max > 0")
+    )
+    house.begin(rules)
+    house.sees(0, 1)
+    house.sees(0, 0, other)
+    house.evaluate(0)
+    house.fails(15)
+    for seconds in range(15, 900, 15):
+        house.sees(seconds, 0, other)
+        house.evaluate(seconds)
+    assert house.state_of("Worst") is AlertState.FIRING
+    house.sees(900, 0)
+    house.sees(900, 0, other)
+    house.evaluate(900)
+    assert house.state_of("Worst") is None
+
+
 def test_an_alert_through_a_recording_rule_waits_for_that_rule(house: House) -> None:
     """The target is back, but what was recorded during the outage says nothing yet."""
     recording = group({"record": "debt:sum", "expr": "sum(debt)"}, name="a")

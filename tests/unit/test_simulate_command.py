@@ -113,6 +113,73 @@ def test_edited_rules_over_kept_samples(folder: Path, capsys: pytest.CaptureFixt
     assert late[0]["messages"] == []  # it begins with nothing, and ends before the minute is over
 
 
+def keep(folder: Path, *series: tuple[Source, str, dict[int, float]]) -> None:
+    """Write a history of (source, labels, values by minute)."""
+    store = Store(retention=timedelta(hours=2))
+    family = Family("debt", MetricType.GAUGE, "")
+    answers = sorted(
+        (minute, place, value)
+        for place, (_, _, values) in enumerate(series)
+        for minute, value in values.items()
+    )
+    for minute, place, value in answers:
+        source, target, _ = series[place]
+        answer = Collected(
+            source=source,
+            time_ms=round(at(60 * minute).timestamp() * 1000),
+            families=(family,),
+            labels=(Labels({"__name__": "debt", "target": target}),),
+            values=(value,),
+        )
+        store.append(answer)
+    write_history(folder / "kept", store.kept())
+
+
+def test_what_is_ignored_is_not_told(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (folder / "pgwatch.yml").write_text(
+        "rules: {builtin: false, files: [rules.yml]}\n"
+        "ignore: [{check: Debt, labels: {target: old}, reason: it is moving}]\n"
+    )
+    values = dict.fromkeys(range(10), 1.0)
+    keep(folder, (Source("db", "core/debt"), "db", values), (Source("old", "x/y"), "old", values))
+    (found,) = simulate(capsys, "--history", "kept")
+    labels = [one["labels"]["target"] for told in found["messages"] for one in told["alerts"]]
+    assert labels == ["db"]
+
+
+def test_flapping_is_folded_as_it_is_configured(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    debt = {minute: float(minute // 3 % 2) for minute in range(60)}
+    keep(folder, (Source("db", "core/debt"), "db", debt))
+    told = {}
+    for firings in (0, 3):
+        (folder / "pgwatch.yml").write_text(
+            "rules: {builtin: false, files: [rules.yml]}\n"
+            f"notifications: {{flapping: {{firings: {firings}, within: 1h, calm: 20m}}}}\n"
+        )
+        (found,) = simulate(capsys, "--history", "kept")
+        told[firings] = [one["status"] for one in found["messages"]]
+    assert told[0] == ["firing", "resolved"] * 9 + ["firing"]
+    assert told[3][:4] == ["firing", "resolved"] * 2
+    assert "resolved" not in told[3][4:]
+
+
+def test_alert_without_data_is_held_as_the_daemon_holds_it(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    source = Source("db", "core/debt")
+    fires = dict.fromkeys(range(10), 1.0)
+    for back, ended in ((1.0, []), (0.0, [("03:40:10", "resolved", "all alerts resolved")])):
+        other = (Source("else", "core/debt"), "else", dict.fromkeys(range(50), 0.0))
+        keep(folder, (source, "db", fires | dict.fromkeys(range(40, 50), back)), other)
+        (found,) = simulate(capsys, "--history", "kept", "--rules", "rules.yml")
+        assert seconds(found["messages"]) == [
+            ("03:01:10", "firing", "first notification"),
+            *ended,
+        ]
+
+
 def test_text(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     options = ["--alertmanager-config", "am.yml", "--samples", "samples.yml"]
     assert main(["simulate", *options]) == 0
@@ -128,6 +195,8 @@ def test_text(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     [
         (["--run", "x"], 2, "--run: belongs to --samples"),
         (["--samples", "samples.yml", "--from", "2026-01-01"], 2, "--from: belongs to --history"),
+        (["--samples", "samples.yml", "--url", "http://h"], 2, "--url: belongs to another run"),
+        (["--history", "k", "--url", "http://h"], 2, "than --history"),
         (["--samples", "no.yml"], 2, "no.yml: cannot be read: no such file or directory\n"),
         (["--samples", "samples.yml", "--run", "x"], 2, "has no test whose name --run finds"),
         (["--history", "."], 1, "the history . cannot be read: is a directory"),

@@ -42,13 +42,14 @@ class Unanswered:
     def recorded(self, rule: Rule, sources: frozenset[Source], at_ms: int) -> None:
         """Note that recording rule `rule` was evaluated over the samples of `sources` at `at_ms`.
 
-        Once its inputs are stale there are none; whom it waited for is not forgotten.
+        Once the series of an input are stale it is none; whom the rule waited for is not forgotten.
         """
         written = rule_source(rule)
-        if sources:
-            self._inputs[written] = sources
-        inputs = self._inputs.get(written)
-        self._without[written] = inputs is None or bool(self.among(inputs, at_ms))
+        before = self._inputs.get(written, frozenset())
+        lacking = self.among(before | sources, at_ms)
+        # Of those that are no input any more, nobody waits for one that answers.
+        self._inputs[written] = (sources | lacking) or before
+        self._without[written] = bool(lacking) or not self._inputs[written]
 
     def alerted(self, rule: Rule) -> None:
         """Note that the alerts of `rule` were stepped: those without data were held, so ALERTS is true."""
