@@ -189,8 +189,8 @@ SELECT
         'comment', pg_catalog.obj_description(proc.oid, 'pg_proc')
     )
 FROM pg_catalog.pg_proc AS proc
-JOIN space ON space.oid = proc.pronamespace
-WHERE proc.proname IN (SELECT name FROM asked) AND proc.prokind <> 'a'
+JOIN pg_catalog.pg_namespace AS space ON space.oid = proc.pronamespace -- also the server's own, for GRANT
+WHERE (space.nspname = 'pg_catalog' OR space.oid IN (SELECT oid FROM space)) AND proc.proname IN (SELECT name FROM asked) AND proc.prokind <> 'a'
 UNION ALL
 SELECT
     CASE type.typtype WHEN 'd' THEN 'domain' ELSE 'type' END, space.nspname, '', type.typname,

@@ -151,6 +151,8 @@ class _Comparer:
 
     def problems(self, declared: Declared) -> Iterator[Problem]:
         found = self.live.get(declared.key)
+        if found is None and declared.key.kind is Kind.FUNCTION and not declared.created:
+            found = self.live.get(replace(declared.key, schema="pg_catalog"))
         if declared.gone:
             if found is not None:
                 yield _problem(declared, Fault.DIFFERENT, "declared dropped, still exists")

@@ -17,7 +17,7 @@ _LIMIT = timedelta(seconds=10)
 # The alias of our rows; each use of it in a statement gets a number of its own.
 _ROWS = re.compile(r'(?:"\*VALUES\*(?:_\d+)?"|\bpgwatch_row(?:_\d+)?\b)')
 _SELECT = re.compile(r"\bselect\b", re.IGNORECASE)
-_NUMBERED = re.compile(r"_\d+\.")  # an alias that EXPLAIN had to make unlike another one
+_NUMBERED = re.compile(r"_\d+(?=\.|$)")  # of an alias that was made unlike another one
 _CAST = re.compile(
     r'::(?:"[^"]+"|[\w.]+)(?: (?:varying|precision|with(?:out)? time zone))?(?:\([\d,]+\))?(?:\[\])*'
 )
@@ -141,7 +141,7 @@ def _read(plan: dict[str, Any]) -> list[str]:
     was made.
     """
     names = ("Relation Name", "Function Name", "Filter", "Index Cond", "One-Time Filter")
-    here = [f"{name} {_NUMBERED.sub('.', str(plan[name]))}" for name in names if name in plan]
+    here = [f"{name} {_unnumbered(str(plan[name]))}" for name in names if name in plan]
     return sorted([*here, *(text for inner in plan.get("Plans", ()) for text in _read(inner))])
 
 
@@ -151,13 +151,20 @@ def _told(plan: dict[str, Any], depth: int = 0) -> dict[str, Any]:
     What pg_get_viewdef writes may have one cast more there than the query the view was made of, where an
     aggregate is ordered by its own argument; what the outermost node gives, filters and keys stay.
     """
-    told = dict(plan)
+    told = {name: _unnumbered(value) for name, value in plan.items()}
     if depth:
-        outputs = {_CAST.sub("", text) for text in plan.get("Output", ())}
+        outputs = {_CAST.sub("", text) for text in told.get("Output", ())}
         told["Output"] = sorted({re.sub(r"[()]", "", text) for text in outputs})
     if "Plans" in plan:
         told["Plans"] = [_told(inner, depth + 1) for inner in plan["Plans"]]
     return told
+
+
+def _unnumbered(value: Any) -> Any:
+    """Return texts without the numbers of aliases that stand twice: pg_get_viewdef gives others."""
+    if isinstance(value, list):
+        return [_unnumbered(one) for one in value]
+    return _NUMBERED.sub("", value) if isinstance(value, str) else value
 
 
 async def _plan(session: Session, sql: str) -> dict[str, Any]:

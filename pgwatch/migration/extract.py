@@ -121,9 +121,11 @@ def _index_expressions(
     elements: Iterable[Node], *, schema: str, table: str
 ) -> dict[str, Expression]:
     return {
-        f"expression {number}": Expression(expression_text(one.expr), schema=schema, table=table)
+        f"expression {number}": Expression(
+            expression_text(_uncollated(one.expr)), schema=schema, table=table
+        )
         for number, one in enumerate(elements, 1)
-        if not one.name
+        if not _column_of(one)
     }
 
 
@@ -156,8 +158,8 @@ def index_values(node: Node, *, schema: str, table: str) -> dict[str, Value]:
 
 
 def option_values(nodes: Iterable[Node]) -> dict[str, Value]:
-    """Return the storage parameters of a WITH or SET list: `option fillfactor`."""
-    options = [item.def_elem for item in nodes]
+    """Return the storage parameters of a WITH or SET list: `option fillfactor`; OIDS leaves nothing."""
+    options = [item.def_elem for item in nodes if item.def_elem.defname != "oids"]
     return {f"option {one.defname}": switch(_option(one.arg)) for one in options}
 
 
@@ -177,9 +179,23 @@ def _option(node: Node) -> str:
     return str(value.sval) if kind == "string" else "true"
 
 
+def _uncollated(expression: Node) -> Node:
+    """Return an expression without its COLLATE, which the server keeps beside it (DefineIndex)."""
+    kind, value = opened(expression)
+    return value.arg if kind == "collate_clause" else expression
+
+
+def _column_of(element: Node) -> str:
+    """Return the column of an element, "" for an expression; `(name COLLATE "C")` is none to the server."""
+    if not isinstance(element, pb.IndexElem) or element.name:
+        return str(element.name)
+    kind, value = opened(_uncollated(element.expr))
+    return strings(value.fields)[-1] if kind == "column_ref" else ""
+
+
 def _index_column(element: Node) -> str:
     descending = element.ordering == pb.SORTBY_DESC
-    text = element.name or "(expression)"
+    text = _column_of(element) or "(expression)"
     if descending:
         text += " DESC"
     if element.nulls_ordering == pb.SORTBY_NULLS_FIRST and not descending:

@@ -1,5 +1,7 @@
 """Functions, triggers, views and materialized views: what they declare. Pure."""
 
+from dataclasses import replace
+
 from pgwatch.migration.extract import (
     column_names,
     function_name,
@@ -49,7 +51,9 @@ def function_key(state: State, node: Node) -> Key:
                 return key
         return Key(Kind.FUNCTION, schema, f"{name}()")
     types = [type_text(item.type_name, modifiers=False) for item in node.objargs]
-    return Key(Kind.FUNCTION, schema, function_name(node.objname, types))
+    key = Key(Kind.FUNCTION, schema, function_name(node.objname, types))
+    others = state.search_path if len(node.objname) == 1 else ()
+    return next(filter(state.exists, (replace(key, schema=one) for one in others)), key)
 
 
 def _schema(state: State, names: Node) -> str:

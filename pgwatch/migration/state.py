@@ -18,7 +18,6 @@ from pgwatch.migration.objects import (
 from pgwatch.migration.related import Related
 from pgwatch.migration.renames import OF_TABLE, moved, table_of, type_name
 
-_NAME_BYTES = 63  # NAMEDATALEN - 1
 
 
 class State:
@@ -168,7 +167,12 @@ class State:
         ]
 
     def rename(self, key: Key, new: Key) -> None:
-        """Move an object, and everything that belongs to it, to another name or schema."""
+        """Move an object, and everything that belongs to it, to another name or schema.
+
+        Of one that no statement speaks of, to a name that a statement made: that fails, and changes nothing.
+        """
+        if not self.exists(key) and self.exists(new) and self.objects[new].created:
+            return
         others = tuple(self.objects) if key.kind is Kind.SCHEMA else self._related.to(key)
         leaving = {k: self.objects[k] for k in others if k in self.objects and k != key}
         old = self.objects.pop(key, None)
@@ -179,18 +183,6 @@ class State:
         for other, known in leaving.items():
             self._put(moved(other, known, key, new))
         self._put(replace(moved(key, old, key, new), key=new, place=self.place))
-
-    def derived_name(self, *parts: str, label: str) -> str:
-        """Return what PostgreSQL calls a constraint or index without a name (makeObjectName)."""
-        first, second = parts[0].encode(), "_".join(parts[1:]).encode()
-        room = _NAME_BYTES - len(label) - 1 - (1 if second else 0)
-        while len(first) + len(second) > room:
-            if len(first) > len(second):
-                first = first[:-1]
-            else:
-                second = second[:-1]
-        words = [word.decode(errors="ignore") for word in (first, second) if word]
-        return "_".join([*words, label])
 
     def _merged(
         self, facets: Mapping[str, Facet], values: Values, *, always: bool = False

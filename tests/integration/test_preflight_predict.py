@@ -286,6 +286,25 @@ _ROWS_AND_SIGNATURES = {
         "DROP TABLE u;DROP SEQUENCE r;DROP SEQUENCE r CASCADE;",
         2,
     ),
+    "keys of several types of text": (
+        "CREATE TABLE l (a varchar(6) PRIMARY KEY, b char(3) UNIQUE, c text UNIQUE, d name UNIQUE);",
+        "CREATE TABLE t (x char(6) REFERENCES l, y varchar REFERENCES l (b), z char(2) REFERENCES l"
+        " (c));CREATE TABLE u (x text REFERENCES l (d));CREATE TABLE v (x name REFERENCES l (b));",
+        1,
+    ),
+    "parts of what a function gives": (
+        "CREATE SCHEMA app; CREATE TYPE app.item AS (id int);",
+        "CREATE FUNCTION two(int, OUT x int, OUT y text[]) LANGUAGE sql AS $$ SELECT 1, '{}'::text[] $$;"
+        'CREATE FUNCTION many("position" int) RETURNS SETOF app.item LANGUAGE plpgsql AS'
+        " 'BEGIN position := 1; END';"
+        "CREATE TABLE p (id int) PARTITION BY RANGE (id);"
+        "CREATE VIEW v AS SELECT (two(1)).x + 1 AS n, (many(1)).id FROM pg_partition_tree('p');"
+        "CREATE VIEW w AS SELECT (two(1)).x || NULL::int[] FROM pg_partition_tree('absent');"
+        "GRANT EXECUTE ON FUNCTION gen_random_uuid() TO public;"
+        "COMMENT ON FUNCTION lower(text) IS NULL;"
+        "GRANT EXECUTE ON FUNCTION gen_random_uuid(int) TO public;",
+        2,
+    ),
 }
 
 

@@ -10,7 +10,11 @@ from pgwatch.migration.preflight.scene import Function
 from pgwatch.migration.preflight.stage import Stage
 from pgwatch.migration.preflight.typenames import resolve
 
-_NOT_SYNTAX = ("cannot be read", "VARIADIC parameter must be an array")
+_NOT_SYNTAX = (
+    "cannot be read",
+    "VARIADIC parameter must be an array",
+    "LookupExplicitNamespace",  # of a type in a schema
+)
 _NO_TYPES = frozenset({"refcursor", "record"})
 _POLYMORPHIC = frozenset(
     f"any{prefix}{kind}"

@@ -1,6 +1,6 @@
 """DROP of anything. Pure."""
 
-from collections.abc import Callable, Container
+from collections.abc import Callable, Container, Sequence
 
 from pgwatch.migration.parse import Node, opened, pb, strings, type_text
 from pgwatch.migration.preflight.dependents import (
@@ -123,7 +123,10 @@ def _drop_index(stage: Stage, relation: Relation, *, cascade: bool) -> None:
 def find_routine(
     stage: Stage, node: Node, kind: int, *, missing_ok: bool = False, harmless: bool = False
 ) -> Function | None:
-    """Return the function that an ObjectWithArgs means; fails where it is not there."""
+    """Return the function that an ObjectWithArgs means; fails where it is not there.
+
+    None: it need not be there, or it is the server's own.
+    """
     schema, name = qualified(node.objname)
     words = ROUTINES[kind]
     found = stage.scene.functions_named(schema, name)
@@ -144,13 +147,18 @@ def find_routine(
             types.append(resolve(stage, item.type_name).split("(")[0])
         one = next((f for f in found if _same(f, types)), None)
     if one is None:
-        if missing_ok:
+        if missing_ok or (schema in ("", "pg_catalog") and _is_systems(stage, name, types)):
             return None
         shown = f"{name}({', '.join(types)})"
         raise stage.fail("42883", f"{words} {shown} does not exist", harmless=harmless)
     if one.kind not in wanted:
         raise stage.fail("42809", f"{name} is not a {words}")
     return one
+
+
+def _is_systems(stage: Stage, name: str, types: Sequence[str]) -> bool:
+    """Return whether the server brings such a function itself."""
+    return any(list(one.arguments) == types for one in stage.facts.functions.get(name, ()))
 
 
 def _unknown_type(stage: Stage, node: Node) -> bool:

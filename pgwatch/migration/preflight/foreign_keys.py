@@ -114,7 +114,7 @@ _FAMILIES = (
     frozenset({"int2", "int4", "int8"}),
     frozenset({"float4", "float8"}),
     frozenset({"text", "varchar", "name"}),
-    frozenset({"bpchar"}),
+    frozenset({"text", "varchar", "bpchar"}),
     frozenset({"date", "timestamp", "timestamptz"}),
 )
 

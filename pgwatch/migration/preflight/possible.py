@@ -31,7 +31,9 @@ def made_by_calls(text: str, scene: Scene, depth: int = 0) -> frozenset[str]:
     """Return names that the functions of the migrations which `text` names may make."""
     names: frozenset[str] = frozenset()
     for word in words_of(text):
-        for function in scene.functions_named("", word):
+        for function in scene.functions.values():
+            if function.name != word:
+                continue
             if _MAKES.search(function.shape) and function.shape != text and depth < _MOST_NESTED:
                 names |= made_in(function.shape)
                 names |= made_by_calls(function.shape, scene, depth + 1)

@@ -31,7 +31,18 @@ ENUM = "pg_catalog.tsvector"
 
 # Functions whose first argument is a relation's name (regclass).
 _OF_RELATIONS = frozenset(
-    {"nextval", "currval", "setval", "pg_relation_size", "pg_total_relation_size", "pg_table_size"}
+    {
+        "nextval",
+        "currval",
+        "setval",
+        "pg_relation_size",
+        "pg_total_relation_size",
+        "pg_table_size",
+        "pg_indexes_size",
+        "pg_partition_tree",
+        "pg_partition_root",
+        "pg_partition_ancestors",
+    }
 )
 
 
@@ -220,6 +231,8 @@ class StandIn:
         check_labels(self._stage, kind, node, self._read)
         if kind == "range_function" and self._table_call(item, node):
             return
+        if kind == "a_indirection" and self._part_of_call(item, node):
+            return
         self._visit(item)
         if kind == "range_var":
             self._replace_relation(item, node)
@@ -301,6 +314,24 @@ class StandIn:
         function = self._calls.called(node)
         if function is not None:
             item.CopyFrom(self._calls.null_call(node, function, function.returns))
+
+    def _part_of_call(self, item: Node, node: Node) -> bool:
+        """Stand in for `(f(x)).field` and `(f(x))[1]` of a function that the scene alone has."""
+        kind, call = opened(node.arg)
+        function = self._calls.called(call) if kind == "func_call" else None
+        if function is None:
+            return False
+        part, value = opened(node.indirection[0])
+        relation = self._row_type(function.returns)
+        fields = dict(function.outputs)
+        if relation is not None:
+            fields |= {one.name: one.type for one in relation.columns}
+        type_ = fields.get(value.sval) if part == "string" else function.returns.removesuffix("[]")
+        if type_ is None or len(node.indirection) > 1:
+            raise CannotTellError(f"what {function.name}() gives is not known in its parts")
+        self._visit(call)
+        item.CopyFrom(self._calls.null_call(call, function, type_))
+        return True
 
     def _table_call(self, item: Node, node: Node) -> bool:
         """Stand in for a call in FROM of a function that the scene alone has."""
