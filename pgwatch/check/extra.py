@@ -117,6 +117,12 @@ def untold(
     ]
 
 
+def without_statements(names: Iterable[str], visit: Visit) -> list[CheckResult]:
+    """Return `skipped` for each of `names`, where the migrations have nothing that a pass would be of."""
+    reason = "the migrations have no statement"
+    return [result(name, visit, Verdict.SKIPPED, reason=reason, elapsed=0.0) for name in names]
+
+
 def result(
     name: str,
     visit: Visit,

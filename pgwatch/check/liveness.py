@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from pgwatch.check.extra import Visit, result, untold, without_accepted
+from pgwatch.check.extra import Visit, result, untold, without_accepted, without_statements
 from pgwatch.check.place import place_labels, shown
 from pgwatch.check.session import in_session
 from pgwatch.check.verdict import CheckResult, Finding, Verdict
@@ -38,6 +38,8 @@ class LivenessCheck:
 
     async def run(self, visit: Visit) -> list[CheckResult]:
         """Judge; what kept us from looking is the reason why it is unknown."""
+        if not self.declarations.statements:
+            return without_statements(self.names, visit)
         started = time.perf_counter()
         found = await self._judged(visit)
         elapsed = time.perf_counter() - started

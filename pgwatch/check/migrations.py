@@ -5,7 +5,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from pgwatch.check.extra import BY_NAME, Visit, result, untold, without_accepted
+from pgwatch.check.extra import (
+    BY_NAME,
+    Visit,
+    result,
+    untold,
+    without_accepted,
+    without_statements,
+)
 from pgwatch.check.place import place_labels, shown
 from pgwatch.check.session import in_session
 from pgwatch.check.verdict import CheckResult, Finding, Verdict
@@ -40,6 +47,8 @@ class MigrationChecks:
 
     async def run(self, visit: Visit) -> list[CheckResult]:
         """Verify the migrations; what kept us from looking is the reason why all are unknown."""
+        if not self.declarations.statements:
+            return without_statements(self.names, visit)
         started = time.perf_counter()
         found = await _verify(self.declarations, visit.target, visit.database)
         elapsed = time.perf_counter() - started

@@ -253,3 +253,12 @@ def test_role_that_may_not_read_the_tables_is_told_so(database: str, folder: Pat
     [found] = ran.check("migration_structure")["findings"]
     assert "permission denied for" in found["summary"]
     sql(database, "DROP VIEW prices")
+
+
+def test_empty_migrations_are_no_pass(database: str, tmp_path: Path) -> None:
+    (tmp_path / "a.sql").write_text("-- nothing\n")
+    ran = gate(database, "--migrations", "a.sql", "--only", "migration_*", cwd=tmp_path)
+    assert {(one["verdict"], one["reason"]) for one in ran.report["checks"]} == {
+        ("skipped", "the migrations have no statement")
+    }
+    assert ran.report["verdict"] == "skipped"
