@@ -1,6 +1,7 @@
 """The gate's check of a runbook: what it names must be there, or be made by somebody."""
 
 import json
+import re
 import time
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -10,7 +11,7 @@ from pathlib import Path
 
 from pgwatch.check.extra import Visit, result, untold, without_accepted
 from pgwatch.check.place import shown
-from pgwatch.check.runbook import Promise, Runbook, read_runbook
+from pgwatch.check.runbook import Promise, Runbook, Typed, read_runbook
 from pgwatch.check.session import in_session
 from pgwatch.check.shell import Used
 from pgwatch.check.verdict import CheckResult, Finding, Verdict
@@ -20,6 +21,7 @@ from pgwatch.migration.mentioned import Mention, Named
 from pgwatch.migration.objects import RELATIONS, Declarations, Kind
 from pgwatch.rules.accepted import Accepted
 from pgwatch.secret import mask_passwords
+from pgwatch.targets.describe import Described
 from pgwatch.targets.session import Session
 from pgwatch.targets.target import ServerInfo
 
@@ -33,6 +35,8 @@ _DECLARED_AS = {
     Kind.CONSTRAINT: Named.CONSTRAINT,
     Kind.TRIGGER: Named.TRIGGER,
 }
+# What a message names: a column, qualified or not, or a function.
+_NAME = re.compile(r'column "?(?:\w+\.)?(\w+)"?|function (?:\w+\.)?(\w+)\(')
 _MORE = 5  # further lines that a finding names
 
 
@@ -42,17 +46,22 @@ class PromiseCheck:
 
     runbook: Runbook
     declared: frozenset[Mention]  # what the migrations make
+    columns: frozenset[str] = frozenset()  # columns that they make
     accepted: Sequence[Accepted] = ()
     names: tuple[str, ...] = (PROMISES,)
 
     async def run(self, visit: Visit) -> list[CheckResult]:
         """Look for everything that is named; a catalogue that cannot be read leaves it unknown."""
         started = time.perf_counter()
-        live = await _live(visit, self.runbook.objects)
+        found = await _live(visit, self.runbook)
         elapsed = time.perf_counter() - started
-        if isinstance(live, str):
-            return untold(self.names, visit, live, elapsed=elapsed)
+        if isinstance(found, str):
+            return untold(self.names, visit, found, elapsed=elapsed)
+        live, answers = found
         findings = _missing(self.runbook, live | self.declared)
+        findings += self._failing(live, answers)
+        findings += [_unlisted(self.runbook, one) for one in self.runbook.unlisted]
+        findings.sort(key=lambda one: int(one.labels["line"]))
         counted, waived = without_accepted(PROMISES, findings, self.accepted, visit.now)
         return [
             result(
@@ -64,6 +73,21 @@ class PromiseCheck:
                 elapsed=elapsed,
             )
         ]
+
+    def _failing(
+        self, live: Collection[Mention], answers: Sequence[Described]
+    ) -> Iterator[Finding]:
+        """Yield the queries of which the server says that they fail, whatever the migrations still make."""
+        functions = {one.name for one in live if one.kind is Named.FUNCTION}
+        for query, answer in zip(self.runbook.queries, answers, strict=True):
+            name = _NAME.search(answer.message)
+            what = name[1] or name[2] if name else ""
+            counts = {
+                "42703": what not in self.columns,
+                "42883": not what or what in functions,  # one that is not there is told as such
+            }
+            if counts.get(answer.sqlstate):
+                yield _query(self.runbook, query, answer, what)
 
 
 def load_runbook(path: Path) -> Runbook:
@@ -86,15 +110,29 @@ def declared_names(declarations: Declarations) -> frozenset[Mention]:
     )
 
 
-async def _live(visit: Visit, promises: Iterable[Promise]) -> frozenset[Mention] | str:
-    """Return which of the named objects the database has, or why nobody could look."""
-    names = sorted({promise.mention.name for promise in promises})
-    if not names:
-        return frozenset()
+def declared_columns(declarations: Declarations) -> frozenset[str]:
+    """Return the names of the columns that migrations leave behind."""
+    return frozenset(
+        one.key.name
+        for one in declarations.objects
+        if one.key.kind is Kind.COLUMN and one.created and not one.gone
+    )
 
-    async def found(session: Session, _: ServerInfo) -> frozenset[Mention]:
+
+_Found = tuple[frozenset[Mention], list[Described]]
+
+
+async def _live(visit: Visit, runbook: Runbook) -> _Found | str:
+    """Return which named objects there are and what the server says of the queries, or why not."""
+    names = sorted({promise.mention.name for promise in runbook.objects})
+    queries = [query.sql for query in runbook.queries]
+    if not names and not queries:
+        return frozenset(), []
+
+    async def found(session: Session, _: ServerInfo) -> _Found:
         answer = await session.run(_SQL.replace(":names", _array(names)), limit=_LIMIT)
-        return frozenset(Mention(Named(kind), name, schema) for kind, schema, name in answer.rows)
+        there = frozenset(Mention(Named(kind), name, schema) for kind, schema, name in answer.rows)
+        return there, await session.describe(queries, limit=_LIMIT)
 
     return await in_session(visit.target, visit.database, found)
 
@@ -117,8 +155,7 @@ def _missing(runbook: Runbook, there: Collection[Mention]) -> list[Finding]:
         )
         and (promise.mention.kind, promise.mention.name) not in made
     ]
-    findings += [_file(runbook, used) for used in runbook.files if _is_absent(runbook, used)]
-    return sorted(findings, key=lambda one: int(one.labels["line"]))
+    return findings + [_file(runbook, used) for used in runbook.files if _is_absent(runbook, used)]
 
 
 def _object(runbook: Runbook, promise: Promise) -> Finding:
@@ -145,6 +182,29 @@ def _file(runbook: Runbook, used: Used) -> Finding:
         kind=kind,
         name=used.path,
         summary=f"the runbook runs {used.path}: {what}",
+        description=used.command,
+    )
+
+
+def _query(runbook: Runbook, query: Typed, answer: Described, name: str) -> Finding:
+    return _finding(
+        runbook,
+        line=query.line,
+        kind="query",
+        name=name,
+        summary=f"a query of the runbook fails: {answer.message}",
+        description=" ".join(query.sql.split()),
+    )
+
+
+def _unlisted(runbook: Runbook, used: Used) -> Finding:
+    return _finding(
+        runbook,
+        line=used.line,
+        kind="command",
+        name=used.path,
+        summary=f"pg_restore cannot read {used.path} if it is plain SQL: psql restores that,"
+        " and pg_dump --format=custom makes what pg_restore lists",
         description=used.command,
     )
 

@@ -20,6 +20,8 @@ _VERB = re.compile(
     r"|create)\s+\S",
     re.IGNORECASE,
 )
+_QUERY = re.compile(r"\s*(?:select|with|insert|update|delete)\b", re.IGNORECASE)
+_FORMATTED = re.compile(r"\bpg_dump\b.*\s(?:-F\s?|--format[= ])[cdt]")  # what pg_restore reads
 _COMMAND = re.compile(
     r"(?:psql|node|npm run|yarn run|pnpm run|npx|bash|sh|python3?|\./|\.\./)\b|\.{1,2}/"
 )
@@ -72,13 +74,23 @@ class Promise:
     text: str  # the statement or sentence
 
 
+@dataclass(frozen=True, slots=True)
+class Typed:
+    """A statement that somebody is to run, with NULL where the reader puts in a value."""
+
+    sql: str
+    line: int
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Runbook:
     """What a runbook takes for granted, and what it makes itself."""
 
     path: Path
     objects: tuple[Promise, ...]
+    queries: tuple[Typed, ...]
     files: tuple[Used, ...]
+    unlisted: tuple[Used, ...]  # plain SQL that pg_restore is to read
     made_objects: frozenset[Mention]
     made_files: frozenset[str]  # patterns
     unread: tuple[int, ...]  # lines of SQL that PostgreSQL's grammar does not know
@@ -86,7 +98,7 @@ class Runbook:
 
 def read_runbook(text: str, path: Path) -> Runbook:
     """Return what the Markdown `text` of the file `path` promises."""
-    reader = _Reader(path)
+    reader = _Reader(path, dumps_formatted=_FORMATTED.search(text) is not None)
     for line, language, block in _blocks(text):
         if language is None:
             reader.prose(block, line)
@@ -134,10 +146,13 @@ def _typed(block: str) -> str:
 class _Reader:
     """Gathers what the parts of one runbook say."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, *, dumps_formatted: bool) -> None:
         self._path = path
+        self._dumps_formatted = dumps_formatted
         self._objects: dict[Mention, tuple[list[int], str]] = {}
+        self._queries: dict[str, Typed] = {}
         self._files: dict[tuple[str, str], Used] = {}
+        self._unlisted: list[Used] = []
         self._made: set[Mention] = set()
         self._made_files: set[str] = set()
         self._unread: list[int] = []
@@ -149,7 +164,9 @@ class _Reader:
                 Promise(mention=mention, lines=tuple(dict.fromkeys(lines)), text=text)
                 for mention, (lines, text) in self._objects.items()
             ),
+            queries=tuple(self._queries.values()),
             files=tuple(self._files.values()),
+            unlisted=tuple(self._unlisted),
             made_objects=frozenset(self._made),
             made_files=frozenset(self._made_files),
             unread=tuple(dict.fromkeys(self._unread)),
@@ -171,9 +188,9 @@ class _Reader:
                         )
                     )
                 continue
-            found = _mentions(statement.text)
-            if found is not None:
-                self._named(found, at, statement.text)
+            readable = _readable(statement.text)
+            if readable is not None:
+                self._statement(readable, at, statement.text)
             elif certain and _VERB.match(statement.text) and not _BLANK.search(statement.text):
                 self._unread.append(at)
 
@@ -187,8 +204,8 @@ class _Reader:
         end = 0
         for code in _CODE.finditer(text):
             inside = code[2].strip()
-            if _VERB.match(inside) and (found := _mentions(inside)) is not None:
-                self._named(found, line, inside)
+            if _VERB.match(inside) and (readable := _readable(inside)) is not None:
+                self._statement(readable, line, inside)
             elif _COMMAND.match(inside):
                 self._commands(read_commands(inside, line=line))
             kind = _kind_beside(
@@ -206,7 +223,13 @@ class _Reader:
             Mentions(frozenset({Mention(kind, found[2], found[1] or "")}), frozenset()), line, text
         )
 
+    def _statement(self, readable: str, line: int, text: str) -> None:
+        self._named(mentions(readable), line, text)
+        if _QUERY.match(readable):
+            self._queries.setdefault(readable, Typed(readable, line))
+
     def _commands(self, commands: Commands) -> None:
+        self._unlisted += () if self._dumps_formatted else commands.unlisted
         for one in commands.used:
             self._file(one)
         self._made_files.update(commands.made)
@@ -232,13 +255,14 @@ def _kind_beside(text: str, code: re.Match[str], carried: Named | None) -> Named
     return carried
 
 
-def _mentions(text: str) -> Mentions | None:
-    """Return what SQL names, with NULL where the reader puts in a value; None if it cannot be read."""
+def _readable(text: str) -> str | None:
+    """Return SQL with NULL where the reader puts in a value; None if it cannot be read."""
     for attempt in (text, _BLANK.sub("NULL", text)):
         try:
-            return mentions(attempt)
+            mentions(attempt)
         except UnparsableError:
             continue
+        return attempt
     return None
 
 

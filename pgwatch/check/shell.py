@@ -45,6 +45,7 @@ class Commands:
     """What the commands of a block do with files and SQL."""
 
     used: tuple[Used, ...]
+    unlisted: tuple[Used, ...]  # plain SQL that pg_restore, which cannot read it, is given
     made: tuple[str, ...]  # paths, or patterns where a variable is part of the name
     sql: tuple[tuple[str, int], ...]  # what psql is given to run, each with its line
 
@@ -61,6 +62,7 @@ class _Command:
 def read_commands(text: str, *, line: int = 1) -> Commands:
     """Return what the commands of `text`, which begins at `line`, use, make and ask."""
     used: list[Used] = []
+    unlisted: list[Used] = []
     made: list[str] = []
     sql: list[tuple[str, int]] = []
     folder: str | None = ""  # None: nobody knows where
@@ -73,6 +75,11 @@ def read_commands(text: str, *, line: int = 1) -> Commands:
             folder = _changed(folder, words)
             continue
         sql += [(one, command.line) for one in _sql(words)]
+        unlisted += [
+            Used(path=one, line=command.line, command=command.text)
+            for one in words[1:]
+            if words[0] == "pg_restore" and one.endswith(".sql")
+        ]
         if folder is None:
             continue
         for path, of_package in (*_used(words), *_read_by_psql(words, command.reads)):
@@ -86,7 +93,7 @@ def read_commands(text: str, *, line: int = 1) -> Commands:
                         of_package=of_package,
                     )
                 )
-    return Commands(used=tuple(used), made=tuple(made), sql=tuple(sql))
+    return Commands(used=tuple(used), unlisted=tuple(unlisted), made=tuple(made), sql=tuple(sql))
 
 
 def _changed(folder: str | None, words: Sequence[str]) -> str | None:

@@ -119,6 +119,7 @@ def _promise_check(
         return None
     from pgwatch.check.promises import (  # noqa: PLC0415 - brings the SQL grammar
         PromiseCheck,
+        declared_columns,
         declared_names,
         load_runbook,
     )
@@ -127,6 +128,7 @@ def _promise_check(
     return PromiseCheck(
         runbook=runbook,
         declared=declared_names(declared()),
+        columns=declared_columns(declared()),
         accepted=accepted_findings(inputs),
     )
 

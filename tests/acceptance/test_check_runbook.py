@@ -81,6 +81,53 @@ def test_what_nobody_makes_is_found_at_its_line(any_database: str, folder: Path)
     assert labels(gate(*arguments, cwd=folder).check("documentation_promises")) == expected
 
 
+QUERIES = """
+```sql
+SELECT datid, total_time FROM pg_stat_database;
+SELECT * FROM house WHERE rooms > 3;
+SELECT * FROM house WHERE price > :least AND later > 3;
+SELECT twice(id, 2) FROM house;
+SELECT * FROM house WHERE id = <id> AND id = '<id>';
+SELECT * FROM your_table WHERE nothing;
+DELETE FROM house WHERE garden IS NULL;
+SELECT count(*), twice(id) FROM house GROUP BY id;
+SELECT * FROM house WHERE id::text = price;
+```
+"""
+BACKUP = """
+```bash
+pg_dump app > backup_$(date +%F).sql
+pg_restore --list backup_2026-01-01.sql
+```
+"""
+
+
+def test_a_query_that_the_server_refuses_is_found(any_database: str, folder: Path) -> None:
+    sql(any_database, MIGRATION)
+    sql(any_database, "CREATE FUNCTION twice(int) RETURNS int LANGUAGE sql AS 'SELECT 2 * $1'")
+    (folder / "migrations" / "2.sql").write_text("ALTER TABLE house ADD COLUMN later int;")
+    (folder / "deploy.md").write_text(QUERIES + BACKUP)
+    arguments = (any_database, "--runbook", "deploy.md", "--only", "documentation_promises")
+    check = gate(*arguments, "--migrations", "migrations", cwd=folder).check(
+        "documentation_promises"
+    )
+    assert labels(check) == {
+        ("3", "query", "total_time"),
+        ("4", "query", "rooms"),
+        ("6", "query", "twice"),
+        ("9", "query", "garden"),
+        ("11", "query", ""),
+        ("16", "command", "backup_2026-01-01.sql"),
+    }
+    [first, *_] = check["findings"]
+    assert first["summary"] == 'a query of the runbook fails: column "total_time" does not exist'
+    (folder / "deploy.md").write_text(QUERIES + BACKUP.replace("pg_dump", "pg_dump -Fc"))
+    check = gate(*arguments, "--migrations", "migrations", cwd=folder).check(
+        "documentation_promises"
+    )
+    assert {kind for _, kind, _ in labels(check)} == {"query"}
+
+
 CLASS_15 = next(FIXTURES.glob("15*.sql"))
 
 
