@@ -1,4 +1,4 @@
-"""The verification of 300 statements beside `pg_dump -s` of the same database, and how long 4 MB take."""
+"""Verification beside `pg_dump -s` of the same database, 4 MB read, and a preflight of 6,000 statements."""
 
 import asyncio
 import subprocess
@@ -15,6 +15,7 @@ import psycopg
 from bench.gate import compiled
 from bench.timing import interleaved
 from pgwatch.demo.server import LocalServer
+from pgwatch.migration.preflight.predict import Preflight, preflight
 from pgwatch.migration.verify import read_migrations, verify
 from pgwatch.targets.connect import open_session
 from pgwatch.targets.describe import Explained
@@ -35,6 +36,21 @@ CREATE INDEX idx_t{n}_price ON t{n} (price DESC, kind);
 CREATE VIEW v{n} AS
     SELECT id, upper(name) AS name, coalesce(price, 0) AS price FROM t{n} WHERE kind IN ('a', 'b');
 """
+# What a release does to a table that is there, with rows: twelve statements for each of 500.
+_RELEASE = """\
+ALTER TABLE t{n} ADD COLUMN note text NOT NULL DEFAULT '';
+ALTER TABLE t{n} ADD COLUMN owner bigint;
+ALTER TABLE t{n} ADD CONSTRAINT t{n}_named CHECK (name <> '');
+ALTER TABLE t{n} ALTER COLUMN kind SET NOT NULL;
+ALTER TABLE t{n} ADD CONSTRAINT t{n}_priced CHECK (price < 1000000);
+CREATE UNIQUE INDEX t{n}_kind ON t{n} (kind, id);
+ALTER TABLE t{n} ADD CONSTRAINT t{n}_owner FOREIGN KEY (owner) REFERENCES t{n} (id);
+CREATE TABLE t{n}_log (id bigint PRIMARY KEY, t bigint NOT NULL REFERENCES t{n}, said text);
+CREATE INDEX t{n}_log_t ON t{n}_log (t);
+CREATE VIEW w{n} AS SELECT id, owner, note FROM t{n} WHERE kind = 'a';
+INSERT INTO t{n} (id, name, price, kind) VALUES (101, 'one', 5, 'a'), (102, 'two', 7, 'b');
+UPDATE t{n} SET price = price * 2 WHERE kind = 'a';
+"""
 
 
 def measure(server: LocalServer) -> list[tuple[str, str, str]]:
@@ -44,6 +60,8 @@ def measure(server: LocalServer) -> list[tuple[str, str, str]]:
         migration, large = Path(folder) / "migration.sql", Path(folder) / "large.sql"
         migration.write_text("".join(_STATEMENTS.format(n=n) for n in range(MIGRATED)))
         large.write_text(_large())
+        release = Path(folder) / "release.sql"
+        release.write_text("".join(_RELEASE.format(n=n) for n in range(TABLES)))
         env = compiled(folder)
         gate = [*(sys.executable, "-m", "pgwatch", "check", "--once", "--format", "json")]
         only = [word for check in _CHECKS for word in ("--only", check)]
@@ -59,6 +77,7 @@ def measure(server: LocalServer) -> list[tuple[str, str, str]]:
         began = time.process_time()
         statements = read_migrations([large]).statements
         read = time.process_time() - began
+        tried, seconds, used = asyncio.run(_tried(url, release))
     ours, dump = medians["verify"], medians["pg_dump"]
     catalogue = sum("pg_catalog.pg_class" in text for text in sent)
     return [
@@ -81,6 +100,11 @@ def measure(server: LocalServer) -> list[tuple[str, str, str]]:
             f"a migration of 4 MB, {statements:,} statements, read and netted",
             f"{read:.1f} s of CPU",
             f"{read / 5:.2f} of 5 s",
+        ),
+        (
+            f"a preflight of {tried.statements:,} statements about {TABLES} tables with rows",
+            f"{seconds:.1f} s, {used:.1f} of CPU; {tried.round_trips} round trips",
+            f"{1000 * tried.round_trips / tried.statements:.0f} round trips for 1,000 statements",
         ),
     ]
 
@@ -109,7 +133,23 @@ def _database(server: LocalServer, name: str) -> str:
     with psycopg.connect(url) as connection:
         for number in range(TABLES):
             connection.execute(_STATEMENTS.format(n=number))
+            connection.execute(
+                f"INSERT INTO t{number} SELECT i, 'n' || i, i, 'a' FROM generate_series(1, 20) AS i"
+            )
     return url
+
+
+async def _tried(url: str, migration: Path) -> tuple[Preflight, float, float]:
+    """Predict what a release would meet; return that, the seconds and those of CPU."""
+    session, _ = await open_session(Target(name="bench", dsn=Dsn.parse(url)), prepare=False)
+    began, used = time.perf_counter(), time.process_time()
+    try:
+        found = await preflight(session, [migration])
+    finally:
+        await session.close()
+    if found.predictions:
+        raise SystemExit(f"bench: {found.predictions[0].reason}")
+    return found, time.perf_counter() - began, time.process_time() - used
 
 
 async def _verified(url: str, migration: Path) -> tuple[list[str], int]:

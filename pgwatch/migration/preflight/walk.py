@@ -22,6 +22,7 @@ from pgwatch.migration.sqlfile import Statement
 # psql 15.20 and 18.6 skip the data, 17.10 does not.
 _DATA_LEFT = "; some releases of psql then take the lines of data for statements"
 _CALLS = ("select_stmt", "call_stmt", "do_stmt")  # of functions, which do more than give values
+_LABELS_COME_WITH = ("alter_enum_stmt", "do_stmt", "transaction_stmt")
 _ABORTED = "current transaction is aborted, commands ignored until end of transaction block"
 
 
@@ -229,13 +230,17 @@ class Walk:
 
     def _track_types(self, kind: str) -> None:
         if self._transaction is None:
-            for oid, made in list(self._scene.types.items()):
-                if made.fresh:
-                    self._scene.types[oid] = replace(made, fresh=frozenset())
+            if kind in _LABELS_COME_WITH:
+                self._settle_labels()
             self._scene.transaction_types = frozenset()
         elif kind == "create_enum_stmt":
             new = self._scene.types.keys() - self._transaction.before.types.keys()
             self._scene.transaction_types = frozenset(new)
+
+    def _settle_labels(self) -> None:
+        for oid, made in list(self._scene.types.items()):
+            if made.fresh:
+                self._scene.types[oid] = replace(made, fresh=frozenset())
 
     def _fails(self, parsed: Parsed, error: StatementFailsError, kind: str, node: Node) -> None:
         trouble = Trouble.VIOLATING_ROWS if error.rows else Trouble.WILL_FAIL
@@ -296,7 +301,7 @@ class Walk:
             if current is not None and (current.failed or kind == pb.TRANS_STMT_ROLLBACK):
                 self._scene = current.before.copy()
             self._transaction = None
-            self._track_types("")
+            self._track_types("transaction_stmt")
             return True
         return self._savepoint(parsed, node)
 
