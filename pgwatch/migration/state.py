@@ -19,7 +19,6 @@ from pgwatch.migration.related import Related
 from pgwatch.migration.renames import OF_TABLE, moved, table_of, type_name
 
 
-
 class State:
     """The declared objects, and the session's settings that decide what a name means."""
 

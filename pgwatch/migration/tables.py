@@ -12,6 +12,7 @@ from pgwatch.migration.extract import (
     partition_key,
     relation_text,
 )
+from pgwatch.migration.naming import made_name
 from pgwatch.migration.objects import Declared, Expression, Key, Kind, TypeName, Value
 from pgwatch.migration.parse import Node, expression_text, opened, pb, strings, type_text
 from pgwatch.migration.state import State
@@ -201,11 +202,11 @@ _KEYS = (pb.CONSTR_PRIMARY, pb.CONSTR_UNIQUE)
 def _constraint_name(state: State, table: Key, kind: int, columns: tuple[str, ...]) -> str:
     if kind == pb.CONSTR_PRIMARY or (kind == pb.CONSTR_CHECK and len(columns) != 1):
         columns = ()
-    base = state.derived_name(table.name, *columns, label=_LABELS[kind])
+    base = made_name(table.name, *columns, label=_LABELS[kind])
     name, number = base, 0
     while state.exists(Key(Kind.CONSTRAINT, table.schema, name, table.name)):
         number += 1
-        name = state.derived_name(table.name, *columns, label=f"{_LABELS[kind]}{number}")
+        name = made_name(table.name, *columns, label=f"{_LABELS[kind]}{number}")
     return name
 
 
@@ -217,7 +218,7 @@ def create_index(state: State, node: Node) -> None:
     values["valid"] = "yes"
     used = {name for item in node.index_params for name in _index_names(item.index_elem)}
     used |= column_names(node.where_clause) if node.HasField("where_clause") else set()
-    name = node.idxname or state.derived_name(table.name, *_index_words(node), label="idx")
+    name = node.idxname or made_name(table.name, *_index_words(node), label="idx")
     key = Key(Kind.INDEX, table.schema, name)
     state.create(key, values, derived=not node.idxname, columns=used, uses=[table])
 

@@ -1,6 +1,7 @@
 """Enums, domains, composite types, sequences, schemas and extensions: what they declare. Pure."""
 
 from pgwatch.migration.extract import column_names, constraint_values
+from pgwatch.migration.naming import made_name
 from pgwatch.migration.objects import Expression, Key, Kind, TypeName, Value
 from pgwatch.migration.parse import Node, expression_text, opened, pb, strings, type_text
 from pgwatch.migration.state import State
@@ -104,7 +105,7 @@ def create_domain(state: State, node: Node) -> None:
 def _domain_check(state: State, domain: Key, node: Node) -> None:
     values = constraint_values(node, schema=domain.schema, table=domain.name)
     # The first word decides alone, as the name of a domain's check holds no column.
-    name = node.conname or state.derived_name(domain.name, label="check")
+    name = node.conname or made_name(domain.name, label="check")
     key = Key(Kind.CONSTRAINT, domain.schema, name, domain.name)
     state.create(
         key,
