@@ -13,7 +13,7 @@ from prometheus_client.openmetrics.parser import text_string_to_metric_families
 
 from pgwatch.demo import database as roofing
 from pgwatch.demo.server import free_port
-from tests.daemon_process import DaemonProcess
+from tests.daemon_process import DaemonProcess, until
 from tests.integration.prometheus import Prometheus, running_prometheus
 from tests.servers import ROOT, local_server, missing_peer
 
@@ -137,6 +137,24 @@ def fill_in(expr: str) -> str:
 def test_every_panel_has_data(prometheus: Prometheus, title: str, expr: str) -> None:
     rows = prometheus.wait_for(fill_in(expr), seconds=10)
     assert all(row["value"][1] != "NaN" for row in rows)
+
+
+def asked(daemon: DaemonProcess, expr: str) -> list[dict[str, Any]]:
+    answer = requests.get(f"{daemon.url}/api/v1/query", params={"query": fill_in(expr)}, timeout=10)
+    found: list[dict[str, Any]] = answer.json()["data"]["result"]
+    return found
+
+
+# What is sent is told by the page of pgwatch itself only: no number is right there, and 0 a lie.
+OF_ITSELF = "Notifications"
+
+
+def test_panels_do_not_lie_without_a_prometheus(daemon: DaemonProcess) -> None:
+    until(lambda: asked(daemon, 'ALERTS{alertstate="firing"}'), "something fires", log=daemon)
+    shown = {title: asked(daemon, expr) for title, expr in EXPRESSIONS}
+    assert shown[OF_ITSELF] == []
+    assert int(shown["Alerts firing"][0]["value"][1]) > 0
+    assert len(shown["Alerts"]) > 0
 
 
 def test_dashboard_is_what_grafana_expects() -> None:
