@@ -16,7 +16,7 @@ from pgwatch.migration.verify import read_migrations
 from pgwatch.targets.dsn import Dsn
 from tests.conftest import create_database, drop_database
 from tests.integration.test_migration_verify import psql, sections
-from tests.liveness_cases import BEFORE, CASES, OWN, Case
+from tests.liveness_cases import BEFORE, CASES, Case
 from tests.random_bodies import Bodies
 from tests.watching import over_session
 
@@ -42,7 +42,7 @@ def numbered(case: Case, number: int) -> tuple[str, tuple[str, ...]]:
 
 
 def test_found_dead_is_what_fails_when_it_is_run(any_database: str, tmp_path: Path) -> None:
-    cases = [(case, *numbered(case, n)) for n, case in enumerate([*CASES, *OWN], 100)]
+    cases = [(case, *numbered(case, n)) for n, case in enumerate(CASES, 100)]
     migration = tmp_path / "migration.sql"
     migration.write_text(";\n".join(sql.strip().rstrip(";") for _, sql, _ in cases))
     wrong = []
