@@ -221,6 +221,27 @@ _ROWS_AND_SIGNATURES = {
         "CREATE INDEX number ON t ((v::int));",
         3,
     ),
+    "an index over what only some call gives the same": (
+        "CREATE TABLE t (a text, b text, at timestamp, zoned timestamptz, data jsonb, tags text[]);",
+        "CREATE INDEX ON t (concat(a, b));CREATE INDEX ON t (concat_ws(' ', a, b));"
+        "CREATE INDEX ON t USING gin (to_tsvector('english', concat_ws(' ', a, b)));"
+        "CREATE INDEX ON t (format('%s', a));CREATE INDEX ON t (array_to_string(tags, ','));"
+        "CREATE INDEX ON t (date_trunc('day', at));CREATE INDEX ON t (date_trunc('day', zoned));"
+        "CREATE INDEX ON t (to_char(at, 'YYYY'));CREATE INDEX ON t ((at::date));"
+        "CREATE INDEX ON t ((zoned::date));CREATE INDEX ON t (age(at));"
+        "CREATE INDEX ON t (extract(year FROM at));CREATE INDEX ON t (extract(epoch FROM zoned));"
+        "CREATE INDEX ON t (regexp_replace(a, 'x', '', 'g'));CREATE INDEX ON t (md5(a || b));"
+        "CREATE INDEX ON t (coalesce(lower(a), b));CREATE INDEX ON t (jsonb_extract_path_text(data, 'x', 'y'));"
+        "CREATE INDEX ON t (json_build_array(a, b));CREATE INDEX ON t (((data ->> 'n')::numeric));"
+        "CREATE INDEX ON t (((data ->> 'n')::date));CREATE INDEX ON t (greatest(a, b));",
+        11,
+    ),
+    "an exclusion needs an operator class before it looks at rows": (
+        "CREATE TABLE t (who text, a timestamp, b timestamp); INSERT INTO t VALUES ('x', now(), now() - interval '1h');",
+        "ALTER TABLE t ADD EXCLUDE USING gist (who WITH =, tsrange(a, b) WITH &&);"
+        "ALTER TABLE t ADD EXCLUDE USING gist (tsrange(a, b) WITH &&);",
+        2,
+    ),
     "a function is made again with the lengths it had": (
         "CREATE FUNCTION f(p varchar(255), OUT a varchar(9), OUT b numeric(12, 2)[]) LANGUAGE"
         " plpgsql AS 'BEGIN END'; CREATE FUNCTION g(p text) RETURNS TABLE (a varchar(255), b"
@@ -304,6 +325,35 @@ _ROWS_AND_SIGNATURES = {
         "COMMENT ON FUNCTION lower(text) IS NULL;"
         "GRANT EXECUTE ON FUNCTION gen_random_uuid(int) TO public;",
         2,
+    ),
+    "indexes of texts of a fixed length": (
+        "CREATE TABLE t (a char(3), b bit(3), c bpchar, d json);",
+        "CREATE INDEX ON t (a, b, c);CREATE UNIQUE INDEX ON t (a);CREATE INDEX ON t (d);"
+        "CREATE FUNCTION f(character, bit) RETURNS char LANGUAGE sql AS 'SELECT $1';"
+        "CREATE VIEW v AS SELECT f(a, b), f('a', '1') FROM t;",
+        2,
+    ),
+    "publications and event triggers": (
+        "CREATE TABLE t (id int); CREATE VIEW v AS SELECT 1;",
+        "CREATE PUBLICATION p FOR TABLE t;CREATE PUBLICATION p FOR TABLE t;"
+        "CREATE PUBLICATION q FOR TABLE absent;CREATE PUBLICATION q FOR TABLE v;"
+        "ALTER PUBLICATION p ADD TABLE absent;ALTER PUBLICATION q ADD TABLE t;"
+        "DROP PUBLICATION p;DROP PUBLICATION p;DROP PUBLICATION IF EXISTS p;"
+        "CREATE FUNCTION e() RETURNS event_trigger LANGUAGE plpgsql AS 'BEGIN END';"
+        "CREATE FUNCTION n() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN END';"
+        "CREATE EVENT TRIGGER preflight_x ON ddl_command_end EXECUTE FUNCTION e();"
+        "CREATE EVENT TRIGGER preflight_y ON ddl_command_end EXECUTE FUNCTION n();"
+        "CREATE EVENT TRIGGER preflight_z ON ddl_command_end EXECUTE FUNCTION absent();"
+        "DROP EVENT TRIGGER preflight_x;",
+        8,
+    ),
+    "settings of roles and databases": (
+        "SELECT 1;",
+        "ALTER ROLE preflight_absent SET search_path TO public;"
+        "ALTER ROLE preflight_absent NOLOGIN;"
+        "ALTER ROLE CURRENT_USER SET search_path TO public;ALTER ROLE CURRENT_USER RESET search_path;"
+        "ALTER DATABASE preflight_absent SET search_path TO public;",
+        3,
     ),
 }
 

@@ -10,6 +10,7 @@ from pgwatch.migration.preflight.dependents import (
     users_of_function,
     users_of_type,
 )
+from pgwatch.migration.preflight.replication import drop_publication
 from pgwatch.migration.preflight.scene import Function, Relation
 from pgwatch.migration.preflight.stage import Stage, qualified
 from pgwatch.migration.preflight.typenames import resolve
@@ -47,9 +48,8 @@ def drop(stage: Stage, node: Node) -> None:
     elif kind == pb.OBJECT_SCHEMA:
         for item in node.objects:
             _drop_schema(stage, opened(item)[1].sval, node, cascade=cascade)
-    elif kind == pb.OBJECT_EXTENSION:
-        for item in node.objects:
-            _drop_extension(stage, opened(item)[1].sval, node, cascade=cascade)
+    elif kind in _NAMED:
+        _NAMED[kind](stage, strings(node.objects), node)
     else:
         stage.note("what is dropped here is not looked for")
 
@@ -301,6 +301,11 @@ def _drop_schema(stage: Stage, name: str, node: Node, *, cascade: bool) -> None:
     del scene.schemas[name]
 
 
+def _drop_extensions(stage: Stage, names: tuple[str, ...], node: Node) -> None:
+    for name in names:
+        _drop_extension(stage, name, node, cascade=node.behavior == pb.DROP_CASCADE)
+
+
 def _drop_extension(stage: Stage, name: str, node: Node, *, cascade: bool) -> None:
     scene = stage.scene
     if name not in scene.extensions:
@@ -332,3 +337,10 @@ def _drop_extension(stage: Stage, name: str, node: Node, *, cascade: bool) -> No
         drop_relation(stage, relation, cascade=cascade)
     del scene.extensions[name]
     scene.made_extensions = scene.made_extensions - {name}
+
+
+_NAMED: dict[int, Callable[[Stage, tuple[str, ...], Node], None]] = {
+    pb.OBJECT_EXTENSION: _drop_extensions,
+    pb.OBJECT_PUBLICATION: drop_publication,
+    pb.OBJECT_EVENT_TRIGGER: lambda *_: None,  # which there are is not read
+}

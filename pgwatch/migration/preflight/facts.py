@@ -51,5 +51,4 @@ class Facts:
     collations: frozenset[str] = frozenset()
     methods: Mapping[str, str] = field(default_factory=dict)  # name → t or i
     tablespaces: frozenset[str] = frozenset()
-    publications: frozenset[str] = frozenset()
     event_triggers: bool = False

@@ -99,7 +99,10 @@ def _find_extension(stage: Stage, node: Node) -> None:
 
 
 def _find_database(stage: Stage, node: Node) -> None:
-    name = node.string.sval
+    _database_there(stage, node.string.sval)
+
+
+def _database_there(stage: Stage, name: str) -> None:
     if name == stage.facts.database:
         return
     answer = stage.oracle.value(
@@ -238,6 +241,16 @@ def create_role(stage: Stage, node: Node) -> None:
     if node.role in stage.scene.roles:
         raise stage.fail("42710", f'role "{node.role}" already exists', harmless=True)
     stage.scene.roles = stage.scene.roles | {node.role}
+
+
+def alter_role(stage: Stage, node: Node) -> None:
+    """ALTER ROLE, also of its settings."""
+    stage.role(node.role)
+
+
+def alter_database(stage: Stage, node: Node) -> None:
+    """ALTER DATABASE, also of its settings."""
+    _database_there(stage, node.dbname)
 
 
 def drop_role(stage: Stage, node: Node) -> None:

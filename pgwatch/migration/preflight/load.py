@@ -26,6 +26,7 @@ from pgwatch.targets.session import Session
 _SQL = (Path(__file__).parent / "scene.sql").read_text(encoding="utf-8")
 _LIMIT = timedelta(seconds=30)
 _Facts = dict[str, Any]
+_WITHOUT_LENGTH = {"character": "bpchar", "bit": "bit"}
 
 
 async def load(session: Session, words: Iterable[str]) -> tuple[Scene, Facts]:
@@ -43,7 +44,13 @@ async def load(session: Session, words: Iterable[str]) -> tuple[Scene, Facts]:
 
 @cache
 def normal(text: str) -> str:
-    """Return a type as type_text spells it; raises UnparsableError."""
+    """Return a type as type_text spells it; raises UnparsableError.
+
+    `character` and `bit` are what format_type calls those without a length; said in SQL they have one.
+    """
+    bare = text.removesuffix("[]")
+    if bare in _WITHOUT_LENGTH:
+        return _WITHOUT_LENGTH[bare] + text.removeprefix(bare)
     try:
         return type_text(parse_type(text))
     except (UnparsableError, ValueError, AttributeError):
@@ -56,6 +63,7 @@ def _scene(rows: dict[str, list[_Facts]]) -> Scene:
         extensions={one["name"]: one["schema"] for one in rows["extension"]},
         statistics=frozenset((one["schema"], one["name"]) for one in rows["statistics"]),
         roles=frozenset(one["name"] for one in rows["role"]),
+        publications=frozenset(rows["self"][0]["publications"] or ()),
     )
     for one in rows["relation"]:
         scene.put(_relation(one))
@@ -245,7 +253,6 @@ def _server(rows: dict[str, list[_Facts]]) -> Facts:
         role=self["role"],
         database=self["database"],
         event_triggers=bool(self["event_triggers"]),
-        publications=frozenset(self["publications"] or ()),
         types={
             one["name"]: Builtin(
                 name=one["name"], category=one["category"], preferred=one["preferred"]

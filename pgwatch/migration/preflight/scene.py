@@ -225,6 +225,7 @@ class Scene(Ledgers):
     made_extensions: frozenset[str] = frozenset()  # those that the migrations bring
     statistics: frozenset[Name] = frozenset()
     roles: frozenset[str] = frozenset()
+    publications: frozenset[str] = frozenset()
     settings: dict[str, str] = field(default_factory=dict)  # of the session, by SET
     inserted: dict[int, frozenset[tuple[str, ...]]] = field(default_factory=dict)
     # keys that earlier statements add, by unique index
