@@ -518,6 +518,39 @@ def test_an_alert_through_a_recording_rule_waits_for_that_rule(house: House) -> 
     assert house.state_of("Total") is None
 
 
+def test_after_a_start_an_alert_waits_for_the_recording_rule_that_feeds_it(house: House) -> None:
+    recording = group({"record": "debt:sum", "expr": "sum(debt)"}, name="a")
+    alerting = group(rule("Total", "debt:sum > 0"), name="b")
+    house.begin(recording, alerting)
+    house.sees(0, 1)
+    house.evaluate(0)
+    house.restart(recording, alerting, now=20)
+    house.sees(25, 1)
+    assert house.alerting is not None
+    house.alerting.evaluate_group(alerting, at(30))  # what it reads has not been recorded again
+    assert house.state_of("Total") is AlertState.FIRING
+    house.alerting.evaluate_group(recording, at(31))
+    house.alerting.evaluate_group(alerting, at(45))
+    assert house.alerts["Total"].no_data_since is None
+
+
+@pytest.mark.parametrize("looks", [[True, False], [False, True]], ids=["comes", "goes"])
+def test_a_source_that_comes_or_goes_during_an_evaluation_proves_nothing(
+    house: House, looks: list[bool]
+) -> None:
+    """Whether the source is watched is asked before an evaluation and after it; it has no answer."""
+    house.begin(group(DEBT_RULE))
+    house.sees(0, 1)
+    house.evaluate(0)
+    house.restart(group(DEBT_RULE), now=10)
+    asked = iter(looks)
+    house.watched = lambda _source: next(asked, False)
+    house.evaluate(15)
+    assert house.state_of() is AlertState.FIRING
+    house.evaluate(30)
+    assert house.state_of() is None, "nobody watches it any more"
+
+
 def test_a_recording_rule_that_cannot_be_evaluated_is_no_data(house: House) -> None:
     both = {"record": "debt:both", "expr": "debt > 0 and on() debt * on(target) debt"}
     house.begin(group(both, rule("Both", "debt:both > 0")))
