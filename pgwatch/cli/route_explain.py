@@ -67,6 +67,8 @@ def _labels_of(text: str) -> dict[str, str]:
     name, equals, value = text.partition("=")
     if not (equals and name):
         raise ValueError("expected labels such as alertname=PostgresDown")
+    if name.endswith("!") or value.startswith("~"):
+        raise ValueError("an alert has labels, not matchers; name one value, with =")
     return {name: value.removeprefix('"').removesuffix('"')}
 
 

@@ -6,7 +6,7 @@ import re
 from pathlib import Path
 
 from pgwatch.alerts.ruletest import TestResult, run_test_file
-from pgwatch.errors import InputError
+from pgwatch.errors import InputError, Problem
 
 EXIT_FAILED = 1  # also for a file that cannot be used, as promtool has it
 
@@ -26,12 +26,13 @@ def configure(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Run the tests of all files, whatever becomes of each."""
     rows: list[dict[str, object]] = []
-    well = True
+    well, count = True, 0
     for file in arguments.file:
         try:
             results, errors = run_test_file(file, only=arguments.run), []
         except InputError as error:
             results, errors = (), [str(problem) for problem in error.problems]
+        count += len(results) + len(errors)
         failed = [result for result in results if result.failures]
         well = well and not errors and not failed
         if arguments.json:
@@ -51,6 +52,9 @@ def run(arguments: argparse.Namespace) -> int:
         print()
     if arguments.json:
         print(json.dumps(rows, indent=2, ensure_ascii=False))
+    if arguments.run is not None and not count:
+        message = f"no test has a name in which {arguments.run.pattern!r} is found"
+        raise InputError([Problem(file="command line", path="--run", message=message)])
     return 0 if well else EXIT_FAILED
 
 

@@ -111,7 +111,7 @@ def test_text_of_a_file(folder: Path, capsys: pytest.CaptureFixture[str]) -> Non
     assert "neither silenced nor inhibited nor acknowledged" in text
 
 
-@pytest.mark.parametrize("words", [["bla"], ["{a=~'b'}"], ["{a"], ["=b"]])
+@pytest.mark.parametrize("words", [["bla"], ["{a=~'b'}"], ["{a"], ["=b"], ["a!=b"], ["a=~b"]])
 def test_what_is_no_label_is_told(words: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["route", "explain", *words]) == 2
     assert words[0] in capsys.readouterr().err

@@ -53,6 +53,11 @@ def test_tests_can_be_chosen(folder: Path) -> None:
     assert main(["rules", "test", file, "--run", "test 2"]) == 1
 
 
+def test_no_test_chosen_is_no_success(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["rules", "test", str(folder / "good.yml"), "--run", "renamed"]) == 2
+    assert "--run: no test has a name in which 'renamed' is found" in capsys.readouterr().err
+
+
 def test_json(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["rules", "test", str(folder / "failing.yml"), "--json"]) == 1
     (row,) = json.loads(capsys.readouterr().out)
