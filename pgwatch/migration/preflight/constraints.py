@@ -4,7 +4,7 @@ from dataclasses import dataclass, replace
 
 from pgwatch.migration.extract import column_names
 from pgwatch.migration.parse import Node, expression_text, opened, pb, strings
-from pgwatch.migration.preflight.asking import condition
+from pgwatch.migration.preflight.asking import condition, expression_type
 from pgwatch.migration.preflight.constraint_parts import (
     columns_named,
     is_alike,
@@ -14,7 +14,7 @@ from pgwatch.migration.preflight.constraint_parts import (
     shape_of,
 )
 from pgwatch.migration.preflight.foreign_keys import add_foreign_key
-from pgwatch.migration.preflight.indexes import check_partition_key
+from pgwatch.migration.preflight.indexes import check_operator_class, check_partition_key
 from pgwatch.migration.preflight.liverows import has_rows, live_text, question
 from pgwatch.migration.preflight.names import free_relation
 from pgwatch.migration.preflight.references import references
@@ -282,6 +282,12 @@ def _exclusion(stage: Stage, table: Relation, node: Node, *, fresh: bool) -> Non
     elements = [_element(stage, table, item) for item in node.exclusions]
     if node.HasField("where_clause"):
         condition(stage, node.where_clause, table, "index predicates")
+    for item in node.exclusions:
+        element = item.list.items[0].index_elem
+        column = table.column(element.name)
+        found = column.type if column else expression_type(stage, element.expr, table)
+        if found is not None:
+            check_operator_class(stage, element, found, node.access_method or "gist")
     name = node.conname or free_relation(scene, table, *(e.name for e in elements), label="excl")
     if (table.schema, name) in scene.relation_names:
         raise stage.fail("42P07", f'relation "{name}" already exists')

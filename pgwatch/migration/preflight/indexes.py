@@ -171,17 +171,17 @@ def _element(stage: Stage, element: Node, table: Relation, method: str) -> int:
         number = _column(stage, element.name, table)
         column = table.numbered(number)
         assert column is not None
-        _operator_class(stage, element, column.type, method)
+        check_operator_class(stage, element, column.type, method)
         return number
     found = expression_type(stage, element.expr, table)
     if not is_immutable(stage, element.expr, table):
         raise stage.fail("42P17", "functions in index expression must be marked IMMUTABLE")
     if found is not None:
-        _operator_class(stage, element, found, method)
+        check_operator_class(stage, element, found, method)
     return 0
 
 
-def _operator_class(stage: Stage, element: Node, type_: str, method: str) -> None:
+def check_operator_class(stage: Stage, element: Node, type_: str, method: str) -> None:
     """Fail where the method cannot index the type."""
     if element.opclass:
         name = strings(element.opclass)[-1]

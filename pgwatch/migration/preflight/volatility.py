@@ -58,11 +58,13 @@ def _fixed_call(stage: Stage, node: Node, relation: Relation) -> bool:
         return all(one.volatility == "i" for one in fitting)
     found = stage.facts.functions.get(name, ())
     forms = [one for one in found if len(one.arguments) == len(node.args)]
+    forms = forms or list(found)  # one with VARIADIC takes any number
     kinds = {one.volatility for one in forms}
     if len(kinds) <= 1:
         return kinds <= {"i"}
     types = tuple(one.split("(")[0] for one in _types(stage, list(node.args), relation))
-    return not types or _fixed_form(stage, name, forms, types)
+    close = [one for one in forms if len(one.arguments) == len(types)]
+    return not close or _fixed_form(stage, name, close, types)
 
 
 def _fixed_form(
