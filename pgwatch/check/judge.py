@@ -1,9 +1,10 @@
 """From rules, and how the queries that feed them ended, to the verdict of each check. Pure."""
 
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
+from pgwatch.check.seen import Fed, Seen, feeding
 from pgwatch.check.spec import (
     OF_THE_DAEMON,
     CheckSpec,
@@ -12,11 +13,9 @@ from pgwatch.check.spec import (
     asks_absence,
     asks_history,
     metric_name,
-    metric_names,
 )
 from pgwatch.check.verdict import CheckResult, Finding, Verdict, of_findings, worst
 from pgwatch.check.window import Fit, fit, lacks_of_count
-from pgwatch.collect.outcome import Answered, Denied, NotApplicable, QueryRun
 from pgwatch.promql.ast import (
     BinaryExpr,
     Expr,
@@ -24,13 +23,11 @@ from pgwatch.promql.ast import (
     children,
     selectors,
 )
-from pgwatch.promql.engine import Engine
 from pgwatch.promql.errors import PromqlError
 from pgwatch.rules.accepted import Accepted, accepted_by
-from pgwatch.rules.evaluate import NOWHERE, evaluate
 from pgwatch.rules.evaluate import Finding as Found
+from pgwatch.rules.evaluate import evaluate
 from pgwatch.rules.rule import AlertingRule, Severity
-from pgwatch.rules.template import Surroundings
 from pgwatch.samples.labels import Labels
 
 _VERDICT = "verdict"  # a rule with the label `verdict: unknown` finds what could not be told
@@ -45,21 +42,6 @@ _OBJECTS = (
     ("project_id",),
     ("probe",),
 )
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Seen:
-    """What one target showed: how its queries and probes ended, and the samples they brought."""
-
-    runs: Mapping[str, Sequence[QueryRun]]  # by source name
-    engine: Engine  # over this target's samples alone
-    now: datetime
-    broken: Mapping[str, str] = field(default_factory=dict)
-    # recorded metrics that are not there because their rule failed, and why
-    surroundings: Surroundings = NOWHERE  # for the templates of rules
-    earlier: Mapping[str, Sequence[QueryRun]] = field(default_factory=dict)
-    # how they ended at the beginning of the window, where there is one
-    begun: datetime | None = None  # before the first of those
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -131,7 +113,7 @@ def _notes(told: Sequence[_Told], verdict: Verdict) -> Iterator[str]:
 def _tell(
     rule: AlertingRule, seen: Seen, producers: Producers, accepted: Sequence[Accepted]
 ) -> _Told:
-    fed = _feeding(rule, seen, producers)
+    fed = feeding(rule, seen, producers)
     mistakes = producers.mistakes(rule)
     if (told := _without_looking(rule, fed, producers, mistakes)) is not None:
         return told
@@ -173,7 +155,7 @@ def _tell(
 
 
 def _without_looking(
-    rule: AlertingRule, fed: "_Fed", producers: Producers, mistakes: Sequence[str]
+    rule: AlertingRule, fed: Fed, producers: Producers, mistakes: Sequence[str]
 ) -> _Told | None:
     """Return what there is to say of a rule that no samples decide; None if they do."""
     lacks = producers.lacks(rule)
@@ -195,63 +177,6 @@ def _fitted(rule: AlertingRule, seen: Seen, producers: Producers) -> Fit:
         return Fit(expr=rule.expr)
     span = seen.now - seen.begun if seen.begun else timedelta(0)
     return fit(rule.expr, window=producers.window, span=span)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Fed:
-    """How the queries and probes ended that bring what a rule reads."""
-
-    absent: Mapping[str, str]  # metrics that do not exist here, and why
-    empty: Collection[str]  # metrics that were read, and have no series
-    doubted: Collection[str]  # metrics that were not, or not wholly, read
-    doubts: Sequence[str]  # why
-    cures: tuple[str, ...]
-
-
-def _feeding(rule: AlertingRule, seen: Seen, producers: Producers) -> _Fed:
-    absent: dict[str, str] = {}
-    doubts: list[str] = []
-    cures: list[str] = []
-    empty, doubted = set[str](), set[str]()
-    looks_twice = producers.looks_twice(rule)
-    for metric in metric_names(rule):
-        feeding = [run for name in producers.of_metric(metric) for run in seen.runs.get(name, ())]
-        unsure = [doubt for run in feeding if (doubt := _doubt(run))]
-        unsure += [seen.broken[metric]] if metric in seen.broken else []
-        if looks_twice:
-            unsure += _unseen_before(producers.of_metric(metric), seen)
-        if unsure:
-            doubted.add(metric)
-        if not feeding:
-            absent[metric] = producers.why_absent(metric)
-        elif all(isinstance(run.outcome, NotApplicable) for run in feeding):
-            absent[metric] = _reasons(feeding)
-        elif not unsure and metric not in producers.historic and not _has_series(metric, seen):
-            empty.add(metric)
-        doubts += unsure
-        cures += [run.outcome.grant for run in feeding if isinstance(run.outcome, Denied)]
-    return _Fed(absent=absent, empty=empty, doubted=doubted, doubts=doubts, cures=tuple(cures))
-
-
-def _unseen_before(names: frozenset[str], seen: Seen) -> list[str]:
-    """Return why the beginning of the window is not known, of what answers now."""
-    lead = "at the beginning of the window,"
-    doubts = []
-    for name in names & seen.runs.keys():
-        runs = seen.earlier.get(name, ())
-        doubts += [] if runs else [f"{lead} {name} was not asked"]
-        for run in runs:
-            if not isinstance(run.outcome, Answered) and (doubt := _doubt(run)):
-                doubts.append(f"{lead} {doubt}")
-    return doubts
-
-
-def _has_series(metric: str, seen: Seen) -> bool:
-    """Return whether there is a series of `metric` now; "" is any."""
-    if not metric:
-        return True
-    answer = seen.engine.instant(f'{{__name__="{metric}"}}', round(seen.now.timestamp() * 1000))
-    return bool(answer.vector)
 
 
 def _untold(counted: Sequence[Found], notes: Sequence[str], cures: tuple[str, ...]) -> _Told:
@@ -299,29 +224,6 @@ def _severity(rule: AlertingRule, found: Found) -> Severity:
         return Severity(found.labels.label("severity"))
     except ValueError:
         return rule.severity
-
-
-def _doubt(run: QueryRun) -> str:
-    """Return why the run's answer cannot be taken as complete, "" if it can."""
-    outcome = run.outcome
-    name = run.source.query
-    if isinstance(outcome, Answered):
-        dropped = dict(run.collected.dropped) if run.collected else {}
-        cut = dropped.pop("max_series", 0)
-        said = [f"{name} has {cut} more series than its max_series lets through"] if cut else []
-        said += [f"{name} dropped {count} series ({why})" for why, count in dropped.items()]
-        return "; ".join(said)
-    if isinstance(outcome, NotApplicable):
-        return ""
-    if isinstance(outcome, Denied):
-        return outcome.reason
-    return f"{name}: {outcome.reason}"
-
-
-def _reasons(runs: Iterable[QueryRun]) -> str:
-    return "; ".join(
-        dict.fromkeys(run.outcome.reason for run in runs if isinstance(run.outcome, NotApplicable))
-    )
 
 
 def _finding(found: Found, severity: Severity | None) -> Finding:

@@ -8,8 +8,9 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 
 from pgwatch.check.extra import ExtraCheck, Visit, run_extra
-from pgwatch.check.judge import Seen, judge
+from pgwatch.check.judge import judge
 from pgwatch.check.news import News
+from pgwatch.check.seen import Seen
 from pgwatch.check.spec import CheckSpec, Producers, metric_names
 from pgwatch.check.verdict import (
     CheckResult,

@@ -6,7 +6,8 @@ from datetime import UTC, date, datetime, timedelta
 
 import pytest
 
-from pgwatch.check.judge import Seen, judge, object_of
+from pgwatch.check.judge import judge, object_of
+from pgwatch.check.seen import Seen
 from pgwatch.check.spec import NEEDS_HISTORY, Producers, check_specs
 from pgwatch.check.verdict import CheckResult, Verdict
 from pgwatch.collect.outcome import (

@@ -5,7 +5,8 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from pgwatch.check.judge import Seen, judge
+from pgwatch.check.judge import judge
+from pgwatch.check.seen import Seen
 from pgwatch.check.spec import Producers, check_specs
 from pgwatch.check.verdict import CheckResult, Verdict
 from pgwatch.collect.outcome import Answered, Blocked, Outcome, QueryRun
