@@ -1,15 +1,17 @@
 """Random configurations and alert streams of a small vocabulary, for playing them to two programs."""
 
 import random
-from datetime import timedelta
+from collections.abc import Iterator, Mapping
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import yaml
 
+from pgwatch.alerts.posted import PostedAlert, heard, received
 from pgwatch.config.alertmanager import parse_alertmanager
 from pgwatch.notify.matcher import parse_matchers
-from pgwatch.notify.routetest import Posting, RouteTest, Silencing, Step
+from pgwatch.notify.routetest import DEFAULT_START, Posting, RouteTest, Silencing, Step
 from pgwatch.samples.labels import Labels
 
 SECONDS = 10  # that alerts come and go; what is due after that is looked at, too
@@ -21,6 +23,7 @@ _GROUPINGS: tuple[list[str], ...] = (
     ["..."],
     ["alertname", "severity"],
 )
+_SHARED: tuple[list[str], ...] = (["alertname"], ["team", "env"], ["severity"])
 _MATCHERS = (
     'team="dba"',
     'team!="dba"',
@@ -53,6 +56,70 @@ def random_timeline(seed: int) -> RouteTest:
     )
 
 
+def random_posts(seed: int) -> RouteTest:
+    """Return a timeline of posts with starts and ends in past and future, which overlap and repeat."""
+    chance = random.Random(seed)
+    config = _configuration(chance, "posts")
+    return RouteTest(
+        name=f"posts {seed}",
+        routing=parse_alertmanager(yaml.safe_dump(config), Path(f"posts-{seed}.yml")),
+        steps=tuple(_posts(chance)),
+        end=timedelta(seconds=SECONDS + 4),
+    )
+
+
+def _posts(chance: random.Random) -> Iterator[Step]:
+    alerts = [_alert(chance, number) for number in range(9)]
+    stay = {one.merged({"n": "stays"}) for one in alerts}  # so that no group is ever empty
+    known: Mapping[Labels, PostedAlert] = {}
+    first: dict[Labels, int] = {}
+    for second in range(1, SECONDS + 1):
+        posts = [Posting(labels=one, starts=timedelta(seconds=1)) for one in stay]
+        for labels in alerts:
+            if chance.random() < 0.35:
+                continue
+            begun = first.setdefault(labels, second)
+            before = known.get(labels)
+            # What has been told as firing, and fires: only an end of that is told by both.
+            was_told = before is not None and before.ends_at > _at(second) and second - begun >= 5
+            is_over = was_told and chance.random() < 0.35
+            posts.append(_post(chance, labels, begun, second, is_over=is_over))
+        known, _ = heard(known, [_as_received(one, second) for one in posts], _at(second))
+        for labels, one in known.items():
+            if one.ends_at <= _at(second) or one.starts_at > _at(second):
+                first.pop(labels, None)
+        yield Step(at=timedelta(seconds=second), alerts=tuple(posts))
+
+
+def _post(chance: random.Random, labels: Labels, begun: int, now: int, *, is_over: bool) -> Posting:
+    started = chance.choice((begun, begun, now - 0.3, now - 1 if begun < now else now, None))
+    ended = chance.choice((now, now - 0.4, now - 2) if is_over else (None, now + 1, now + 3))
+    if is_over and ended is not None and (started is None or started > ended):
+        started = min(begun, ended)
+    return Posting(
+        labels=labels,
+        annotations={"n": str(now)},
+        starts=None if started is None else timedelta(seconds=started),
+        ends=None if ended is None else timedelta(seconds=ended),
+    )
+
+
+def _as_received(one: Posting, second: int) -> PostedAlert:
+    return received(
+        one.labels,
+        one.annotations,
+        starts_at=None if one.starts is None else DEFAULT_START + one.starts,
+        ends_at=None if one.ends is None else DEFAULT_START + one.ends,
+        generator_url="",
+        resolve_timeout=timedelta(minutes=5),
+        now=_at(second),
+    )
+
+
+def _at(second: int) -> datetime:
+    return DEFAULT_START + timedelta(seconds=second)
+
+
 def _configuration(chance: random.Random, feature: str) -> dict[str, Any]:
     receivers = [
         {
@@ -61,14 +128,15 @@ def _configuration(chance: random.Random, feature: str) -> dict[str, Any]:
                 # Where alerts are inhibited for a while, only a receiver of ends is told the same.
                 {
                     "url": "http://127.0.0.1:9/",
-                    "send_resolved": feature not in ("ends", "timers") or chance.random() < 0.7,
+                    "send_resolved": feature not in ("ends", "timers", "posts")
+                    or chance.random() < 0.7,
                 }
                 for _ in range(chance.choice((1, 1, 2)))
             ],
         }
         for name in ("one", "two", "three")
     ]
-    root = {"receiver": "one", **_timers(chance, feature), "group_by": chance.choice(_GROUPINGS)}
+    root = {"receiver": "one", **_timers(chance, feature), "group_by": _grouping(chance, feature)}
     root["routes"] = [_route(chance, 2, feature) for _ in range(chance.randint(1, 3))]
     config: dict[str, Any] = {"route": root, "receivers": receivers}
     if feature == "inhibition":
@@ -95,6 +163,10 @@ def _configuration(chance: random.Random, feature: str) -> dict[str, Any]:
     return config
 
 
+def _grouping(chance: random.Random, feature: str) -> list[str]:
+    return chance.choice(_SHARED if feature == "posts" else _GROUPINGS)
+
+
 def _timers(chance: random.Random, feature: str) -> dict[str, Any]:
     # Alertmanager 0.25 lets a group without alerts live on for up to 30 s. Where alerts come and go, it is
     # told of a new one as soon as a new group would be.
@@ -111,7 +183,7 @@ def _route(chance: random.Random, depth: int, feature: str) -> dict[str, Any]:
     if chance.random() < 0.7:
         route["receiver"] = chance.choice(("one", "two", "three"))
     if chance.random() < 0.5:
-        route["group_by"] = chance.choice(_GROUPINGS)
+        route["group_by"] = _grouping(chance, feature)
     if chance.random() < 0.5:
         route |= _timers(chance, feature)
     if chance.random() < 0.4:

@@ -19,6 +19,7 @@ THEIRS = {
     "what still fires when a silence ends is told": ["A+"],
     "the end of what was announced is told though it is inhibited": ["A+", "B+"],
     "the end of what was never told is not told": ["A1+", "A1+ A2-"],
+    "an end is told once": ["A1+ A2+", "A1- A2+", "A1- A2+ A3+"],
     "an old alert waits for its group": ["A+", "A+ A2+"],
     "a group without alerts is gone at once": ["A1+", "A1-", "A2+"],
     "what comes and goes all the time is folded": ["A+", "A-"] * 5,
