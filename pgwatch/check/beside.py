@@ -9,6 +9,7 @@ from pgwatch.baseline.compare import compare, earlier, timings_before
 from pgwatch.baseline.compared import Compared, Limits
 from pgwatch.baseline.model import Baseline, Snapshot
 from pgwatch.check.comparison import result_of
+from pgwatch.check.news import NEVER_OLD
 from pgwatch.check.verdict import (
     CheckResult,
     Finding,
@@ -95,7 +96,8 @@ def _new_findings(old: Baseline, new: Baseline, target: str) -> CheckResult:
             new=True,
         )
         for one in new.findings
-        if one.target == target and (one.target, one.check, one.digest) not in before
+        if one.target == target
+        and (one.check in NEVER_OLD or (one.target, one.check, one.digest) not in before)
     ]
     judged = target in old.judged and target in new.judged
     verdict = Verdict.WARN if findings else Verdict.PASS

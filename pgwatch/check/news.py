@@ -10,6 +10,9 @@ from pgwatch.check.verdict import CheckResult, Finding, Verdict, of_findings, wo
 
 # They say where something was seen, not what it is.
 _PLACES = frozenset({"target", "instance", "job", "file", "line", "pid"})
+# Before a migration is applied all that it declares is missing, and after one that failed it still is:
+# that is no debt of old, and nobody can tell it from one.
+NEVER_OLD = frozenset({"migration_structure", "migration_types", "migration_constraints"})
 _UNTOLD = "unverifiable"  # the label `problem` of what nobody could tell: no debt, at no time
 
 
@@ -24,14 +27,16 @@ class News:
     def marked(self, check: CheckResult) -> CheckResult:
         """Return `check` with its findings marked new or old, and a verdict that counts the new ones.
 
-        Left as it is where its findings are marked already, or its target was not judged then.
+        Left as it is where its findings are marked already, or its target was not judged then. What
+        migrations declare is never old.
         """
         target = self.names.get(check.target, check.target)
         if target not in self.judged or any(one.new is not None for one in check.findings):
             return check
         findings = [
-            replace(one, new=(target, check.name, digest(one)) not in self.known)
+            replace(one, new=check.name in NEVER_OLD or known not in self.known)
             for one in check.findings
+            for known in [(target, check.name, digest(one))]
         ]
         old = sum(not one.new for one in findings)
         if not old:

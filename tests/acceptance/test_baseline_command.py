@@ -95,6 +95,21 @@ def test_old_debts_do_not_block_and_new_ones_do(database: str, folder: Path) -> 
     assert "old: Constraint old_debt on" in text
 
 
+def test_migration_that_was_not_applied_does_not_pass_as_an_old_debt(folder: Path) -> None:
+    """As the guide has it: the baseline is saved when the migration is named already, and not applied."""
+    (folder / "migration.sql").write_text("ALTER TABLE house ADD COLUMN colour text;\n")
+    with (folder / "pgwatch.yml").open("a") as file:
+        file.write("migrations: [migration.sql]\n")
+    pgwatch("baseline", "save", "before.json", "--force", cwd=folder)
+    ran = check(folder)
+    missing = ran.check("migration_structure")
+    assert (ran.status, missing["verdict"]) == (1, "fail")
+    assert [one["new"] for one in missing["findings"]] == [True]
+    pgwatch("baseline", "save", "after.json", cwd=folder)
+    compared = pgwatch("baseline", "compare", "before.json", "after.json", cwd=folder)
+    assert "migration_structure: column house.colour: missing" in " ".join(compared.out.split())
+
+
 def test_loss_that_no_migration_announces_blocks(database: str, folder: Path) -> None:
     sql(database, "DROP INDEX house_price")
     sql(database, "DELETE FROM house")

@@ -1,5 +1,7 @@
 """New findings count, old ones are shown: what a baseline knew of a check."""
 
+from dataclasses import replace
+
 import pytest
 
 from pgwatch.check.news import News, known_findings, news_of
@@ -67,6 +69,16 @@ def test_what_could_not_be_told_stays_unknown() -> None:
     unknown = NEWS.marked(check(OLD, verdict=Verdict.UNKNOWN))
     assert (unknown.verdict, marks(unknown)) == (Verdict.UNKNOWN, [False])
     assert known_findings([check(untold)]) == ()
+
+
+@pytest.mark.parametrize(
+    "name", ["migration_structure", "migration_types", "migration_constraints"]
+)
+def test_what_a_migration_declares_is_never_old(name: str) -> None:
+    """It was missing before the migration, as it must be, and is missing after one that failed."""
+    failed = replace(check(finding("u", problem="missing")), name=name)
+    marked = news_of(known_findings([failed]), ("app",), ("app",)).marked(failed)
+    assert (marked.verdict, marks(marked)) == (Verdict.FAIL, [True])
 
 
 @pytest.mark.parametrize(
