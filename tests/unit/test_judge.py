@@ -1,110 +1,26 @@
 """From how the queries ended to the verdict of a check: what was not seen is never a pass."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import replace
-from datetime import UTC, date, datetime, timedelta
-
 import pytest
 
-from pgwatch.check.judge import judge, object_of
-from pgwatch.check.seen import Seen
-from pgwatch.check.spec import NEEDS_HISTORY, Producers, check_specs
-from pgwatch.check.verdict import CheckResult, Verdict
-from pgwatch.collect.outcome import (
-    Answered,
-    Blocked,
-    Denied,
-    Failed,
-    NotApplicable,
-    Outcome,
-    QueryRun,
-    TimedOut,
-    Unreachable,
+from pgwatch.check.spec import NEEDS_HISTORY
+from pgwatch.check.verdict import Verdict
+from pgwatch.collect.outcome import Blocked, Failed, QueryRun, TimedOut, Unreachable
+from tests.judging import (
+    ABSENT,
+    BAD,
+    DENIED,
+    FAIL,
+    GOOD,
+    PASS,
+    SECOND,
+    SKIPPED,
+    UNKNOWN,
+    WARN,
+    alert,
+    answered,
+    ended,
+    told,
 )
-from pgwatch.promql.engine import Engine
-from pgwatch.rules.accepted import Accepted
-from pgwatch.rules.load import parse_rules
-from pgwatch.rules.rule import Phase, RuleGroup, Severity
-from pgwatch.samples.labels import METRIC_NAME, Labels
-from pgwatch.samples.sample import Collected, Source
-from pgwatch.samples.store import Store
-
-PASS, WARN, FAIL, UNKNOWN, SKIPPED = Verdict
-NOW = datetime(2026, 5, 1, 12, tzinfo=UTC)
-NOW_MS = round(NOW.timestamp() * 1000)
-SECOND = timedelta(seconds=1)
-
-# core/a brings m, core/b brings n, and two queries bring both.
-BY_METRIC = {"m": ["core/a"], "n": ["core/b"], "both": ["core/a", "core/b"], "elsewhere": []}
-DENIED = Denied(reason="role weak may not", grant="GRANT pg_monitor TO weak;")
-ABSENT = NotApplicable(reason="extension x is not installed")
-
-
-def answered(query: str, *, database: str = "app", cut: int = 0, **series: float) -> QueryRun:
-    """An answer; `series` are the values of m and n, each with the label `relname: t`."""
-    source = Source("db1", query, database)
-    fixed = {"target": "db1", "datname": database, "relname": "t"}
-    collected = Collected(
-        source=source,
-        time_ms=NOW_MS - 1000,
-        families=(),
-        labels=[Labels({**fixed, METRIC_NAME: name}) for name in series],
-        values=list(series.values()),
-        dropped={"max_series": cut} if cut else {},
-    )
-    outcome = Answered(columns=(), rows=(), elapsed=SECOND)
-    return QueryRun(
-        source=source, outcome=outcome, collected=collected, time_ms=NOW_MS, elapsed_seconds=0.25
-    )
-
-
-def ended(query: str, outcome: Outcome, *, database: str = "app") -> QueryRun:
-    return QueryRun(
-        source=Source("db1", query, database),
-        outcome=outcome,
-        collected=None,
-        time_ms=NOW_MS,
-        elapsed_seconds=0.5,
-    )
-
-
-def groups_of(*rules: str) -> tuple[RuleGroup, ...]:
-    return tuple(parse_rules(f"groups: [{{name: g, rules: [{', '.join(rules)}]}}]", file="f"))
-
-
-def told(
-    rules: Sequence[str],
-    runs: Sequence[QueryRun],
-    *,
-    accepted: Sequence[Accepted] = (),
-    broken: Mapping[str, str] | None = None,
-) -> CheckResult:
-    """Judge the only check of `rules`."""
-    groups = groups_of(*rules)
-    (spec,) = check_specs(groups, phases=list(Phase))
-    store = Store()
-    by_source: dict[str, list[QueryRun]] = {}
-    for run in runs:
-        by_source.setdefault(run.source.query, []).append(run)
-        if run.collected is not None:
-            store.append(run.collected)
-    missing = {"elsewhere": "no probes are configured"}
-    return judge(
-        spec,
-        Seen(runs=by_source, engine=Engine(store), now=NOW, broken=broken or {}),
-        target="db1",
-        database="app",
-        producers=Producers(BY_METRIC, groups, missing=missing),
-        accepted=accepted,
-    )
-
-
-def alert(expr: str, severity: str = "critical", **more: str) -> str:
-    extra = "".join(f", {key}: '{value}'" for key, value in more.items())
-    return f"{{alert: A, expr: '{expr}', labels: {{severity: {severity}{extra}}}}}"
-
-
-GOOD, BAD = answered("core/a", m=0), answered("core/a", m=1)
 
 
 @pytest.mark.parametrize(
@@ -371,44 +287,6 @@ def test_rules_that_share_a_name_are_one_check(
     assert (result.verdict, result.reason) == (verdict, reason)
 
 
-UNTOLD = (
-    "{alert: A, expr: 'n > 0', labels: {severity: info, verdict: unknown}, annotations: {"
-    "summary: '{{ $labels.relname }} is not known', fix: 'REFRESH t;'}}"
-)
-
-
-@pytest.mark.parametrize(
-    ("runs", "verdict", "reason", "cure"),
-    [
-        ([GOOD, answered("core/b", n=0)], PASS, "", ""),
-        ([GOOD, answered("core/b", n=1)], UNKNOWN, "t is not known", "REFRESH t;"),
-        ([BAD, answered("core/b", n=1)], FAIL, "t is not known", "REFRESH t;"),
-        ([GOOD, ended("core/b", ABSENT)], PASS, "", ""),
-    ],
-)
-def test_a_rule_that_says_what_could_not_be_told(
-    runs: list[QueryRun], verdict: Verdict, reason: str, cure: str
-) -> None:
-    result = told([alert("m > 0"), UNTOLD], runs)
-    assert (result.verdict, result.reason, result.cure) == (verdict, reason, cure)
-    assert bool(result.findings) is (verdict is FAIL)
-
-
-def test_what_could_not_be_told_of_many_is_told_of_some() -> None:
-    series = [Labels({METRIC_NAME: "n", "relname": f"t{i:02}"}) for i in range(12)]
-    run = answered("core/b")
-    assert run.collected is not None
-    collected = replace(run.collected, labels=series, values=[1.0] * 12)
-    result = told([UNTOLD], [replace(run, collected=collected)])
-    assert result.reason.endswith("t09 is not known; and 2 more")
-
-
-def test_what_could_not_be_told_can_be_accepted() -> None:
-    accepted = [Accepted(check="A", labels={"relname": "t"}, reason="fine")]
-    result = told([UNTOLD], [answered("core/b", n=1)], accepted=accepted)
-    assert (result.verdict, result.reason) == (PASS, "1 accepted and not counted (fine)")
-
-
 RECORDED_RATE = "{record: r, expr: 'rate(m[5m])'}"
 RECORDED = "{record: r, expr: 'm * 2'}"
 
@@ -445,84 +323,3 @@ def test_a_metric_that_is_recorded_further_down_is_known() -> None:
 def test_history_is_needed_through_two_recordings() -> None:
     result = told([RECORDED_RATE, "{record: s, expr: 'sum(r)'}", alert("s > 0")], [BAD])
     assert (result.verdict, result.reason) == (SKIPPED, NEEDS_HISTORY)
-
-
-@pytest.mark.parametrize(
-    ("entry", "verdict", "reason"),
-    [
-        (Accepted(check="A", reason="known"), PASS, "1 accepted and not counted (known)"),
-        (Accepted(check="A", labels={"relname": "t"}), PASS, "(no reason given)"),
-        (Accepted(check="A", until=date(2026, 5, 1)), PASS, "1 accepted"),
-        (Accepted(check="A", until=date(2026, 4, 30)), FAIL, ""),  # over
-        (Accepted(check="A", labels={"relname": "u"}), FAIL, ""),
-        (Accepted(check="B"), FAIL, ""),
-    ],
-)
-def test_accepted_findings(entry: Accepted, verdict: Verdict, reason: str) -> None:
-    result = told([alert("m > 0")], [BAD], accepted=[entry])
-    assert result.verdict is verdict
-    assert reason in result.reason
-    assert bool(result.findings) is (verdict is FAIL)
-
-
-def test_an_accepted_finding_does_not_hide_a_doubt() -> None:
-    runs = [BAD, ended("core/a", DENIED, database="other")]
-    result = told([alert("m > 0")], runs, accepted=[Accepted(check="A", reason="known")])
-    assert result.verdict is UNKNOWN
-    assert "role weak may not" in result.reason
-
-
-def test_a_check_knows_its_cures_sources_and_cost() -> None:
-    other = Denied(reason="table x", grant="GRANT SELECT ON x TO weak;")
-    result = told(
-        [alert("m > 0", phase="types"), alert("n > 0")],
-        [
-            ended("core/a", DENIED),
-            ended("core/a", DENIED, database="other"),
-            ended("core/b", other),
-            answered("core/c"),
-        ],
-    )
-    assert result.cure == f"{DENIED.grant}\n{other.grant}"  # each once
-    assert result.reason == "role weak may not; table x"
-    assert result.sources == ("core/a", "core/b")
-    assert result.duration_seconds == pytest.approx(1.5)
-    assert (result.phase, result.severity) == (Phase.TYPES, Severity.CRITICAL)
-
-
-def test_a_finding_is_told_with_object_and_cure() -> None:
-    rule = (
-        "{alert: A, expr: 'm > 0', labels: {severity: critical, phase: post}, annotations: {"
-        "summary: '{{ $labels.relname }} is bad', description: long, fix: 'DROP TABLE t;'}}"
-    )
-    (finding,) = told([rule], [BAD]).findings
-    assert (finding.summary, finding.description, finding.fix) == (
-        "t is bad",
-        "long",
-        "DROP TABLE t;",
-    )
-    assert finding.labels == {"target": "db1", "datname": "app", "relname": "t"}
-    assert (finding.value, finding.object, finding.new) == (1.0, "t", None)
-
-
-def test_a_rule_without_annotations_names_its_series() -> None:
-    (finding,) = told([alert("m > 0")], [BAD]).findings
-    assert finding.summary.startswith("A {")
-    assert 'relname="t"' in finding.summary
-
-
-@pytest.mark.parametrize(
-    ("labels", "expected"),
-    [
-        ({"schemaname": "public", "relname": "t", "indexrelname": "i"}, "public.t.i"),
-        ({"schemaname": "s", "matviewname": "v", "datname": "d"}, "s.v"),
-        ({"table_name": "t", "constraint_name": "c"}, "t.c"),
-        ({"slot_name": "standby_1", "target": "db1"}, "standby_1"),
-        ({"pid": "4711", "relation": "public.t", "datname": "d"}, "pid 4711"),
-        ({"datname": "d", "target": "db1"}, "d"),
-        ({"target": "db1"}, "db1"),
-        ({}, ""),
-    ],
-)
-def test_object_of_a_finding(labels: dict[str, str], expected: str) -> None:
-    assert object_of(Labels(labels)) == expected
