@@ -2,7 +2,8 @@
 
 from dataclasses import replace
 
-from pgwatch.migration.preflight.scene import Column, Constraint, Index, Relation, Scene
+from pgwatch.migration.preflight.objects import Column, Constraint, Index, Relation
+from pgwatch.migration.preflight.scene import Scene
 
 
 def table(oid: int, name: str, *, parents: tuple[int, ...] = ()) -> Relation:

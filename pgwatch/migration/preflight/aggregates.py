@@ -2,8 +2,8 @@
 
 from pgwatch.migration.parse import Node, opened, strings
 from pgwatch.migration.preflight.lookup import takes
+from pgwatch.migration.preflight.objects import Function
 from pgwatch.migration.preflight.oracle import UNKNOWN
-from pgwatch.migration.preflight.scene import Function
 from pgwatch.migration.preflight.stage import Stage, qualified
 from pgwatch.migration.preflight.typenames import resolve
 
@@ -19,10 +19,10 @@ def create_aggregate(stage: Stage, node: Node) -> None:
     types = _arguments(node, options)
     arguments = tuple(resolve(stage, one) for one in types)
     state = resolve(stage, opened(options["stype"])[1])
-    _check_function(stage, options["sfunc"], 1 + len(arguments))
+    _check_function(stage, options["sfunc"], (state, *arguments))
     returns = state
     if "finalfunc" in options:
-        _check_function(stage, options["finalfunc"], 1)
+        _check_function(stage, options["finalfunc"], (state,))
         returns = _result(stage, options["finalfunc"])
     existing = [o for o in stage.scene.functions_named(schema, name) if o.arguments == arguments]
     if existing and not node.replace:
@@ -58,12 +58,17 @@ def _name(option: Node) -> tuple[str, str]:
     return qualified(value.names) if kind == "type_name" else ("", value.sval)
 
 
-def _check_function(stage: Stage, option: Node, count: int) -> None:
-    """Fail where no function of the name takes so many arguments."""
+def _check_function(stage: Stage, option: Node, types: tuple[str, ...]) -> None:
+    """Fail where no function of the name takes so many arguments, or other polymorphic ones."""
     schema, name = _name(option)
-    named = stage.scene.functions_named(schema, name)
-    if name not in stage.facts.functions and not any(takes(one, count) for one in named):
-        raise stage.fail("42883", f"function {name} with {count} arguments does not exist")
+    if any(takes(one, len(types)) for one in stage.scene.functions_named(schema, name)):
+        return
+    polymorphic = any(one.startswith("any") for one in types)
+    for one in stage.facts.functions.get(name, ()):
+        alike = not polymorphic or one.arguments == types
+        if len(one.arguments) == len(types) and alike:
+            return
+    raise stage.fail("42883", f"function {name}({', '.join(types)}) does not exist")
 
 
 def _result(stage: Stage, option: Node) -> str:

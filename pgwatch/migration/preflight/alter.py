@@ -26,7 +26,7 @@ from pgwatch.migration.preflight.altertype import alter_type, prepare
 from pgwatch.migration.preflight.attach import attach, detach, disinherit, inherit
 from pgwatch.migration.preflight.constraint_parts import kind_of
 from pgwatch.migration.preflight.constraints import add_constraint, set_not_null
-from pgwatch.migration.preflight.scene import Relation
+from pgwatch.migration.preflight.objects import Relation
 from pgwatch.migration.preflight.stage import Stage, StatementFailsError
 from pgwatch.migration.preflight.typenames import resolve
 

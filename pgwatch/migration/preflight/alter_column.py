@@ -13,7 +13,7 @@ from pgwatch.migration.preflight.columns import (
 from pgwatch.migration.preflight.constraints import add_constraint
 from pgwatch.migration.preflight.dependents import drop_column as drop_with_parts
 from pgwatch.migration.preflight.liverows import has_rows
-from pgwatch.migration.preflight.scene import Column, Relation
+from pgwatch.migration.preflight.objects import Column, Relation
 from pgwatch.migration.preflight.stage import Stage
 from pgwatch.migration.preflight.typenames import serial
 

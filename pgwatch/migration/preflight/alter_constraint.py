@@ -6,8 +6,8 @@ from pgwatch.migration.parse import Node, UnparsableError, parse_expression, pb
 from pgwatch.migration.preflight.dependents import constraint_users, forget
 from pgwatch.migration.preflight.foreign_keys import foreign_rows
 from pgwatch.migration.preflight.liverows import question
+from pgwatch.migration.preflight.objects import Constraint, Relation
 from pgwatch.migration.preflight.row_question import RowRule
-from pgwatch.migration.preflight.scene import Constraint, Relation
 from pgwatch.migration.preflight.stage import CannotTellError, Stage
 
 

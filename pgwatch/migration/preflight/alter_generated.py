@@ -5,7 +5,7 @@ from dataclasses import replace
 from pgwatch.migration.parse import Node
 from pgwatch.migration.preflight.columns import make_sequence
 from pgwatch.migration.preflight.dependents import forget
-from pgwatch.migration.preflight.scene import Relation
+from pgwatch.migration.preflight.objects import Relation
 from pgwatch.migration.preflight.stage import Stage
 
 

@@ -21,8 +21,8 @@ from pgwatch.migration.preflight.foreign_keys import comparable
 from pgwatch.migration.preflight.indexes import indexable
 from pgwatch.migration.preflight.liverows import has_rows, question
 from pgwatch.migration.preflight.lookup import user_type
+from pgwatch.migration.preflight.objects import Column, Relation
 from pgwatch.migration.preflight.row_question import RowQuestion, RowRule
-from pgwatch.migration.preflight.scene import Column, Relation
 from pgwatch.migration.preflight.stage import CannotTellError, Stage, literal, quoted
 from pgwatch.migration.preflight.standin import NotYetKnownError
 from pgwatch.migration.preflight.typenames import resolve

@@ -7,8 +7,8 @@ from pgwatch.migration.extract import walk
 from pgwatch.migration.parse import Node, opened, pb
 from pgwatch.migration.preflight.extensions import may_bring
 from pgwatch.migration.preflight.lookup import user_type
+from pgwatch.migration.preflight.objects import Relation
 from pgwatch.migration.preflight.oracle import UNKNOWN, Shape
-from pgwatch.migration.preflight.scene import Relation
 from pgwatch.migration.preflight.stage import CannotTellError, Stage, qualified
 from pgwatch.migration.preflight.standin import ABSENT, NotYetKnownError, StandIn
 

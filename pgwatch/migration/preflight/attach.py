@@ -3,8 +3,8 @@
 from dataclasses import replace
 
 from pgwatch.migration.parse import Node
+from pgwatch.migration.preflight.objects import Relation
 from pgwatch.migration.preflight.partitions import check_bound, check_shape
-from pgwatch.migration.preflight.scene import Relation
 from pgwatch.migration.preflight.stage import Stage
 from pgwatch.migration.preflight.tables import attach_parts
 

@@ -5,8 +5,8 @@ from pgwatch.migration.parse import Node, UnparsableError, opened, parse_plpgsql
 from pgwatch.migration.preflight.asking import Columns, assignable
 from pgwatch.migration.preflight.dml import analyse, is_dml
 from pgwatch.migration.preflight.dml_parts import Body
+from pgwatch.migration.preflight.objects import Function
 from pgwatch.migration.preflight.plain import plain_function
-from pgwatch.migration.preflight.scene import Function
 from pgwatch.migration.preflight.stage import Stage
 from pgwatch.migration.preflight.typenames import resolve
 

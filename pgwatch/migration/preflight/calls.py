@@ -6,9 +6,11 @@ from functools import lru_cache
 from pgwatch.migration.extract import walk
 from pgwatch.migration.parse import Node, opened, parse_statements, pb, strings
 from pgwatch.migration.preflight.lookup import takes
-from pgwatch.migration.preflight.scene import Function, Relation
+from pgwatch.migration.preflight.objects import Function, Relation
 from pgwatch.migration.preflight.stage import CannotTellError, Stage, qualified, quoted
 
+_ELEMENTS = frozenset({"anyelement", "anynonarray", "anyenum", "anycompatible", "anycompatiblenonarray"})
+_ARRAYS = frozenset({"anyarray", "anycompatiblearray"})
 _PSEUDO = ("void", "trigger", "event_trigger", "record", "internal", "anyelement", "anyarray")
 # Functions of one argument of just that type, so that a call takes what an implicit cast makes fit.
 _OUTPUTS = {
@@ -44,6 +46,8 @@ class Calls:
         LEAST wants types of one category; what it says otherwise is taken for "no such function".
         """
         base = returns.removeprefix("SETOF ")
+        if base in _ELEMENTS | _ARRAYS and (like := _polymorphic(function, node, base)) is not None:
+            return like
         known = "text" if base in _PSEUDO else self._type(base)
         if function.kind == "a":
             return _null_aggregate(node, known)
@@ -164,6 +168,35 @@ def query_node(sql: str) -> Node:
 def value_node(sql: str) -> Node:
     """Return the tree of an expression."""
     return query_node(f"SELECT {sql}").select_stmt.target_list[0].res_target.val
+
+
+def _polymorphic(function: Function, node: Node, returns: str) -> Node | None:
+    """Return a value of the type that the arguments of a polymorphic function make its result."""
+    for position, argument in enumerate(node.args):
+        place, given = _placed(function, position, argument)
+        type_ = function.arguments[place] if 0 <= place < len(function.arguments) else ""
+        if type_ not in _ELEMENTS | _ARRAYS:
+            continue
+        several = value_node("array_agg(NULL)") if function.kind == "a" else None
+        if several is None and type_ in _ARRAYS:
+            several = value_node("array_cat(NULL, NULL)")
+        if several is None:
+            several = value_node("array_append(NULL, NULL)")
+            several.func_call.args[1].CopyFrom(given)
+        else:
+            several.func_call.args[0].CopyFrom(given)
+        if function.kind == "a":
+            several.func_call.agg_filter.CopyFrom(node.agg_filter)
+            several.func_call.over.CopyFrom(node.over)
+            for name in ("agg_filter", "over"):
+                if not node.HasField(name):
+                    several.func_call.ClearField(name)
+        if returns in _ARRAYS:
+            return several
+        made = value_node("(f())[1]")
+        made.a_indirection.arg.CopyFrom(several)
+        return made
+    return None
 
 
 def _null_aggregate(node: Node, type_: str) -> Node:

@@ -3,7 +3,8 @@
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
-from pgwatch.migration.preflight.scene import Relation, Scene, shown_oid
+from pgwatch.migration.preflight.objects import Relation
+from pgwatch.migration.preflight.scene import Scene, shown_oid
 from pgwatch.migration.preflight.stage import literal
 
 _Row = tuple[tuple[str, ...], tuple[object, ...]]  # names by which it is looked for, values

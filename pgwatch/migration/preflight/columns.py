@@ -14,8 +14,8 @@ from pgwatch.migration.preflight.constraint_parts import kind_of
 from pgwatch.migration.preflight.labels import check_label
 from pgwatch.migration.preflight.lookup import user_type
 from pgwatch.migration.preflight.names import free_relation
+from pgwatch.migration.preflight.objects import Column, Relation
 from pgwatch.migration.preflight.references import references
-from pgwatch.migration.preflight.scene import Column, Relation
 from pgwatch.migration.preflight.stage import Stage
 from pgwatch.migration.preflight.standin import NotYetKnownError, StandIn
 from pgwatch.migration.preflight.typenames import resolve, serial

@@ -13,7 +13,7 @@ from pgwatch.migration.parse import (
 )
 from pgwatch.migration.preflight.liverows import has_rows
 from pgwatch.migration.preflight.lookup import user_type
-from pgwatch.migration.preflight.scene import Column, Constraint, Relation
+from pgwatch.migration.preflight.objects import Column, Constraint, Relation
 from pgwatch.migration.preflight.stage import Stage, qualified, quoted
 
 _ROWS = 200  # of one INSERT that are looked for

@@ -4,8 +4,8 @@ from pgwatch.migration.extract import column_names, constraint_values
 from pgwatch.migration.parse import Node, pb, strings
 from pgwatch.migration.preflight.liverows import question
 from pgwatch.migration.preflight.names import free_constraint
+from pgwatch.migration.preflight.objects import Column, Constraint, Relation
 from pgwatch.migration.preflight.row_question import RowRule
-from pgwatch.migration.preflight.scene import Column, Constraint, Relation
 from pgwatch.migration.preflight.stage import CannotTellError, Stage
 
 _KINDS = {

@@ -4,7 +4,8 @@ from collections.abc import Iterable
 from dataclasses import replace
 
 from pgwatch.migration.preflight.lookup import user_type
-from pgwatch.migration.preflight.scene import Constraint, Function, Ref, Relation, Scene
+from pgwatch.migration.preflight.objects import Constraint, Function, Ref, Relation
+from pgwatch.migration.preflight.scene import Scene
 from pgwatch.migration.preflight.stage import Stage
 
 

@@ -19,8 +19,8 @@ from pgwatch.migration.preflight.insert import (
     target_columns,
 )
 from pgwatch.migration.preflight.liverows import deleted, updated
+from pgwatch.migration.preflight.objects import Column, Relation
 from pgwatch.migration.preflight.rewritten import check_updated
-from pgwatch.migration.preflight.scene import Column, Relation
 from pgwatch.migration.preflight.stage import CannotTellError, Stage
 from pgwatch.migration.preflight.views import result_columns, unpopulated
 

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from pgwatch.migration.preflight.asking import assignable
-from pgwatch.migration.preflight.scene import Column
+from pgwatch.migration.preflight.objects import Column
 from pgwatch.migration.preflight.stage import Stage
 from pgwatch.migration.preflight.standin import StandIn
 

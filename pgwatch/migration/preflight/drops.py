@@ -10,8 +10,8 @@ from pgwatch.migration.preflight.dependents import (
     users_of_function,
     users_of_type,
 )
+from pgwatch.migration.preflight.objects import Function, Relation
 from pgwatch.migration.preflight.replication import drop_publication
-from pgwatch.migration.preflight.scene import Function, Relation
 from pgwatch.migration.preflight.stage import Stage, qualified
 from pgwatch.migration.preflight.typenames import resolve
 

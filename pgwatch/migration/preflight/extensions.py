@@ -7,7 +7,8 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from pgwatch.migration.preflight.scene import Column, Function, Relation, Scene, Type
+from pgwatch.migration.preflight.objects import Column, Function, Relation, Type
+from pgwatch.migration.preflight.scene import Scene
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -29,8 +29,8 @@ from pgwatch.migration.parse import (
 from pgwatch.migration.preflight.evaluate import value
 from pgwatch.migration.preflight.liverows import live_text
 from pgwatch.migration.preflight.lookup import takes
+from pgwatch.migration.preflight.objects import Function, Relation, Trigger
 from pgwatch.migration.preflight.oracle import UNKNOWN, Refusal
-from pgwatch.migration.preflight.scene import Function, Relation, Trigger
 from pgwatch.migration.preflight.stage import CannotTellError, Stage, StatementFailsError
 from pgwatch.migration.preflight.standin import NotYetKnownError
 from pgwatch.targets.describe import Described

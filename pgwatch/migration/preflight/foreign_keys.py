@@ -10,8 +10,8 @@ from pgwatch.migration.preflight.constraint_parts import (
     shape_of,
 )
 from pgwatch.migration.preflight.liverows import has_rows, question, with_references
+from pgwatch.migration.preflight.objects import Column, Constraint, Relation
 from pgwatch.migration.preflight.row_question import RowQuestion, RowRule
-from pgwatch.migration.preflight.scene import Column, Constraint, Relation
 from pgwatch.migration.preflight.stage import CannotTellError, Stage, quoted
 
 

@@ -5,9 +5,9 @@ from dataclasses import replace
 
 from pgwatch.migration.parse import Node, opened, pb, strings
 from pgwatch.migration.preflight.drops import RELATIONS, ROUTINES, find_routine
+from pgwatch.migration.preflight.objects import Policy, Ref, Relation
 from pgwatch.migration.preflight.references import references
 from pgwatch.migration.preflight.renaming import named_type, retyped, schema_there
-from pgwatch.migration.preflight.scene import Policy, Ref, Relation
 from pgwatch.migration.preflight.stage import Stage, literal, qualified
 from pgwatch.migration.preflight.typenames import resolve
 

@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 from pgwatch.migration.extract import walk
 from pgwatch.migration.parse import Node, opened, parse_expression, pb, strings
-from pgwatch.migration.preflight.scene import Relation
+from pgwatch.migration.preflight.objects import Relation
 from pgwatch.migration.preflight.stage import Stage, quoted
 
 

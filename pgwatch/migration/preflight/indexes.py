@@ -10,9 +10,9 @@ from pgwatch.migration.preflight.extensions import brings_method, brings_opclass
 from pgwatch.migration.preflight.liverows import has_rows, live_text, question
 from pgwatch.migration.preflight.lookup import user_type
 from pgwatch.migration.preflight.names import free_relation
+from pgwatch.migration.preflight.objects import Index, Ref, Relation
 from pgwatch.migration.preflight.references import references
 from pgwatch.migration.preflight.row_question import RowRule
-from pgwatch.migration.preflight.scene import Index, Ref, Relation
 from pgwatch.migration.preflight.stage import CannotTellError, Stage, StatementFailsError
 from pgwatch.migration.preflight.standin import NotYetKnownError
 from pgwatch.migration.preflight.volatility import is_immutable

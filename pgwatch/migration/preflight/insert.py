@@ -8,8 +8,8 @@ from pgwatch.migration.preflight.asking import columns_of, forbid_aggregates, is
 from pgwatch.migration.preflight.columns import literal_as
 from pgwatch.migration.preflight.conflicts import check_arbiter
 from pgwatch.migration.preflight.dml_parts import Body, check_type
+from pgwatch.migration.preflight.objects import Column, Relation
 from pgwatch.migration.preflight.rewritten import check_selected
-from pgwatch.migration.preflight.scene import Column, Relation
 from pgwatch.migration.preflight.stage import Stage
 from pgwatch.migration.preflight.views import unpopulated
 

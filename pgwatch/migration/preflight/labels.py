@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from pgwatch.migration.parse import Node, opened, strings, type_text
 from pgwatch.migration.preflight.lookup import user_type
-from pgwatch.migration.preflight.scene import Relation, Type
+from pgwatch.migration.preflight.objects import Relation, Type
 from pgwatch.migration.preflight.stage import Stage
 
 _COMPARES = frozenset({"=", "<>", "!=", "<", ">", "<=", ">="})

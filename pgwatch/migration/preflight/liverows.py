@@ -15,9 +15,9 @@ from pgwatch.migration.parse import (
 )
 from pgwatch.migration.preflight.inlined import expression_of
 from pgwatch.migration.preflight.lookup import takes, user_type
+from pgwatch.migration.preflight.objects import Column, Function, Relation
 from pgwatch.migration.preflight.oracle import Refusal
 from pgwatch.migration.preflight.row_question import RowQuestion, RowRule
-from pgwatch.migration.preflight.scene import Column, Function, Relation
 from pgwatch.migration.preflight.stage import CannotTellError, Stage, qualified, quoted
 from pgwatch.migration.preflight.standin import NotYetKnownError
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from pgwatch.migration.parse import UnparsableError, parse_type, type_text
 from pgwatch.migration.preflight.facts import Builtin, Facts, OperatorClass, SystemFunction
-from pgwatch.migration.preflight.scene import (
+from pgwatch.migration.preflight.objects import (
     Column,
     Constraint,
     Function,
@@ -17,10 +17,10 @@ from pgwatch.migration.preflight.scene import (
     Policy,
     Ref,
     Relation,
-    Scene,
     Trigger,
     Type,
 )
+from pgwatch.migration.preflight.scene import Scene
 from pgwatch.targets.session import Session
 
 _SQL = (Path(__file__).parent / "scene.sql").read_text(encoding="utf-8")

@@ -1,6 +1,6 @@
 """What a name means: a user's type, the functions that a call could be of. Pure."""
 
-from pgwatch.migration.preflight.scene import Function, Type
+from pgwatch.migration.preflight.objects import Function, Type
 from pgwatch.migration.preflight.stage import Stage
 
 

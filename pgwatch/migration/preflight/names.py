@@ -3,7 +3,8 @@
 from collections.abc import Iterable
 
 from pgwatch.migration.naming import made_name
-from pgwatch.migration.preflight.scene import Relation, Scene
+from pgwatch.migration.preflight.objects import Relation
+from pgwatch.migration.preflight.scene import Scene
 
 
 def free_constraint(

@@ -13,8 +13,8 @@ from pgwatch.migration.parse import (
 from pgwatch.migration.preflight.asking import columns_of
 from pgwatch.migration.preflight.labels import check_label
 from pgwatch.migration.preflight.lookup import user_type
+from pgwatch.migration.preflight.objects import Relation
 from pgwatch.migration.preflight.oracle import Refusal
-from pgwatch.migration.preflight.scene import Relation
 from pgwatch.migration.preflight.stage import Stage, StatementFailsError, quoted
 from pgwatch.migration.preflight.standin import NotYetKnownError, StandIn
 

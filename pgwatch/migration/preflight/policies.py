@@ -4,8 +4,8 @@ from functools import partial
 
 from pgwatch.migration.parse import Node
 from pgwatch.migration.preflight.asking import columns_of
+from pgwatch.migration.preflight.objects import Policy, Relation
 from pgwatch.migration.preflight.references import references
-from pgwatch.migration.preflight.scene import Policy, Relation
 from pgwatch.migration.preflight.stage import Stage
 from pgwatch.migration.preflight.standin import StandIn
 

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from pgwatch.migration.extract import walk
 from pgwatch.migration.parse import Node, opened, pb, strings
 from pgwatch.migration.preflight.lookup import takes, user_type
-from pgwatch.migration.preflight.scene import Ref, Relation
+from pgwatch.migration.preflight.objects import Ref, Relation
 from pgwatch.migration.preflight.stage import Stage, qualified
 
 _Scope = list[tuple[str, Relation]]  # alias and relation

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 from pgwatch.migration.parse import Node, identifier, opened, pb, renamed_column
 from pgwatch.migration.preflight.drops import RELATIONS, ROUTINES, find_routine
-from pgwatch.migration.preflight.scene import Relation, Type
+from pgwatch.migration.preflight.objects import Relation, Type
 from pgwatch.migration.preflight.stage import Stage, qualified
 
 

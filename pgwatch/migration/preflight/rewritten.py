@@ -5,8 +5,8 @@ from collections.abc import Sequence
 from pgwatch.migration.extract import column_names, walk
 from pgwatch.migration.parse import Node, UnparsableError, parse_expression, pb
 from pgwatch.migration.preflight.liverows import live_text
+from pgwatch.migration.preflight.objects import Column, Index, Relation
 from pgwatch.migration.preflight.row_question import RowQuestion, RowRule
-from pgwatch.migration.preflight.scene import Column, Index, Relation
 from pgwatch.migration.preflight.stage import CannotTellError, Stage, qualified, quoted
 from pgwatch.migration.preflight.standin import NotYetKnownError, StandIn
 

@@ -13,8 +13,8 @@ from pgwatch.migration.preflight.asking import (
 )
 from pgwatch.migration.preflight.bodies import check_body, check_plpgsql
 from pgwatch.migration.preflight.columns import literal_as
+from pgwatch.migration.preflight.objects import Function, Relation, Trigger
 from pgwatch.migration.preflight.references import references
-from pgwatch.migration.preflight.scene import Function, Relation, Trigger
 from pgwatch.migration.preflight.stage import Stage, qualified
 from pgwatch.migration.preflight.standin import StandIn
 from pgwatch.migration.preflight.typenames import resolve

@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 from pgwatch.migration.parse import Node, strings
-from pgwatch.migration.preflight.scene import Relation
+from pgwatch.migration.preflight.objects import Relation
 from pgwatch.migration.preflight.stage import Stage
 
 

@@ -7,9 +7,10 @@ from dataclasses import dataclass, field
 from pgwatch.errors import PgwatchError
 from pgwatch.migration.parse import Node, strings
 from pgwatch.migration.preflight.facts import Facts
+from pgwatch.migration.preflight.objects import Column, Relation
 from pgwatch.migration.preflight.oracle import Oracle, Refusal
 from pgwatch.migration.preflight.row_question import RowAnswer, RowQuestion, RowRule
-from pgwatch.migration.preflight.scene import Column, Relation, Scene
+from pgwatch.migration.preflight.scene import Scene
 
 
 class StatementFailsError(PgwatchError):

@@ -22,8 +22,9 @@ from pgwatch.migration.preflight.calls import Calls, query_node, value_node
 from pgwatch.migration.preflight.groups import complete_groups
 from pgwatch.migration.preflight.labels import check_labels
 from pgwatch.migration.preflight.lookup import name_parts, user_type
+from pgwatch.migration.preflight.objects import Relation, Type
 from pgwatch.migration.preflight.oracle import UNKNOWN
-from pgwatch.migration.preflight.scene import Relation, Type, shown_oid
+from pgwatch.migration.preflight.scene import shown_oid
 from pgwatch.migration.preflight.stage import CannotTellError, Stage, quoted
 
 ABSENT = "pgwatch_absent"  # a schema that nobody has
@@ -148,8 +149,11 @@ class StandIn:
             raise NotYetKnownError
         found, suffix = self._user_type(text)
         if found is None or found.live:
-            relation = self._row_type(text)
+            base = text.removeprefix("SETOF ").removesuffix("[]")
+            relation = self._row_type(base)
             if relation is not None and self.live_name(relation) is None:
+                if text.endswith("[]"):
+                    raise CannotTellError(f"an array of {base}, which is not there yet")
                 return "record"
             return text if found or relation else self._known(text)
         if found.kind == "e":

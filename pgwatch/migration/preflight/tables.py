@@ -16,8 +16,8 @@ from pgwatch.migration.preflight.constraint_parts import kind_of
 from pgwatch.migration.preflight.constraints import add_constraint, put_key
 from pgwatch.migration.preflight.indexes import check_partition_key
 from pgwatch.migration.preflight.names import free_constraint, free_relation
+from pgwatch.migration.preflight.objects import Column, Ref, Relation
 from pgwatch.migration.preflight.partitions import check_bound, check_partition
-from pgwatch.migration.preflight.scene import Column, Ref, Relation
 from pgwatch.migration.preflight.stage import Stage, qualified
 from pgwatch.migration.preflight.typenames import serial
 from pgwatch.migration.preflight.volatility import is_immutable

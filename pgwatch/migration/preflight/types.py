@@ -9,8 +9,8 @@ from pgwatch.migration.preflight.asking import condition
 from pgwatch.migration.preflight.columns import check_value
 from pgwatch.migration.preflight.extensions import bring
 from pgwatch.migration.preflight.lookup import user_type
+from pgwatch.migration.preflight.objects import Column, Constraint, Relation, Type
 from pgwatch.migration.preflight.row_question import RowQuestion, RowRule
-from pgwatch.migration.preflight.scene import Column, Constraint, Relation, Type
 from pgwatch.migration.preflight.stage import Stage, literal, qualified
 from pgwatch.migration.preflight.typenames import resolve
 

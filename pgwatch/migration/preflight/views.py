@@ -6,9 +6,9 @@ from pgwatch.migration.extract import walk
 from pgwatch.migration.figure import output_names
 from pgwatch.migration.parse import Node, pb, query_text, strings
 from pgwatch.migration.preflight.asking import Columns, columns_of
+from pgwatch.migration.preflight.objects import Column, Relation
 from pgwatch.migration.preflight.oracle import UNKNOWN
 from pgwatch.migration.preflight.references import references
-from pgwatch.migration.preflight.scene import Column, Relation
 from pgwatch.migration.preflight.stage import CannotTellError, Stage
 from pgwatch.migration.preflight.standin import StandIn
 
@@ -205,6 +205,8 @@ def create_table_as(stage: Stage, node: Node) -> None:
     _check_names(stage, columns)
     if not into.skip_data:
         unpopulated(stage, node.query)
+    if into.on_commit == pb.ONCOMMIT_DROP and not stage.in_transaction and not stage.in_block:
+        return  # the statement is its own transaction
     scene.put(
         Relation(
             oid=scene.number(),

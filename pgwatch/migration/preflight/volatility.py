@@ -11,7 +11,7 @@ from pgwatch.migration.parse import Node, opened, pb, strings, type_text
 from pgwatch.migration.preflight.asking import columns_of
 from pgwatch.migration.preflight.facts import SystemFunction
 from pgwatch.migration.preflight.lookup import user_type
-from pgwatch.migration.preflight.scene import Relation
+from pgwatch.migration.preflight.objects import Relation
 from pgwatch.migration.preflight.stage import Stage, qualified
 from pgwatch.migration.preflight.standin import StandIn
 
