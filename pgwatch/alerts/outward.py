@@ -5,6 +5,7 @@ from dataclasses import replace
 
 from pgwatch.alerts.alert import Alert
 from pgwatch.rules.functions import table_link
+from pgwatch.samples.labels import Labels
 
 
 def outward(
@@ -18,12 +19,16 @@ def outward(
     return {rule: tuple(_outward(of_rule, external_labels)) for rule, of_rule in alerts.items()}
 
 
+def outward_labels(labels: Labels, external_labels: Mapping[str, str]) -> Labels:
+    """Return `labels` of an alert with the `external_labels` that it has not itself."""
+    missing = {name: external_labels[name] for name in external_labels if name not in labels}
+    return labels.merged(missing) if missing else labels
+
+
 def _outward(alerts: Iterable[Alert], external_labels: Mapping[str, str]) -> Iterator[Alert]:
     for alert in alerts:
-        missing = {
-            name: external_labels[name] for name in external_labels if name not in alert.labels
-        }
-        yield replace(alert, labels=alert.labels.merged(missing)) if missing else alert
+        labels = outward_labels(alert.labels, external_labels)
+        yield alert if labels is alert.labels else replace(alert, labels=labels)
 
 
 def generator_url(external_url: str, query: str) -> str:

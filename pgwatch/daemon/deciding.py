@@ -9,7 +9,8 @@ from itertools import chain
 from pgwatch.alerts.adopt import adopt
 from pgwatch.alerts.alert import Alert, AlertState
 from pgwatch.alerts.lifecycle import Change, ChangeKind, unwatched
-from pgwatch.alerts.outward import outward
+from pgwatch.alerts.lookup import Lookup
+from pgwatch.alerts.outward import outward, outward_labels
 from pgwatch.alerts.posted import PostedAlert, heard, next_lapse, resumed
 from pgwatch.daemon.evaluating import Outcome
 from pgwatch.notify.dispatch import (
@@ -58,6 +59,8 @@ class Deciding:
         self.alerts: Mapping[str, tuple[Alert, ...]] = {}  # by rule
         self.posted: Mapping[Labels, PostedAlert] = {}
         self.interventions = Interventions()
+        self._of_rules = Lookup(lambda labels: outward_labels(labels, told.external_labels))
+        self._of_posted = Lookup(lambda labels: labels)
 
     @property
     def routing(self) -> Routing:
@@ -76,10 +79,30 @@ class Deciding:
 
     def everything(self, now: datetime) -> Iterator[Alert]:
         """Return all alerts with the labels that routes see, also posted ones and those that are over."""
-        for of_rule in self._outward(self.alerts).values():
-            yield from of_rule
-        for one in self.posted.values():
-            yield one.as_alert(now)
+        return self.view(now)()
+
+    def view(self, now: datetime) -> Callable[[], Iterator[Alert]]:
+        """Return what gives `everything` as it is now, whatever changes until it is asked for."""
+        alerts, posted = self.alerts, self.posted
+
+        def everything() -> Iterator[Alert]:
+            for of_rule in self._outward(alerts).values():
+                yield from of_rule
+            for one in posted.values():
+                yield one.as_alert(now)
+
+        return everything
+
+    def find(self, fingerprint: str, now: datetime) -> Alert | None:
+        """Return the alert that fires with `fingerprint`, of the labels that routes see; in any thread."""
+        alerts, posted = self.alerts, self.posted
+        of_rules = [one for of_rule in alerts.values() for one in of_rule]
+        found = self._of_rules.find(alerts, (one.labels for one in of_rules), fingerprint)
+        same = [one for one in of_rules if found is not None and one.labels == found]
+        same = list(self._outward({"": tuple(same)})[""])
+        if (labels := self._of_posted.find(posted, posted, fingerprint)) is not None:
+            same.append(posted[labels].as_alert(now))
+        return next((one for one in same if one.state is AlertState.FIRING), None)
 
     def next_look(self, now: datetime) -> datetime | None:
         """Return when `decide` must be called next though nothing new is known; None: not before."""

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, datetime
+from functools import partial
 from typing import TypeVar
 
 from pgwatch.alerts.posted import PostedAlert
@@ -51,7 +52,8 @@ class DaemonOffice:
             started=self._started,
             routing=deciding.routing,
             interventions=deciding.interventions,
-            alerts=list(deciding.everything(now)),
+            everything=deciding.view(now),
+            find=partial(deciding.find, now=now),
             leases=deciding.posted,
             groups=deciding.groups,
             delayed_until=deciding.dispatch.delay.until if deciding.dispatch.delay else None,

@@ -10,7 +10,7 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, PlainTextResponse, RedirectResponse, Response
 from starlette.routing import BaseRoute, Route
 
-from pgwatch.alerts.alert import Alert, AlertState
+from pgwatch.alerts.alert import Alert
 from pgwatch.errors import PgwatchError
 from pgwatch.notify.interventions import Silencer
 from pgwatch.notify.silence import Silence, SilenceError
@@ -69,7 +69,7 @@ def _starting() -> Response:
 async def _page(request: Request, office: Office, error: str = "") -> Response:
     known = await office.snapshot()
     fingerprint = str(request.path_params["fingerprint"])
-    alert = await run_in_threadpool(_find, known, fingerprint)
+    alert = await run_in_threadpool(known.find, fingerprint)
     refusal = not_our_form(request, known.routing.external_url)
     page = AlertPage(
         now=known.now,
@@ -91,7 +91,7 @@ async def _change(request: Request, office: Office, act: Act) -> Response:
     if refusal := not_our_form(request, known.routing.external_url):
         return PlainTextResponse(refusal, status_code=403)
     fingerprint = str(request.path_params["fingerprint"])
-    alert = await run_in_threadpool(_find, known, fingerprint)
+    alert = await run_in_threadpool(known.find, fingerprint)
     if alert is None:
         return await _page(request, office)
     try:
@@ -100,11 +100,6 @@ async def _change(request: Request, office: Office, act: Act) -> Response:
         return await _page(request, office, error=str(error))
     # Seen from `/alert/<fingerprint>/<action>`; a reload of the page does not send the form again.
     return RedirectResponse(f"../{fingerprint}", status_code=303)
-
-
-def _find(known: Snapshot, fingerprint: str) -> Alert | None:
-    firing = (one for one in known.alerts if one.state is AlertState.FIRING)
-    return next((one for one in firing if one.labels.fingerprint() == fingerprint), None)
 
 
 def _view(known: Snapshot, alert: Alert) -> AlertView:

@@ -1,6 +1,6 @@
 """What the APIs about alerts ask of the daemon."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Protocol
@@ -24,9 +24,17 @@ class Snapshot:
     started: datetime = datetime(1970, 1, 1, tzinfo=UTC)
     routing: Routing = field(default_factory=log_only)
     interventions: Interventions = field(default_factory=Interventions)
-    alerts: Sequence[Alert] = ()  # with the labels that routes see
+    everything: Callable[[], Iterable[Alert]] = tuple  # that is known, made when it is asked for
+    find: Callable[[str], Alert | None] = lambda _fingerprint: None
+    # the alert that fires with a fingerprint
     leases: Mapping[Labels, PostedAlert] = field(default_factory=dict)  # of those that are posted
     groups: Mapping[GroupId, Group] = field(default_factory=dict)
+
+    @property
+    def alerts(self) -> Iterable[Alert]:
+        """All alerts with the labels that routes see: ten thousand may be, so ask once."""
+        return self.everything()
+
     delayed_until: datetime | None = None  # no group is told before it
 
 

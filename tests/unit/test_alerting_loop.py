@@ -207,8 +207,14 @@ def test_external_labels_are_seen_outside_only(house: House) -> None:
     (told,) = queued.notification.alerts
     assert dict(told.labels) == {**alert.labels, "site": "berlin"}  # what it has itself stays
     assert told.generator_url == alert.generator_url
+    assert house.alerting is not None
+    found = house.alerting.deciding.find(told.labels.fingerprint(), at(1))
+    assert found is not None
+    assert found.labels == told.labels
+    assert house.alerting.deciding.find(alert.labels.fingerprint(), at(1)) is None
     house.sees(15, None)
     house.evaluate(15)
+    assert house.alerting.deciding.find(told.labels.fingerprint(), at(15)) is None
     house.evaluate(100)
     assert house.told == ["first notification", "all alerts resolved"]
 

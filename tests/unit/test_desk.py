@@ -268,3 +268,14 @@ class TestAcknowledgements:
         assert house.desk(3).release(MATCHERS) == []
         house.restart(10)
         assert not house.deciding.interventions.acknowledgements
+
+
+def test_posted_alert_is_found_by_its_fingerprint_while_it_fires(house: House) -> None:
+    house.post(0)
+    fingerprint = Labels({"alertname": "P"}).fingerprint()
+    found = house.deciding.find(fingerprint, at(1))
+    assert found is not None
+    assert found.labels == Labels({"alertname": "P"})
+    assert house.deciding.find("0" * 16, at(1)) is None
+    house.post(2, end=2)
+    assert house.deciding.find(fingerprint, at(3)) is None
