@@ -221,6 +221,28 @@ _ROWS_AND_SIGNATURES = {
         "CREATE INDEX number ON t ((v::int));",
         3,
     ),
+    "a row goes that others refer to": (
+        "CREATE TABLE p (id text PRIMARY KEY, old bool);"
+        "INSERT INTO p VALUES ('a', true), ('b', true), ('c', false);"
+        "CREATE TABLE q (id text PRIMARY KEY); INSERT INTO q SELECT id FROM p;"
+        "CREATE TABLE t (p_id text REFERENCES p ON DELETE RESTRICT, q_id text REFERENCES q,"
+        " u text REFERENCES q ON DELETE CASCADE); INSERT INTO t VALUES ('a', 'a', 'a'), (NULL, NULL, 'c');",
+        "DELETE FROM p WHERE old;DELETE FROM p WHERE id = 'b';DELETE FROM q WHERE id = 'c';"
+        "DELETE FROM q WHERE q.id IN ('a', 'b');DELETE FROM p;COMMENT ON DATABASE nowhere IS 'x';",
+        3,
+    ),
+    "an update makes keys the same, or refers to nothing": (
+        "CREATE TABLE p (id text PRIMARY KEY); INSERT INTO p VALUES ('a');"
+        "CREATE TABLE t (id int PRIMARY KEY, email text UNIQUE, gone bool, p_id text REFERENCES p);"
+        "INSERT INTO t VALUES (1, 'x@a', false, 'a'), (2, 'X@a', false, NULL), (3, 'y', true, 'a');"
+        "CREATE UNIQUE INDEX left_over ON t (gone) WHERE gone;",
+        "UPDATE t SET email = lower(email);UPDATE t SET email = lower(email) WHERE id = 1;"
+        "UPDATE t SET email = email || id;UPDATE t SET email = lower(email);"
+        "UPDATE t SET p_id = 'b' WHERE id > 1;UPDATE t SET p_id = 'b' WHERE id > 9;"
+        "UPDATE t SET p_id = 'a';UPDATE t SET email = NULL;UPDATE t SET id = 7;UPDATE t SET gone = NOT gone;"
+        "INSERT INTO t VALUES (9);",
+        4,
+    ),
     "an index over what only some call gives the same": (
         "CREATE TABLE t (a text, b text, at timestamp, zoned timestamptz, data jsonb, tags text[]);",
         "CREATE INDEX ON t (concat(a, b));CREATE INDEX ON t (concat_ws(' ', a, b));"
@@ -356,6 +378,26 @@ _ROWS_AND_SIGNATURES = {
         "ALTER ROLE CURRENT_USER SET search_path TO public;ALTER ROLE CURRENT_USER RESET search_path;"
         "ALTER DATABASE preflight_absent SET search_path TO public;",
         3,
+    ),
+    "polymorphic results": (
+        "CREATE TABLE t (a int, b int[], c text, d date);",
+        "CREATE FUNCTION first_of(anyarray) RETURNS anyelement LANGUAGE sql AS 'SELECT $1[1]';"
+        "CREATE FUNCTION same(anyelement) RETURNS anyelement LANGUAGE sql AS 'SELECT $1';"
+        "CREATE FUNCTION pair(anyelement) RETURNS anyarray LANGUAGE sql AS 'SELECT ARRAY[$1, $1]';"
+        "CREATE AGGREGATE wrong (anyelement) (sfunc = array_append, stype = anyarray);"
+        "CREATE AGGREGATE all_of (anycompatible) (sfunc = array_append, stype = anycompatiblearray);"
+        "CREATE VIEW v AS SELECT first_of(b) + 1 AS n, same(d) - 3 AS m, pair(c) || 'x'::text AS o,"
+        " all_of(a) || 1 AS p FROM t GROUP BY b, c, d;"
+        "CREATE VIEW w AS SELECT all_of(a) OVER (PARTITION BY c) FROM t;"
+        "CREATE VIEW x AS SELECT same(d) + first_of(b) + same(c) FROM t;",
+        2,
+    ),
+    "a table for one statement": (
+        "SELECT 1;",
+        "CREATE TEMP TABLE r ON COMMIT DROP AS SELECT 1 AS id;SELECT * FROM r;"
+        "CREATE TEMP TABLE q (id int PRIMARY KEY) ON COMMIT DROP;INSERT INTO q VALUES (1);"
+        "BEGIN;CREATE TEMP TABLE q (id int) ON COMMIT DROP;INSERT INTO q VALUES (1);COMMIT;",
+        2,
     ),
 }
 

@@ -9,7 +9,9 @@ from pgwatch.migration.preflight.lookup import takes
 from pgwatch.migration.preflight.objects import Function, Relation
 from pgwatch.migration.preflight.stage import CannotTellError, Stage, qualified, quoted
 
-_ELEMENTS = frozenset({"anyelement", "anynonarray", "anyenum", "anycompatible", "anycompatiblenonarray"})
+_ELEMENTS = frozenset(
+    {"anyelement", "anynonarray", "anyenum", "anycompatible", "anycompatiblenonarray"}
+)
 _ARRAYS = frozenset({"anyarray", "anycompatiblearray"})
 _PSEUDO = ("void", "trigger", "event_trigger", "record", "internal", "anyelement", "anyarray")
 # Functions of one argument of just that type, so that a call takes what an implicit cast makes fit.

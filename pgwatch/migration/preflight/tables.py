@@ -14,6 +14,7 @@ from pgwatch.migration.preflight.columns import (
 )
 from pgwatch.migration.preflight.constraint_parts import kind_of
 from pgwatch.migration.preflight.constraints import add_constraint, put_key
+from pgwatch.migration.preflight.dependents import drop_relation
 from pgwatch.migration.preflight.indexes import check_partition_key
 from pgwatch.migration.preflight.names import free_constraint, free_relation
 from pgwatch.migration.preflight.objects import Column, Ref, Relation
@@ -70,6 +71,8 @@ def create_table(stage: Stage, node: Node) -> None:
         table = _partitioned(stage, table, node.partspec)
     scene.put(table)
     _rest(stage, table, node, definitions)
+    if node.oncommit == pb.ONCOMMIT_DROP and not stage.in_transaction and not stage.in_block:
+        drop_relation(stage, scene.relations[table.oid], cascade=True)  # its own transaction ends
 
 
 def _check_row_type(stage: Stage, table: Relation) -> None:
