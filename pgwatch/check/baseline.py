@@ -7,16 +7,17 @@ from typing import TYPE_CHECKING
 
 from pgwatch.baseline.benchmarks import judge_benchmarks
 from pgwatch.baseline.compare import compare, earlier, timings_before
-from pgwatch.baseline.compared import Compared, Limits, unknown
+from pgwatch.baseline.compared import Compared, Limits, skipped, unknown
 from pgwatch.baseline.identity import identity
 from pgwatch.check.comparison import result_of
 from pgwatch.check.extra import Visit
 from pgwatch.check.session import in_session
 from pgwatch.check.verdict import CheckResult
+from pgwatch.collect.execute import asked_for, before_asking
+from pgwatch.collect.outcome import NotApplicable
 from pgwatch.collect.poll import Polled
 from pgwatch.queries.query import Query
 from pgwatch.rules.accepted import Accepted
-from pgwatch.targets.server_info import Asked
 from pgwatch.targets.session import Session
 from pgwatch.targets.target import ServerInfo, Target
 
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from pgwatch.baseline.announced import Announced
     from pgwatch.baseline.model import Baseline, Snapshot, Timed, Timing
 
+BENCHMARKS = "benchmarks"
 _FAILING = "the database could not be read"
 
 
@@ -77,7 +79,7 @@ class BenchmarkChecks:
     limits: Limits
     baseline: "Baseline | None" = None
     accepted: Sequence[Accepted] = ()
-    names: tuple[str, ...] = ("benchmarks",)
+    names: tuple[str, ...] = (BENCHMARKS,)
 
     async def run(self, visit: Visit) -> list[CheckResult]:
         """Time them in each database in turn; those whose relations are not there do not apply."""
@@ -88,7 +90,9 @@ class BenchmarkChecks:
             if reason := _out_of_reach(one):
                 found[one.database] = unknown(reason)
             else:
-                found[one.database] = await self._judged(visit, one.database, queries)
+                found[one.database] = _not_here(one, queries) or await self._judged(
+                    visit, one.database, queries
+                )
         elapsed = time.perf_counter() - started
         (name,) = self.names
         return [
@@ -117,7 +121,7 @@ class BenchmarkChecks:
 
         # Not prepared: a benchmark is planned each time, as an application's statement mostly is.
         answer = await in_session(
-            visit.target, database, timed, asked=_asked(queries), failing=_FAILING
+            visit.target, database, timed, asked=asked_for(queries), failing=_FAILING
         )
         if isinstance(answer, str):
             return unknown(answer)
@@ -137,13 +141,18 @@ async def take(target: Target, database: str, benchmarks: Sequence[Query] = ()) 
     async def captured(session: Session, info: ServerInfo) -> "Snapshot":
         return await capture(session, info, target=target.name, benchmarks=benchmarks)
 
-    return await in_session(target, database, captured, asked=_asked(benchmarks), failing=_FAILING)
+    return await in_session(
+        target, database, captured, asked=asked_for(benchmarks), failing=_FAILING
+    )
 
 
-def _asked(queries: Sequence[Query]) -> Asked:
-    relations = frozenset(name for query in queries for name in query.requires.relations)
-    settings = frozenset(name for query in queries for name in query.requires.settings)
-    return Asked(relations=relations, settings=settings)
+def _not_here(polled: Polled, queries: Sequence[Query]) -> Compared | None:
+    """Return why no benchmark applies, where the polling has told: that takes no session. None: one may."""
+    if polled.info is None:
+        return None
+    planned = [before_asking(query, polled.info) for query in queries]
+    reasons = [one.reason for one in planned if isinstance(one, NotApplicable)]
+    return skipped("; ".join(dict.fromkeys(reasons))) if len(reasons) == len(planned) > 0 else None
 
 
 def _out_of_reach(polled: Polled) -> str:

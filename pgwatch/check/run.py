@@ -50,6 +50,7 @@ class Subject:
 
     target: Target
     queries: Sequence[Query]
+    benchmarks: Sequence[Query] = ()  # not run here; whether they apply is asked at once
     probes: Sequence[Probe] = ()
 
 
@@ -147,7 +148,13 @@ async def _measure(subject: Subject, plan: CheckPlan, count: _Count) -> _Measure
     earlier = await _look_before(subject, plan, count)
     left = plan.timeout - timedelta(seconds=time.monotonic() - started)
     polled, probed = await asyncio.gather(
-        poll_once(subject.target, subject.queries, deadline=left, on_progress=count),
+        poll_once(
+            subject.target,
+            subject.queries,
+            deadline=left,
+            also=subject.benchmarks,
+            on_progress=count,
+        ),
         asyncio.gather(*(_probe(probe, left) for probe in subject.probes)),
     )
     targets = [_target_report(one) for one in polled]

@@ -1,5 +1,7 @@
 """Runs one query on one connection and says, with exactly one Outcome, how that ended."""
 
+from collections.abc import Iterable
+
 from pgwatch.collect.blocker import find_blocker
 from pgwatch.collect.grant import find_grant
 from pgwatch.collect.line import Line
@@ -16,6 +18,7 @@ from pgwatch.collect.outcome import (
 from pgwatch.errors import PgwatchError
 from pgwatch.queries.query import Inapplicable, Lacking, Query, Runnable, plan
 from pgwatch.targets.connect import ConnectError
+from pgwatch.targets.server_info import Asked
 from pgwatch.targets.session import (
     LOCK_TIMEOUT,
     RefusedError,
@@ -56,6 +59,15 @@ async def _attempt(line: Line, database: str, query: Query) -> Outcome:
     if isinstance(planned, Runnable):
         return await _run(session, query, planned)
     return planned
+
+
+def asked_for(queries: Iterable[Query]) -> Asked:
+    """Return what must be known about a server before `queries` run there (`before_asking`)."""
+    requires = [query.requires for query in queries]
+    return Asked(
+        settings=frozenset(name for one in requires for name in one.settings),
+        relations=frozenset(name for one in requires for name in one.relations),
+    )
 
 
 def before_asking(query: Query, info: ServerInfo) -> Runnable | NotApplicable | Denied:

@@ -29,12 +29,14 @@ async def poll_once(
     queries: Iterable[Query],
     *,
     deadline: timedelta,
+    also: Iterable[Query] = (),
     on_progress: Callable[[QueryRun], None] = lambda _: None,
 ) -> list[Polled]:
     """Run each of `queries` once on `target`; returns within `deadline` and a second or two.
 
     The first element is the DSN's own database, with the run `up`; then the other watched ones, in
     order. What did not get its turn in time is `TimedOut`. `on_progress` hears of each run as it ends.
+    Whether the queries `also` apply can be told afterwards from each `info`.
     """
     runs: list[QueryRun] = []
 
@@ -42,7 +44,7 @@ async def poll_once(
         runs.append(run)
         on_progress(run)
 
-    worker = Worker(target, queries, sink, once=True)
+    worker = Worker(target, queries, sink, once=True, also=also)
     late = None
     try:
         async with asyncio.timeout(deadline.total_seconds()):

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable
 from datetime import timedelta
 
 from pgwatch.collect.attempt import attempt, bug, refresh
+from pgwatch.collect.execute import asked_for
 from pgwatch.collect.line import Line
 from pgwatch.collect.outcome import Answered, Failed, Outcome, QueryRun, Unreachable
 from pgwatch.collect.refusals import Refusals
@@ -20,7 +21,6 @@ from pgwatch.queries.answer import LabelCache, to_collected
 from pgwatch.queries.query import Query, Scope
 from pgwatch.samples.sample import Collected, Source
 from pgwatch.targets.discover import choose_databases, list_databases
-from pgwatch.targets.server_info import Asked
 from pgwatch.targets.target import ServerInfo, Target
 
 logger = logging.getLogger(__name__)
@@ -45,9 +45,13 @@ class Worker:
         sink: Sink,
         *,
         once: bool = False,
+        also: Iterable[Query] = (),
         on_idle: Callable[[], None] = lambda: None,
     ) -> None:
-        """`on_idle` hears whenever nothing is left of what was due: a pass is over."""
+        """`on_idle` hears whenever nothing is left of what was due: a pass is over.
+
+        What the queries `also` require is asked of the server, too, for somebody else to run them.
+        """
         self.target = target
         self._on_idle = on_idle
         self.queries = tuple(queries)
@@ -57,10 +61,7 @@ class Worker:
         self.overruns: Counter[Source] = Counter()
         self._report = Report(target, sink)
         self._once = once  # for one pass: nothing is prepared, nor tried again if out of reach
-        asked = Asked(
-            settings=frozenset(n for query in self.queries for n in query.requires.settings),
-            relations=frozenset(n for query in self.queries for n in query.requires.relations),
-        )
+        asked = asked_for((*self.queries, *also))
         self._lines = tuple(
             Line(target, asked, prepare=not once) for _ in range(target.max_connections)
         )

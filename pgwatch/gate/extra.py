@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from pgwatch.baseline.compare import CHECKS as BASELINE_CHECKS
 from pgwatch.baseline.model import Baseline
 from pgwatch.check import backup, migration_locks, migration_preflight, migration_readiness
-from pgwatch.check.baseline import BaselineChecks, BenchmarkChecks
+from pgwatch.check.baseline import BENCHMARKS, BaselineChecks, BenchmarkChecks
 from pgwatch.check.extra import ExtraCheck
 from pgwatch.check.liveness import LIVENESS, LivenessCheck
 from pgwatch.check.migrations import MigrationChecks
@@ -136,7 +136,7 @@ def _promise_check(
 def _benchmark_checks(
     inputs: Inputs, names: tuple[str, ...], catalog: Catalog, baseline: Baseline | None
 ) -> BenchmarkChecks | None:
-    if "benchmarks" not in names:
+    if BENCHMARKS not in names:
         return None
     return BenchmarkChecks(
         benchmarks=benchmarks_of(inputs, catalog),

@@ -4,6 +4,7 @@ from collections.abc import Collection, Sequence
 
 from pgwatch.baseline.file import read as read_baseline
 from pgwatch.check.backup import NAME as BACKUP
+from pgwatch.check.baseline import BENCHMARKS
 from pgwatch.check.liveness import LIVENESS
 from pgwatch.check.news import news_of
 from pgwatch.check.run import CheckPlan, Subject
@@ -51,7 +52,10 @@ def check_plan(inputs: Inputs, options: GateOptions) -> CheckPlan:
     targets = [target.name for target in inputs.targets]
     wanted = _wanted(found.specs, producers)
     return CheckPlan(
-        subjects=[_subject(target, catalog, wanted) for target in inputs.targets],
+        subjects=[
+            _subject(target, catalog, wanted, timed=BENCHMARKS in names)
+            for target in inputs.targets
+        ],
         http_probes=[probe for probe in http if probe.source.query in wanted],
         specs=found.specs,
         groups=groups,
@@ -76,9 +80,10 @@ def _wanted(specs: Sequence[CheckSpec], producers: Producers) -> frozenset[str]:
     return frozenset[str]().union(*feeding)
 
 
-def _subject(target: Target, catalog: Catalog, wanted: Collection[str]) -> Subject:
+def _subject(target: Target, catalog: Catalog, wanted: Collection[str], *, timed: bool) -> Subject:
     return Subject(
         target=target,
+        benchmarks=catalog.benchmarks_of(target.packs) if timed else (),
         queries=[query for query in queries_of(target, catalog) if query.name in wanted],
         probes=[probe for probe in host_probes(target) if probe.source.query in wanted],
     )

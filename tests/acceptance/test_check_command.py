@@ -14,6 +14,7 @@ import pytest
 from pgwatch.demo.server import LocalServer
 from pgwatch.rules.rule import Phase
 from tests.conftest import create_database, drop_database
+from tests.daemon_process import until
 from tests.gate import environment, gate, own_process, pgwatch
 from tests.watching import silent_server, sql
 
@@ -438,3 +439,16 @@ def test_a_dsn_alone_imports_nothing_that_it_does_not_need(database: str, tmp_pa
         "starlette", "uvicorn", "prometheus_client", "gotpl", "jinja2",
         "postgast",
     }  # fmt: skip
+
+
+def test_a_dsn_alone_takes_one_session(database: str, tmp_path: Path) -> None:
+    """Whether benchmarks apply is told by the session that asks the queries."""
+    place, _, name = database.rpartition("/")
+
+    def ask(question: str) -> int:
+        return int(sql(f"{place}/postgres", f"{question} WHERE datname = '{name}'")[0][0])
+
+    before = ask("SELECT sessions FROM pg_stat_database")
+    assert gate(database, cwd=tmp_path).check("benchmarks")["verdict"] == "skipped"
+    until(lambda: not ask("SELECT count(*) FROM pg_stat_activity"), "its sessions have ended")
+    assert ask("SELECT sessions FROM pg_stat_database") - before == 1
