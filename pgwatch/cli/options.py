@@ -43,7 +43,23 @@ class CommandParser(argparse.ArgumentParser):
             self._module = None
             module.configure(self)
             self.set_defaults(module=module)
-        return super().parse_known_args(args, namespace)
+        known, left = super().parse_known_args(args, namespace)
+        return known, self._taken(known, left)
+
+    def _taken(self, known: argparse.Namespace, left: list[str]) -> list[str]:
+        """Add words of `left` to the arguments that may be many; returns what is left over then.
+
+        argparse takes those of the first place only: of `save FILE --timeout 9s DSN` none.
+        """
+        many = (one for one in self._actions if not one.option_strings and one.nargs in {"*", "+"})
+        if (action := next(many, None)) is None:
+            return left
+        words = [word for word in left if not word.startswith("-")]
+        if words:
+            convert = action.type if callable(action.type) else str
+            more = [convert(word) for word in words]
+            setattr(known, action.dest, [*getattr(known, action.dest), *more])
+        return [word for word in left if word.startswith("-")]
 
     def format_help(self) -> str:
         """Return the help, with what every command takes at its end."""

@@ -10,6 +10,7 @@ from types import ModuleType
 import pytest
 
 from pgwatch.cli import logs, main
+from pgwatch.cli.options import defaults
 from pgwatch.errors import InputError, PgwatchError, Problem
 
 
@@ -176,3 +177,25 @@ def test_help_names_every_command() -> None:
     main._parser().print_help(parser_help)
     for name in main.COMMANDS:
         assert f"    {name} " in parser_help.getvalue()
+
+
+@pytest.mark.parametrize(
+    ("words", "name", "expected"),
+    [
+        ("baseline save f --timeout 9s x=1 y=2", "dsn", ["x=1", "y=2"]),
+        ("check x=1 --once y=2 --strict", "dsn", ["x=1", "y=2"]),
+        ("silence add a=b --for 2h c=d", "matchers", ["a=b", "c=d"]),
+        ("baseline compare o --fail-on warn n", "new", ["n"]),
+    ],
+)
+def test_arguments_stand_before_and_behind_options(
+    words: str, name: str, expected: list[str]
+) -> None:
+    parsed = main._parser().parse_args(words.split(), defaults())
+    assert getattr(parsed, name) == expected
+
+
+def test_unknown_option_is_no_argument(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        main._parser().parse_args(["check", "--onec", "x=1", "--once"], defaults())
+    assert capsys.readouterr().err.endswith("unexpected arguments: --onec\n")
