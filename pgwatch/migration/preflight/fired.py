@@ -1,19 +1,20 @@
-"""What a statement runs besides itself, triggers and functions, and whether that fails for certain. Pure.
+"""What a statement runs besides itself, triggers and functions, and whether that fails. Pure.
 
-Only what is reached whatever the values are: the ways through a body are those of `liveness`, and each
-statement on them is analysed over the scene.
+The ways through a body are those of `liveness`, and each statement on them is analysed over the scene. What
+is reached whatever the values are fails the statement; what fails under a condition is told as not known.
 """
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from pgwatch.migration.extract import trigger_values
-from pgwatch.migration.liveness.body import known_of, parse_body, scope_of
+from pgwatch.migration.liveness.body import created_in, known_of, parse_body, scope_of
 from pgwatch.migration.liveness.checks import Check, Failure, checks_of, failure_of, is_caught
+from pgwatch.migration.liveness.doubts import may_be_there
 from pgwatch.migration.liveness.flow import Walk
 from pgwatch.migration.liveness.routine import Argument, Routine, Table, Type
 from pgwatch.migration.liveness.routine import Trigger as Fired
-from pgwatch.migration.liveness.tree import Body
+from pgwatch.migration.liveness.tree import CAUGHT, Body
 from pgwatch.migration.liveness.variables import Frame, Scope, Shape, Variable, quoted
 from pgwatch.migration.objects import Key, Kind
 from pgwatch.migration.parse import (
@@ -36,6 +37,8 @@ from pgwatch.migration.preflight.standin import NotYetKnownError
 from pgwatch.targets.describe import Described
 
 _MOST_DEEP = 4
+_LONGEST = 120  # characters of conditions
+_NOT_LEFT = "it does not return before"
 Analyse = Callable[[Stage, str, Node], object]  # of `dml`: fails where the server would refuse
 _UNREADABLE = (UnparsableError, RecursionError, KeyError, ValueError, IndexError)
 
@@ -55,7 +58,7 @@ def check_fired(
         return
     for trigger in _triggers(stage, table, timing):
         values = _values(trigger)
-        if event.lower() not in values["events"] or values["condition"] != "none":
+        if event.lower() not in values["events"]:
             continue
         named = set(values["columns"])
         if event == "UPDATE" and named and not named & _names(table, columns):
@@ -64,9 +67,12 @@ def check_fired(
         if function is None or function.language != "plpgsql":
             continue
         fired = _fired(trigger, table, values)
-        failure = _failure(stage, function, analyse, (fired, event, table))
-        if failure is not None and (fired.level == "STATEMENT" or touches()):
-            raise stage.fail(failure.sqlstate, f"trigger {trigger.name}: {failure.message}")
+        found = _failing(stage, function, analyse, (fired, event, table))
+        if found is None or not (fired.level == "STATEMENT" or touches()):
+            continue
+        if values["condition"] != "none":
+            found = replace(found, conditions=(str(values["condition"]), *found.conditions))
+        found.tell(stage, f"trigger {trigger.name}")
 
 
 def check_called(stage: Stage, node: Node, analyse: Analyse, depth: int = 0) -> None:
@@ -82,9 +88,9 @@ def check_called(stage: Stage, node: Node, analyse: Analyse, depth: int = 0) -> 
         found = [one for one in found if takes(one, len(call.args))]
         if len(found) != 1 or name in stage.facts.functions or found[0].language != "plpgsql":
             continue
-        failure = _failure(stage, found[0], analyse, None, depth)
-        if failure is not None:
-            raise stage.fail(failure.sqlstate, f"{name}(): {failure.message}")
+        failing = _failing(stage, found[0], analyse, None, depth)
+        if failing is not None:
+            failing.tell(stage, f"{name}()")
 
 
 def touches_rows(stage: Stage, table: Relation, node: Node) -> bool:
@@ -185,35 +191,72 @@ def _fired(trigger: Trigger, table: Relation, values: dict[str, tuple[str, ...] 
     )
 
 
-def _failure(
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Failing:
+    """How a call fails: each one, or under conditions."""
+
+    failure: Failure
+    conditions: tuple[str, ...] = ()
+
+    def tell(self, stage: Stage, what: str) -> None:
+        """Fail, or say that it is not known."""
+        if not self.conditions:
+            raise stage.fail(self.failure.sqlstate, f"{what}: {self.failure.message}")
+        text = " and ".join(self.conditions)
+        shown = text if len(text) <= _LONGEST else text[: _LONGEST - 1] + "…"
+        stage.note(
+            f"{what} fails where {shown}: {self.failure.message} (SQLSTATE {self.failure.sqlstate})"
+        )
+
+
+def _failing(
     stage: Stage,
     function: Function,
     analyse: Analyse,
     fired: tuple[Fired, str, Relation] | None,
     depth: int = 0,
-) -> Failure | None:
-    """Return how a call fails for certain; raises NotYetKnownError while answers are missing."""
+) -> _Failing | None:
+    """Return how a call fails, rather what is certain; raises NotYetKnownError while answers are missing."""
     before = stage.oracle.waiting
+    routine = _routine(stage, function, trigger=fired is not None)
     try:
-        checks = list(_checks(stage, function, fired))
+        checks = list(_checks(stage, routine, fired))
     except _UNREADABLE:
         return None
-    for check in checks:
+    doubtful = None
+    for check, conditions in checks:
         failure = check.failure or _refused(stage, check, analyse, depth)
-        if failure is not None and not is_caught(failure, check.piece):
+        if failure is None or is_caught(failure, check.piece):
+            continue
+        if not conditions:
             if stage.oracle.waiting > before:
                 break
-            return failure
+            return _Failing(failure=failure)
+        if doubtful is None and _counts(check, failure, routine):
+            doubtful = _Failing(failure=failure, conditions=conditions)
     if stage.oracle.waiting > before:
         raise NotYetKnownError
-    return None
+    return doubtful
+
+
+def _counts(check: Check, failure: Failure, routine: Routine) -> bool:
+    """Return whether a failure under a condition is none that its author has foreseen."""
+    if CAUGHT in check.piece.conditions or check.loose:
+        return False
+    return not may_be_there(
+        failure,
+        routine,
+        relations=check.relations,
+        conditions=check.piece.conditions,
+        created=created_in([routine.source]),
+        attached=True,
+    )
 
 
 def _checks(
-    stage: Stage, function: Function, fired: tuple[Fired, str, Relation] | None
-) -> Iterator[Check]:
-    """Return what is looked at in each call."""
-    routine = _routine(stage, function, trigger=fired is not None)
+    stage: Stage, routine: Routine, fired: tuple[Fired, str, Relation] | None
+) -> Iterator[tuple[Check, tuple[str, ...]]]:
+    """Return what is looked at in a call, and under which conditions it comes to that."""
     rows = {one.name for one in stage.scene.relations.values()}
     rows |= {one.name for one in stage.scene.types.values() if one.kind == "c"}
     body = _with_rows(stage, parse_body(routine, rows))
@@ -223,9 +266,11 @@ def _checks(
         scope = _over(scope, table)
     walk = Walk(body, scope, known_of(trigger, event) if trigger else {})
     walk.run()
-    for piece in walk.pieces[: min(walk.leaves, default=None)]:  # behind it only some calls come
-        if not piece.conditions:
-            yield from checks_of(piece)
+    first_leave = min(walk.leaves, default=len(walk.pieces))
+    for number, piece in enumerate(walk.pieces):
+        left = (_NOT_LEFT,) if number >= first_leave else ()
+        for check in checks_of(piece):
+            yield check, (*piece.conditions, *left)
 
 
 def _routine(stage: Stage, function: Function, *, trigger: bool) -> Routine:
