@@ -13,7 +13,7 @@ from pgwatch.config.overrides import added_channels, routing_of
 from pgwatch.errors import InputError, Problem
 from pgwatch.notify.channels.base import DeliveryError
 from pgwatch.notify.channels.build import build_channel
-from pgwatch.notify.receiver import ChannelSettings, Receiver
+from pgwatch.notify.receiver import ChannelSettings, Receiver, secrets_of
 from pgwatch.notify.route import Routing
 from pgwatch.notify.trial import trial
 from pgwatch.rules.threshold import in_configuration
@@ -40,6 +40,7 @@ def configure(parser: CommandParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Send the test message; 1 if a channel did not take it."""
     routing = _routing(arguments)
+    logs.hide(secrets_of((*routing.receivers.values(), *routing.hidden)))
     receiver = _find(routing, arguments.receiver)
     for key in receiver.undeliverable:
         print(f"{receiver.name}/{key}: not deliverable here: pgwatch has no such channel")
@@ -83,5 +84,5 @@ def _deliver(routing: Routing, receiver: Receiver, settings: ChannelSettings) ->
         return False
     finally:
         channel.close()
-    print(f"{where}: delivered" + (f" ({receipt.answer})" if receipt.answer else ""))
+    print(f"{where}: delivered" + (f" ({logs.redacted(receipt.answer)})" if receipt.answer else ""))
     return True

@@ -9,6 +9,8 @@ from typing import Any
 import pytest
 import yaml
 
+from pgwatch.cli import logs
+from pgwatch.cli.main import main
 from pgwatch.demo.server import free_port
 from tests.receivers import Answer, HttpReceiver, MailReceiver
 
@@ -179,3 +181,17 @@ def test_broken_file_is_told_with_its_line_and_without_its_secrets(tmp_path: Pat
     done = notify(tmp_path, "team")
     assert (done.returncode, done.stdout) == (2, "")
     assert "alertmanager.yml:4" in done.stderr
+
+
+def test_what_only_pgwatch_knows_is_masked_whatever_goes_wrong(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(logs, "_hidden", set())
+    config = tmp_path / "am.yml"
+    config.write_text(
+        "route: {receiver: team}\n"
+        "receivers: [{name: team, webhook_configs: [{url: 'http://127.0.0.1:9/sesame-4711'}]}]\n"
+    )
+    assert main(["notify", "test", "team", "--alertmanager-config", str(config)]) == 1
+    assert "sesame" not in capsys.readouterr().out
+    assert logs.redacted("no http://127.0.0.1:9/sesame-4711") == "no <secret>"
