@@ -34,6 +34,8 @@ ATTEMPTS = 2  # a post that came late for a look at its group is no difference
 # Debian's Alertmanager, 0.25, crashes at the null that stands for a rule, and has classic label names.
 # It has no start delay either.
 NEWER = frozenset({"empty inhibition rule", "labels in UTF-8", "cold start"})
+# After a reload it may look at groups before its inhibition knows the alerts (its issue 4064).
+NOT_ITS = NEWER | {"an inhibition that comes with a reload"}
 # For a timeline of the start: so long may a process take until it answers.
 STARTING = timedelta(seconds=12)
 Play = Callable[[Sequence[RouteTest], Path], dict[str, list[str]]]
@@ -113,5 +115,5 @@ def test_to_a_running_pgwatch(tmp_path: Path) -> None:
 
 @pytest.mark.peer
 def test_to_a_real_alertmanager(tmp_path: Path) -> None:
-    known = [test for test in AT_ANY_TIME if test.name not in NEWER]
+    known = [test for test in AT_ANY_TIME if test.name not in NOT_ITS]
     assert different(play_to_alertmanager, known, tmp_path) == {}
