@@ -221,14 +221,27 @@ _ROWS_AND_SIGNATURES = {
         "CREATE INDEX number ON t ((v::int));",
         3,
     ),
+    "rows come from a query": (
+        "CREATE TABLE t (id int); CREATE TABLE u (id int); CREATE TABLE none (id int); CREATE FUNCTION f()"
+        " RETURNS trigger LANGUAGE plpgsql AS 'BEGIN NEW.gone := 1; RETURN NEW; END';"
+        "CREATE TRIGGER g BEFORE UPDATE ON t FOR EACH ROW EXECUTE FUNCTION f();"
+        "CREATE TRIGGER g BEFORE UPDATE ON u FOR EACH ROW EXECUTE FUNCTION f();",
+        "INSERT INTO u SELECT id FROM none;UPDATE u SET id = 2;"
+        "INSERT INTO t SELECT n FROM generate_series(1, 3) AS n;UPDATE t SET id = 2;"
+        "CREATE TABLE made (id int);ALTER TABLE made ADD COLUMN a int NOT NULL;"
+        "INSERT INTO made (id, a) SELECT n, n FROM generate_series(1, 3) AS n;"
+        "ALTER TABLE made ADD COLUMN b int NOT NULL;",
+        2,
+    ),
     "a row goes that others refer to": (
         "CREATE TABLE p (id text PRIMARY KEY, old bool);"
         "INSERT INTO p VALUES ('a', true), ('b', true), ('c', false);"
         "CREATE TABLE q (id text PRIMARY KEY); INSERT INTO q SELECT id FROM p;"
         "CREATE TABLE t (p_id text REFERENCES p ON DELETE RESTRICT, q_id text REFERENCES q,"
         " u text REFERENCES q ON DELETE CASCADE); INSERT INTO t VALUES ('a', 'a', 'a'), (NULL, NULL, 'c');",
-        "DELETE FROM p WHERE old;DELETE FROM p WHERE id = 'b';DELETE FROM q WHERE id = 'c';"
-        "DELETE FROM q WHERE q.id IN ('a', 'b');DELETE FROM p;COMMENT ON DATABASE nowhere IS 'x';",
+        "DELETE FROM p WHERE old;DELETE FROM p WHERE id = 'b';DELETE FROM p;"
+        "DELETE FROM q WHERE q.id IN ('a', 'b');DELETE FROM q WHERE id = 'c';"
+        "COMMENT ON DATABASE nowhere IS 'x';",
         3,
     ),
     "an update makes keys the same, or refers to nothing": (
@@ -376,8 +389,9 @@ _ROWS_AND_SIGNATURES = {
         "ALTER ROLE preflight_absent SET search_path TO public;"
         "ALTER ROLE preflight_absent NOLOGIN;"
         "ALTER ROLE CURRENT_USER SET search_path TO public;ALTER ROLE CURRENT_USER RESET search_path;"
-        "ALTER DATABASE preflight_absent SET search_path TO public;",
-        3,
+        "ALTER DATABASE preflight_absent SET search_path TO public;"
+        "ALTER ROLE preflight_absent RENAME TO preflight_other;",
+        4,
     ),
     "polymorphic results": (
         "CREATE TABLE t (a int, b int[], c text, d date);",

@@ -68,7 +68,7 @@ def check_inserted(
         _check_query(stage, table, columns, node)
         return
     given = list(columns[: len(rows[0])]) if rows != [[]] else []
-    if not _fires_before(stage, table):
+    if not fires_before(stage, table):
         _check_values(stage, table, given, rows)
     if not node.HasField("on_conflict_clause"):
         _check_keys(stage, table, given, rows)
@@ -94,7 +94,8 @@ def _no_value(stage: Stage, table: Relation, column: Column) -> Exception:
     )
 
 
-def _fires_before(stage: Stage, table: Relation) -> bool:
+def fires_before(stage: Stage, table: Relation) -> bool:
+    """Return whether a trigger may change a row before it is written, or leave it out."""
     return any(
         "BEFORE" in one.shape or "timing=before" in one.shape
         for one in stage.scene.triggers_of(table.oid)

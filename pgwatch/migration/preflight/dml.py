@@ -20,8 +20,9 @@ from pgwatch.migration.preflight.insert import (
 )
 from pgwatch.migration.preflight.liverows import deleted, updated
 from pgwatch.migration.preflight.objects import Column, Relation
-from pgwatch.migration.preflight.rewritten import check_updated
+from pgwatch.migration.preflight.rewritten import check_deleted, check_updated
 from pgwatch.migration.preflight.stage import CannotTellError, Stage
+from pgwatch.migration.preflight.standin import NotYetKnownError
 from pgwatch.migration.preflight.views import result_columns, unpopulated
 
 _NOW = Body(runs=True)
@@ -136,9 +137,9 @@ def _insert(stage: Stage, node: Node, body: Body) -> Columns | None:
         _fired(stage, table, "INSERT", node, timing="before")
         check_inserted(stage, table, columns, rows, node)
         _fired(stage, table, "INSERT", node, timing="after")
-    filled = rows is not None
+    filled = rows is not None or _brings_rows(stage, table, node, body)
     given = {one.number for one in columns[: len(rows[0])]} if rows else set()
-    keyed = not filled or bool(given & set(stage.scene.primary_key(table.oid)))
+    keyed = rows is None or bool(given & set(stage.scene.primary_key(table.oid)))
     _touched(
         stage,
         table,
@@ -146,6 +147,14 @@ def _insert(stage: Stage, node: Node, body: Body) -> Columns | None:
         lambda one: replace(one, filled=one.filled or filled, keyed=one.keyed or keyed),
     )
     return _returning(stage, node, body)
+
+
+def _brings_rows(stage: Stage, table: Relation, node: Node, body: Body) -> bool:
+    """Return whether the query of an INSERT is known to give a row."""
+    try:
+        return body.runs and touches_rows(stage, table, node)
+    except (CannotTellError, NotYetKnownError):
+        return False
 
 
 def _update(stage: Stage, node: Node, body: Body) -> Columns | None:
@@ -198,6 +207,7 @@ def _delete(stage: Stage, node: Node, body: Body) -> Columns | None:
     columns_of(stage, partial(body.stand_in(stage).query, query))
     if body.runs:
         _fired(stage, table, "DELETE", node, timing="before")
+        check_deleted(stage, table, node)
         _fired(stage, table, "DELETE", node, timing="after")
     _touched(stage, table, body, lambda one: deleted(stage, one, node))
     return _returned(stage, query, node, body)

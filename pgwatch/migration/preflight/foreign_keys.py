@@ -63,6 +63,7 @@ def add_foreign_key(stage: Stage, table: Relation, node: Node, *, column: str, f
         enforced=enforced,
         shape=shape_of(node, table),
         match_full=node.fk_matchtype == "f",
+        on_delete=node.fk_del_action or "a",
     )
     if not fresh and made.validated and enforced:
         foreign_rows(stage, table, target, made)

@@ -165,6 +165,8 @@ _FINDERS: dict[int, Callable[[Stage, Node], None]] = {
 
 def comment(stage: Stage, node: Node) -> None:
     """COMMENT ON."""
+    if node.objtype == pb.OBJECT_DATABASE:
+        return  # of one that is not there the server warns
     if node.objtype == pb.OBJECT_DOMAIN:
         _check_domain(stage, node.object)
     _find(stage, node.objtype, node.object)

@@ -171,9 +171,16 @@ def _constraint(one: _Facts) -> Constraint:
         inherited=one["inherited"],
         deferrable=one["deferrable"],
         match_full=one["kind"] == "f" and " MATCH FULL" in one["definition"],
+        on_delete=_on_delete(one["definition"]) if one["kind"] == "f" else "",
         uses=_refs(one["uses"]),
         shape=one["definition"],
     )
+
+
+def _on_delete(definition: str) -> str:
+    _, _, action = definition.partition(" ON DELETE ")
+    words = {"RESTRICT": "r", "CASCADE": "c", "SET NULL": "n", "SET DEFAULT": "d"}
+    return next((letter for word, letter in words.items() if action.startswith(word)), "a")
 
 
 def _trigger(one: _Facts) -> Trigger:

@@ -131,6 +131,7 @@ class Constraint:
     inherited: bool = False
     deferrable: bool = False
     match_full: bool = False  # of a foreign key
+    on_delete: str = ""  # of a foreign key: confdeltype
     uses: frozenset[Ref] = frozenset()
     shape: str = ""
 

@@ -4,8 +4,10 @@ from collections.abc import Sequence
 
 from pgwatch.migration.extract import column_names, walk
 from pgwatch.migration.parse import Node, UnparsableError, parse_expression, pb
-from pgwatch.migration.preflight.liverows import live_text
-from pgwatch.migration.preflight.objects import Column, Index, Relation
+from pgwatch.migration.preflight.conflicts import fires_before
+from pgwatch.migration.preflight.foreign_keys import foreign_rows
+from pgwatch.migration.preflight.liverows import live_text, question
+from pgwatch.migration.preflight.objects import Column, Constraint, Index, Relation
 from pgwatch.migration.preflight.row_question import RowQuestion, RowRule
 from pgwatch.migration.preflight.stage import CannotTellError, Stage, qualified, quoted
 from pgwatch.migration.preflight.standin import NotYetKnownError, StandIn
@@ -43,6 +45,102 @@ def check_updated(stage: Stage, before: Relation, after: Relation, node: Node) -
             )
             given = f"{quoted(column.name)} IS NOT NULL"
             _ask(stage, after, given, where=where, sqlstate="23502", message=message)
+    _check_keys(stage, after, assigned)
+    for constraint in stage.scene.constraints_of(before.oid):
+        target = stage.scene.relations.get(constraint.references)
+        told = constraint.validated and constraint.enforced  # old rows of another may break it
+        if constraint.kind == "f" and told and target and assigned & set(constraint.columns):
+            foreign_rows(stage, after, target, constraint)
+
+
+def _check_keys(stage: Stage, after: Relation, assigned: set[int]) -> None:
+    """Fail where the rows as they are then have a key twice."""
+    for one in stage.scene.indexes(after.oid):
+        index = one.index
+        assert index is not None
+        touched = assigned & {*index.columns, *index.uses}
+        if not (index.unique and touched and all(index.columns)) or index.expressions:
+            continue
+        try:
+            asked = question(
+                stage,
+                after,
+                RowRule.UNIQUE,
+                index.columns,
+                sqlstate="23505",
+                expression=parse_expression(index.predicate) if index.predicate else None,
+            )
+        except (CannotTellError, NotYetKnownError, UnparsableError):
+            continue
+        message = f'duplicate key value violates unique constraint "{one.name}"'
+        if asked is not None:
+            stage.breaks(asked, after, message)
+
+
+def check_deleted(stage: Stage, table: Relation, node: Node) -> None:
+    """Fail where rows of other tables refer to a row that the DELETE takes away."""
+    where = node.where_clause if node.HasField("where_clause") else None
+    if node.using_clause or node.HasField("with_clause") or not _is_as_found(table):
+        return
+    if where is not None and any(isinstance(m, pb.SubLink) for m in walk(where)):
+        return
+    if fires_before(stage, table):
+        return
+    try:
+        given = live_text(stage, where, table) if where is not None else "true"
+    except (CannotTellError, NotYetKnownError):
+        return
+    for one in stage.scene.constraints.values():
+        keeps = one.kind == "f" and one.references == table.oid and one.on_delete in ("a", "r")
+        other = stage.scene.relations.get(one.table)
+        if keeps and one.enforced and not one.deferrable and other and other.oid != table.oid:
+            _check_referring(stage, table, other, one, given)
+
+
+def _check_referring(
+    stage: Stage, table: Relation, other: Relation, constraint: Constraint, given: str
+) -> None:
+    own = [c for n in constraint.referenced if (c := table.numbered(n)) is not None]
+    theirs = [c for n in constraint.columns if (c := other.numbered(n)) is not None]
+    if other.live is None or table.live is None or not _is_as_found(other) or other.filled:
+        return
+    if any(_took_along(stage, one) for one in stage.scene.constraints_of(other.oid)):
+        return
+    if not all(one.live for one in (*own, *theirs)):
+        return
+    same = " AND ".join(
+        f"pgwatch_referring.{quoted(b.live)} = pgwatch_deleted.{quoted(a.live)}"
+        for a, b in zip(own, theirs, strict=True)
+    )
+    deleted, referring = (".".join(map(quoted, one.live)) for one in (table, other) if one.live)
+    answer = stage.oracle.value(
+        f"SELECT EXISTS (SELECT FROM {deleted} AS pgwatch_deleted WHERE ({given}) AND {_left(table)} AND EXISTS"  # noqa: E501, S608 - quoted
+        f" (SELECT FROM {referring} AS pgwatch_referring WHERE {same} AND {_left(other)}))"
+    )
+    if answer is True:
+        by_restrict = constraint.on_delete == "r" and stage.facts.version >= 180000
+        raise stage.fail(
+            "23001" if by_restrict else "23503",
+            f'update or delete on table "{table.name}" violates foreign key constraint'
+            f' "{constraint.name}" on table "{other.name}"',
+        )
+
+
+def _is_as_found(table: Relation) -> bool:
+    """Return whether the rows have the values that they have now."""
+    return not (table.live is None or table.emptied or table.values or table.doubtful)
+
+
+def _left(table: Relation) -> str:
+    """Return the condition of the rows that no earlier statement deletes."""
+    return f"({table.gone}) IS NOT TRUE" if table.gone else "true"
+
+
+def _took_along(stage: Stage, constraint: Constraint) -> bool:
+    """Return whether an earlier DELETE may have deleted or changed rows by a foreign key's action."""
+    target = stage.scene.relations.get(constraint.references)
+    acts = constraint.kind == "f" and constraint.on_delete in ("c", "n", "d")
+    return acts and target is not None and bool(target.gone or target.emptied)
 
 
 def _ask(
