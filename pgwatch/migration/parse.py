@@ -3,7 +3,7 @@
 import gc
 import json
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from functools import cache
 from importlib.metadata import version
@@ -205,14 +205,7 @@ def fingerprint(text: str) -> str:
     Stable across servers' versions; not across `GRAMMAR`.
     """
     result = lib.pg_query_fingerprint(text.encode("utf-8", "replace"))
-    try:
-        check_error(result)
-        digest: str = result.fingerprint_str.decode()
-        return digest  # noqa: TRY300 - typed here, as the library's stubs cannot be read
-    except PgQueryError as error:
-        raise UnparsableError(str(error).strip()) from None
-    finally:
-        lib.pg_query_free_fingerprint_result(result)
+    return _freed(result, "fingerprint_str", lib.pg_query_free_fingerprint_result)
 
 
 def normalised(text: str) -> str:
@@ -221,14 +214,20 @@ def normalised(text: str) -> str:
     Raises UnparsableError.
     """
     result = lib.pg_query_normalize(text.encode("utf-8", "replace"))
+    return _freed(result, "normalized_query", lib.pg_query_free_normalize_result)
+
+
+def _freed(result: Any, name: str, free: Callable[[Any], object]) -> str:
+    """Return the text `name` of what the library answered, which is freed; raises UnparsableError."""
     try:
         check_error(result)
-        plain: str = result.normalized_query.decode()
-        return plain  # noqa: TRY300 - as above
     except PgQueryError as error:
         raise UnparsableError(str(error).strip()) from None
+    else:
+        text: str = getattr(result, name).decode()
+        return text
     finally:
-        lib.pg_query_free_normalize_result(result)
+        free(result)
 
 
 _WORD = re.compile(r"[A-Za-z_][\w$]*")
