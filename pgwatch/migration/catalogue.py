@@ -18,6 +18,7 @@ from pgwatch.migration.extract import (
 )
 from pgwatch.migration.objects import Expression, Key, Kind, LiveObject, TypeName, Value
 from pgwatch.migration.parse import Node, parse_statements, parse_type, type_text
+from pgwatch.migration.roles import setting_value
 
 _PERSISTENCE = {"p": "permanent", "u": "unlogged", "t": "temporary"}
 _RELATIONS = {
@@ -216,6 +217,16 @@ def _extension(_: str, __: str, name: str, ___: str, facts: dict[str, Any]) -> R
     return Key(Kind.EXTENSION, "", name), {"schema": facts["schema"], "version": facts["version"]}
 
 
+def _role(_: str, __: str, name: str, ___: str, facts: dict[str, Any]) -> Read:
+    values: dict[str, Value] = {one: _yes(facts["options"][one]) for one in facts["options"]}
+    values["connection limit"] = str(facts["limit"])
+    values |= {f"member of {role}": "yes" for role in facts["member_of"] or ()}
+    for setting in facts["settings"] or ():
+        setting_name, _, value = setting.partition("=")
+        values[f"setting {setting_name}"] = setting_value([value])
+    return Key(Kind.ROLE, "", name), values
+
+
 _READERS: dict[str, Callable[[str, str, str, str, dict[str, Any]], Read]] = {
     "relation": _relation,
     "column": _column,
@@ -228,4 +239,5 @@ _READERS: dict[str, Callable[[str, str, str, str, dict[str, Any]], Read]] = {
     "domain": _domain,
     "schema": _schema,
     "extension": _extension,
+    "role": _role,
 }

@@ -245,3 +245,22 @@ SELECT
         'comment', pg_catalog.obj_description(extension.oid, 'pg_extension')
     )
 FROM pg_catalog.pg_extension AS extension
+UNION ALL
+SELECT
+    'role', '', '', role.rolname, NULL,
+    pg_catalog.jsonb_build_object(
+        'options', pg_catalog.jsonb_build_object(
+            'login', role.rolcanlogin, 'superuser', role.rolsuper, 'may create databases', role.rolcreatedb,
+            'may create roles', role.rolcreaterole, 'inherits', role.rolinherit,
+            'replicates', role.rolreplication, 'bypasses row security', role.rolbypassrls
+        ),
+        'limit', role.rolconnlimit,
+        'settings', role.rolconfig,
+        'member_of', (
+            SELECT pg_catalog.jsonb_agg(pg_catalog.pg_get_userbyid(member.roleid))
+            FROM pg_catalog.pg_auth_members AS member WHERE member.member = role.oid
+        ),
+        'comment', pg_catalog.shobj_description(role.oid, 'pg_authid')
+    )
+FROM pg_catalog.pg_roles AS role
+WHERE role.rolname IN (SELECT name FROM asked)

@@ -103,7 +103,7 @@ _NAMES = frozenset({"function", "references", "partition of", "table"})
 
 
 # What a facet is declared as that nothing in the database stands for, by its first word.
-_ABSENT = {"privilege": "not granted", "value": "no", "setting": "none"}
+_ABSENT = {"privilege": "not granted", "value": "no", "setting": "none", "member": "no"}
 
 
 def compare(

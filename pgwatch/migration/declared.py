@@ -11,6 +11,13 @@ from pgwatch.migration.generic import comment, drop, grant, rename, set_owner, s
 from pgwatch.migration.meant import meant_by
 from pgwatch.migration.objects import Declarations, Declared, Key, Place, Unverifiable
 from pgwatch.migration.parse import Node, UnparsableError, parse_statements, pb
+from pgwatch.migration.roles import (
+    alter_role,
+    create_role,
+    drop_role,
+    grant_role,
+    set_of_role,
+)
 from pgwatch.migration.routines import (
     alter_function,
     create_function,
@@ -45,6 +52,8 @@ _HANDLERS: dict[str, Callable[[State, Node], None]] = {
     "alter_object_schema_stmt": set_schema,
     "alter_owner_stmt": set_owner,
     "alter_policy_stmt": alter_policy,
+    "alter_role_set_stmt": set_of_role,
+    "alter_role_stmt": alter_role,
     "alter_seq_stmt": alter_sequence,
     "alter_table_stmt": alter_table,
     "comment_stmt": comment,
@@ -55,12 +64,15 @@ _HANDLERS: dict[str, Callable[[State, Node], None]] = {
     "create_function_stmt": create_function,
     "create_policy_stmt": create_policy,
     "create_range_stmt": create_range,
+    "create_role_stmt": create_role,
     "create_schema_stmt": create_schema,
     "create_seq_stmt": create_sequence,
     "create_stmt": create_table,
     "create_table_as_stmt": create_table_as,
     "create_trig_stmt": create_trigger,
+    "drop_role_stmt": drop_role,
     "drop_stmt": drop,
+    "grant_role_stmt": grant_role,
     "grant_stmt": grant,
     "index_stmt": create_index,
     "refresh_mat_view_stmt": refresh,

@@ -23,7 +23,11 @@ _OF_TABLE = {
     pb.OBJECT_TABCONSTRAINT: Kind.CONSTRAINT,
     pb.OBJECT_COLUMN: Kind.COLUMN,
 }
-_UNSCHEMED = {pb.OBJECT_SCHEMA: Kind.SCHEMA, pb.OBJECT_EXTENSION: Kind.EXTENSION}
+_UNSCHEMED = {
+    pb.OBJECT_SCHEMA: Kind.SCHEMA,
+    pb.OBJECT_EXTENSION: Kind.EXTENSION,
+    pb.OBJECT_ROLE: Kind.ROLE,
+}
 _ROUTINES = frozenset({pb.OBJECT_FUNCTION, pb.OBJECT_PROCEDURE, pb.OBJECT_ROUTINE})
 # What ALL PRIVILEGES means, without MAINTAIN, which servers before 17 do not have (acl.h).
 _ALL = {
@@ -90,8 +94,8 @@ def rename(state: State, node: Node) -> None:
     elif kind in (pb.OBJECT_COLUMN, pb.OBJECT_TABCONSTRAINT, pb.OBJECT_TRIGGER, pb.OBJECT_POLICY):
         table = state.relation(relation.schemaname, relation.relname)
         key = Key(_OF_TABLE[kind], table.schema, node.subname, table.name)
-    elif kind == pb.OBJECT_SCHEMA:
-        key = Key(Kind.SCHEMA, "", node.subname)
+    elif kind in (pb.OBJECT_SCHEMA, pb.OBJECT_ROLE):
+        key = Key(_UNSCHEMED[kind], "", node.subname)
     else:
         found = target(state, kind, node.object)
         if found is None:

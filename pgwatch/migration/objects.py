@@ -23,6 +23,7 @@ class Kind(StrEnum):
     FUNCTION = "function"
     TRIGGER = "trigger"
     POLICY = "policy"
+    ROLE = "role"
 
 
 RELATIONS = (Kind.TABLE, Kind.VIEW, Kind.MATERIALIZED_VIEW, Kind.SEQUENCE, Kind.INDEX)

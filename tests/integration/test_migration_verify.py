@@ -100,6 +100,54 @@ def test_each_damage_is_told_and_nothing_else(any_database: str) -> None:
     assert not expected - told, sorted(expected - told)
 
 
+_ROLES = """CREATE ROLE verify_readers NOLOGIN;
+CREATE USER verify_app WITH PASSWORD 'x' NOINHERIT CONNECTION LIMIT 5 IN ROLE verify_readers;
+CREATE ROLE verify_old SUPERUSER CREATEDB;
+ALTER ROLE verify_old NOSUPERUSER BYPASSRLS;
+ALTER ROLE verify_old RENAME TO verify_admin;
+COMMENT ON ROLE verify_admin IS 'the administrators';
+GRANT verify_admin TO verify_app WITH ADMIN OPTION;
+REVOKE ADMIN OPTION FOR verify_admin FROM verify_app;
+ALTER ROLE verify_admin SET search_path TO app, "Other", public;
+ALTER ROLE verify_admin SET statement_timeout = 3000;
+ALTER ROLE verify_admin SET work_mem TO DEFAULT;
+CREATE ROLE verify_gone;
+DROP ROLE verify_gone;
+"""
+_ROLES_DAMAGED = {
+    "ALTER ROLE verify_readers LOGIN": "different 1 verify_readers",
+    "ALTER ROLE verify_app CONNECTION LIMIT 9": "different 2 verify_app",
+    "ALTER ROLE verify_admin SUPERUSER": "different 4 verify_admin",
+    "ALTER ROLE verify_admin NOBYPASSRLS": "different 4 verify_admin",
+    "REVOKE verify_admin FROM verify_app": "different 7 verify_app",
+    "ALTER ROLE verify_admin SET search_path TO public": "different 9 verify_admin",
+    "CREATE ROLE verify_gone": "different 13 verify_gone",
+    "DROP ROLE verify_readers": "missing 1 verify_readers",
+}
+
+
+def test_roles_are_compared(any_database: str, tmp_path: Path) -> None:
+    file = tmp_path / "roles.sql"
+    file.write_text(_ROLES)
+
+    def told() -> set[str]:
+        return {
+            f"{p.fault} {p.place.line} {p.key}" for p in verified(any_database, [file]).problems
+        }
+
+    drops = "DROP ROLE IF EXISTS verify_app, verify_readers, verify_admin, verify_old, verify_gone"
+    with psycopg.connect(any_database, autocommit=True) as connection:
+        connection.execute(drops)
+        try:
+            assert "ERROR" not in psql(any_database, file)
+            assert told() == set()
+            for damage, expected in _ROLES_DAMAGED.items():
+                connection.execute(damage.encode())
+                assert expected in told(), damage
+        finally:
+            connection.execute(drops)
+
+
 def sections(file: Path) -> dict[str, str]:
     """The parts of a fixture: what was there before, the migration, a runbook, and a healthy migration.
 

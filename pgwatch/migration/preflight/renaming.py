@@ -30,6 +30,8 @@ def rename(stage: Stage, node: Node) -> None:
         _rename_type(stage, node)
     elif kind == pb.OBJECT_SCHEMA:
         _rename_schema(stage, node)
+    elif kind == pb.OBJECT_ROLE:
+        _rename_role(stage, node)
     else:
         stage.note("what is renamed here is not looked for")
 
@@ -233,6 +235,15 @@ def _text(made: Type) -> str:
 
 def _is(text: str, name: str) -> bool:
     return text.removesuffix("[]") == name
+
+
+def _rename_role(stage: Stage, node: Node) -> None:
+    old, new, roles = node.subname, node.newname, stage.scene.roles
+    if old not in roles:
+        raise stage.fail("42704", f'role "{old}" does not exist', harmless=new in roles)
+    if new in roles:
+        raise stage.fail("42710", f'role "{new}" already exists')
+    stage.scene.roles = roles - {old} | {new}
 
 
 def _rename_schema(stage: Stage, node: Node) -> None:
