@@ -42,30 +42,31 @@ def build_channels(routing: Routing) -> dict[ChannelId, Channel]:
     }
 
 
-def build_channel(settings: ChannelSettings, templates: Templates = SHIPPED) -> Channel:  # noqa: PLR0911
+def build_channel(settings: ChannelSettings, templates: Templates = SHIPPED) -> Channel:
     """Return the channel that `settings` configure."""
     match settings:
         case WebhookSettings():
-            return WebhookChannel(settings, templates)
+            channel: Channel = WebhookChannel(settings, templates)
         case SlackSettings():
-            return SlackChannel(settings, templates)
+            channel = SlackChannel(settings, templates)
         case EmailSettings():
-            return EmailChannel(settings, templates)
+            channel = EmailChannel(settings, templates)
         case PagerDutySettings():
-            return PagerDutyChannel(settings, templates)
+            channel = PagerDutyChannel(settings, templates)
         case OpsGenieSettings():
-            return OpsGenieChannel(settings, templates)
+            channel = OpsGenieChannel(settings, templates)
         case TeamsSettings():
-            return TeamsChannel(settings, templates)
+            channel = TeamsChannel(settings, templates)
         case DiscordSettings():
-            return DiscordChannel(settings, templates)
+            channel = DiscordChannel(settings, templates)
         case TelegramSettings():
-            return TelegramChannel(settings, templates)
+            channel = TelegramChannel(settings, templates)
         case AlertmanagerSettings():
-            return AlertmanagerChannel(settings, templates)
+            channel = AlertmanagerChannel(settings, templates)
         case AppriseSettings():
-            return AppriseChannel(settings)
+            channel = AppriseChannel(settings)
         case LogSettings():
-            return LogChannel()
+            channel = LogChannel()
         case _:
             raise TypeError(f"no channel delivers {settings.name}")
+    return channel
