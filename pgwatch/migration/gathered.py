@@ -7,15 +7,25 @@ from pgwatch.migration.compare import Fault, Problem
 from pgwatch.migration.objects import Key
 
 _MOST_NAMED = 5
+_MINOR_STATEMENTS = ("COMMENT ", "GRANT ", "REVOKE ")
+_MINOR_FACETS = ("comment", "owner", "option ", "statistics", "storage")
 
 
 def gather(problems: Iterable[Problem]) -> list[Problem]:
     """Return the problems, each cause told once.
 
     What later statements want of an object that is not there goes into the problem of that object;
-    the same privileges that one statement gives on many objects become one problem.
+    the same privileges that one statement gives on many objects become one problem. What nothing
+    fails for comes behind what something does, in the same order else.
     """
-    return _privileges(_follow_ups(list(problems)))
+    found = _privileges(_follow_ups(list(problems)))
+    return sorted(found, key=lambda one: (one.fault is Fault.UNVERIFIABLE, _is_minor(one)))
+
+
+def _is_minor(one: Problem) -> bool:
+    names = [name for name, *_ in one.facets]
+    said = one.place.sql.lstrip().upper().startswith(_MINOR_STATEMENTS)
+    return said or (bool(names) and all(name.startswith(_MINOR_FACETS) for name in names))
 
 
 def _follow_ups(problems: Sequence[Problem]) -> list[Problem]:

@@ -88,3 +88,14 @@ def test_refused_statement_is_looked_for_all_the_same() -> None:
     assert problem.message == "constraint there.c: missing"
     assert problem.place.refused == 'syntax error at or near "EXISTS"'
     assert problem.place.sql == "ALTER TABLE there ADD CONSTRAINT c CHECK (id > 0)"
+
+
+def test_what_nothing_fails_for_comes_last() -> None:
+    found = told(
+        "COMMENT ON TABLE there IS 'x'",
+        "ALTER TABLE there OWNER TO nobody",
+        "GRANT SELECT ON there TO nobody",
+        "CREATE VIEW v AS SELECT 1",
+        there=("there",),
+    )
+    assert [line for line, *_ in found] == [4, 1, 2, 3]

@@ -166,6 +166,19 @@ def test_many_findings_of_one_check_are_cut_and_said() -> None:
     assert "… and 3 more (--format json lists all)" in text
 
 
+def test_further_findings_about_lines_are_told_in_short() -> None:
+    findings = tuple(
+        Finding(summary=f"finding {n}", fix="x", labels={"migration": "one", "line": str(n)})
+        for n in range(80)
+    )
+    text = render(report(check("A", FAIL, findings=findings)), colour=False)
+    assert "in short:\n          finding 10 (one:10)\n          finding 11 (one:11)\n" in text
+    assert "finding 69 (one:69)" in text
+    assert "finding 70" not in text
+    assert "… and 10 more (--format json lists all)" in text
+    assert text.count("cure: x") == 10
+
+
 def test_a_target_without_a_session_and_no_check() -> None:
     gone = TargetReport(name="app", database="app", error="connection refused")
     assert render(report(targets=(gone,)), colour=False) == (

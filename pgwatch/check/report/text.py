@@ -19,6 +19,7 @@ _COLOURS = {
 _ORDER = tuple(WORDS)
 _NO_RELATION = re.compile(r"relation (\S+) does not exist in database (.+)")
 _MAX_FINDINGS = 10  # of one check; the JSON report has them all
+_MAX_BRIEF = 60  # further ones that are about a line of a file, told without description and cure
 
 
 def render(report: Report, *, colour: bool, width: int = 100) -> str:
@@ -103,8 +104,21 @@ def _check(check: CheckResult, *, colour: bool, width: int) -> Iterator[str]:
     yield from _cure(check.cure, colour=colour)
     for finding in check.findings[:_MAX_FINDINGS]:
         yield from _finding(finding, colour=colour, width=width)
-    if (more := len(check.findings) - _MAX_FINDINGS) > 0:
+    others = check.findings[_MAX_FINDINGS:]
+    brief = [finding for finding in others if "line" in finding.labels][:_MAX_BRIEF]
+    if brief:
+        yield "        in short:"
+    for finding in brief:
+        text = f"{said(finding)} ({_place(finding)})"
+        for part in textwrap.wrap(text, width, initial_indent=" " * 10, subsequent_indent=" " * 12):
+            yield _paint(part, "2", on=colour)
+    if more := len(others) - len(brief):
         yield f"        … and {more} more (--format json lists all)"
+
+
+def _place(finding: Finding) -> str:
+    labels = finding.labels
+    return f"{labels.get('migration') or labels.get('file', '')}:{labels['line']}"
 
 
 def _finding(finding: Finding, *, colour: bool, width: int) -> Iterator[str]:
