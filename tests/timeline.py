@@ -119,16 +119,7 @@ class Timeline:
 
     def _take(self, decisions: Decisions) -> Decisions:
         self.state = decisions.state
-        told = {
-            i: replace(self.said.silences[i], reported_at=when)
-            for i, when in decisions.reported.items()
-        }
-        left = {
-            labels: one
-            for labels, one in self.said.acknowledgements.items()
-            if labels not in decisions.released
-        }
-        self.said = Interventions(silences={**self.said.silences, **told}, acknowledgements=left)
+        self.said = decisions.left_of(self.said)
         return decisions
 
 

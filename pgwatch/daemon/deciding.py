@@ -13,6 +13,7 @@ from pgwatch.alerts.lookup import Lookup
 from pgwatch.alerts.outward import outward, outward_labels
 from pgwatch.alerts.posted import PostedAlert, heard, next_lapse, resumed
 from pgwatch.daemon.evaluating import Outcome
+from pgwatch.notify.acknowledged import tell_unowned
 from pgwatch.notify.dispatch import (
     Decisions,
     DispatchState,
@@ -28,7 +29,7 @@ from pgwatch.notify.notification import Notification
 from pgwatch.notify.route import Routing
 from pgwatch.rules.rule import Rule
 from pgwatch.samples.labels import Labels
-from pgwatch.state.history import Event
+from pgwatch.state.history import Event, acknowledgement_end
 from pgwatch.state.store import State, Transaction
 
 logger = logging.getLogger(__name__)
@@ -128,7 +129,9 @@ class Deciding:
         outbox beside what is decided.
         """
         outcome = outcome or Outcome()
-        said = interventions or self.interventions
+        said, lapsed = (interventions or self.interventions).without_lapsed(at)
+        unowned = tell_unowned(lapsed, self._told.routing, self._dispatch, said, at)
+        over = (acknowledgement_end(one.labels, at) for one in lapsed)
         known, news = heard(self.posted, posted, at)
         gone = self.posted.keys() - known.keys()
         decisions = advance(
@@ -149,14 +152,14 @@ class Deciding:
             self._save_said(changes, said)
             changes.save_decisions(decisions)
             began_and_ended = chain(_events(outcome.changes), self._posted_events(news, at))
-            changes.record_all(chain(happened, began_and_ended))
-            for notification in tell:
+            changes.record_all(chain(happened, over, began_and_ended))
+            for notification in (*unowned, *tell):
                 changes.enqueue(notification)
         self.alerts = {**self.alerts, **outcome.alerts}
         self.posted = known
         self.interventions = decisions.left_of(said)
         self._take(decisions)
-        if tell:
+        if tell or unowned:
             self._on_enqueued()
         for change in outcome.changes:
             _log_change(change)

@@ -8,12 +8,12 @@ from datetime import datetime
 from pgwatch.alerts.alert import AlertState
 from pgwatch.alerts.posted import PostedAlert
 from pgwatch.daemon.deciding import Deciding
-from pgwatch.notify.acknowledged import news_of, tell_owner
+from pgwatch.notify.acknowledged import news_of, tell_owner, tell_unowned
 from pgwatch.notify.interventions import Acknowledgement
 from pgwatch.notify.matcher import matches
 from pgwatch.notify.silence import Silence
 from pgwatch.samples.labels import Labels, Matcher
-from pgwatch.state.history import Event, acknowledgement_event, silence_event
+from pgwatch.state.history import acknowledgement_end, acknowledgement_event, silence_event
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,16 +76,20 @@ class Desk:
             self.deciding.decide(self.now)
 
     def release(self, matchers: Sequence[Matcher]) -> list[Labels]:
-        """Note that nobody looks after the alerts that match; returns those somebody did."""
+        """Note that nobody looks after the alerts that match; returns those somebody did.
+
+        Those who were told of them are told so.
+        """
         known = self.deciding.interventions
         labels = [one for one in known.acknowledgements if matches(matchers, one)]
         if labels:
+            self._catch_up()
+            known = self.deciding.interventions
             said = known.without_acknowledgements(labels)
-            events = [
-                Event(time=self.now, kind="acknowledgement_ended", subject=repr(one))
-                for one in labels
-            ]
-            self.deciding.decide(self.now, interventions=said, happened=events)
+            events = [acknowledgement_end(one, self.now) for one in labels]
+            over = [one for i in labels if (one := known.acknowledgements.get(i))]
+            tell = tell_unowned(over, self.deciding.routing, self.deciding.dispatch, said, self.now)
+            self.deciding.decide(self.now, interventions=said, happened=events, tell=tell)
         return labels
 
     def post(self, alerts: Iterable[PostedAlert]) -> None:

@@ -41,31 +41,62 @@ def tell_owner(
     who is quiet now (silence, inhibition, quiet hours) is not told. `said` holds with `new` in it.
     """
     taken = {one.labels: one for one in new}
-    concerned = [g for g in state.groups.values() if not _labels(g).isdisjoint(taken)]
-    if not concerned:
-        return ()
+    return tuple(
+        _message(key, Reason.ACKNOWLEDGED, now, group, alerts, about=taken, routing=routing)
+        for key, group, alerts in _who_knows(taken, News.TAKEN, routing, state, said=said, now=now)
+    )
+
+
+def tell_unowned(
+    over: Iterable[Acknowledgement],
+    routing: Routing,
+    state: DispatchState,
+    said: Interventions,
+    now: datetime,
+) -> tuple[Notification, ...]:
+    """Return what those are told who know of alerts of `over`, which fire on: nobody looks after them.
+
+    As `tell_owner`; `said` holds without `over`.
+    """
+    left = {one.labels: one for one in over}
+    return tuple(
+        _message(key, Reason.UNOWNED, now, group, alerts, about=left, routing=routing)
+        for key, group, alerts in _who_knows(left, News.LEFT, routing, state, said=said, now=now)
+    )
+
+
+def _who_knows(
+    concerned: Collection[Labels],
+    news: News,
+    routing: Routing,
+    state: DispatchState,
+    *,
+    said: Interventions,
+    now: datetime,
+) -> Iterator[tuple[LogKey, Group, tuple[NotifiedAlert, ...]]]:
+    """Yield the channels that were told of alerts with the labels `concerned`, and what they know to fire."""
+    groups = [g for g in state.groups.values() if not _labels(g).isdisjoint(concerned)]
+    if not groups:
+        return
     routes = {(route.receiver, route.key): route for route in walk(routing.root)}
     silencer = Silencer(said.silences.values(), now)
     firing = (labels for group in state.groups.values() for labels in _firing(group))
     inhibitor = Inhibitor(routing.inhibit_rules, firing)
     owners = said.held_acknowledgements(now)
-    told = []
-    for group in concerned:
+    for group in groups:
         if _is_quiet(routes.get((group.id.receiver, group.route_key)), now):
             continue
         loud = {
             labels
-            for labels in _labels(group) & taken.keys()
+            for labels in _labels(group).intersection(concerned)
             if not silencer.silencing(labels) and not inhibitor.inhibits(labels)
         }
         for channel in routing.receivers[group.id.receiver].channels:
             key = LogKey(group.id.receiver, channel.name, group.id.key)
             entry = state.log.get(key)
-            alerts = _as_known(group, entry, loud, owners) if entry else ()
-            if any(one.news is News.TAKEN for one in alerts):
-                owner = next(taken[one.labels] for one in alerts if one.news is News.TAKEN)
-                told.append(_message(key, group, alerts, owner, routing.external_url))
-    return tuple(told)
+            alerts = _as_known(group, entry, loud, news, owners) if entry else ()
+            if any(one.news is news for one in alerts):
+                yield key, group, alerts
 
 
 def brief(notification: Notification) -> Notification:
@@ -104,7 +135,8 @@ def _is_quiet(route: Route | None, now: datetime) -> bool:
 def _as_known(
     group: Group,
     entry: LogEntry,
-    taken: Collection[Labels],
+    concerned: Collection[Labels],
+    news: News,
     owners: Mapping[Labels, Acknowledgement],
 ) -> tuple[NotifiedAlert, ...]:
     """Return what the channel of `entry` was told to fire; an end that is not told yet is its flush's."""
@@ -113,7 +145,7 @@ def _as_known(
             with_owner(one, owners),
             ends_at=None,
             value_at_recovery=None,
-            news=News.TAKEN if one.labels in taken else News.STILL,
+            news=news if one.labels in concerned else News.STILL,
         )
         for one in group.members.values()
         if digest_of(one.labels) in entry.firing
@@ -123,17 +155,22 @@ def _as_known(
 
 def _message(
     key: LogKey,
+    reason: Reason,
+    now: datetime,
     group: Group,
     alerts: tuple[NotifiedAlert, ...],
-    owner: Acknowledgement,
-    external_url: str,
+    *,
+    about: Mapping[Labels, Acknowledgement],
+    routing: Routing,
 ) -> Notification:
+    concerned = (News.TAKEN, News.LEFT)
+    said = next(about[one.labels] for one in alerts if one.news in concerned)
     return notification_to(
         key,
-        Reason.ACKNOWLEDGED,
-        owner.at,
+        reason,
+        now,
         group_labels=group.labels,
         alerts=alerts,
-        external_url=external_url,
-        extra={ACKNOWLEDGED_BY: owner.owner, ACKNOWLEDGED_COMMENT: owner.comment},
+        external_url=routing.external_url,
+        extra={ACKNOWLEDGED_BY: said.owner, ACKNOWLEDGED_COMMENT: said.comment},
     )

@@ -22,7 +22,9 @@ _STRONGEST_FIRST: Final = (
     Reason.UNMUTED,
     Reason.SOME_RESOLVED,
     Reason.ALL_RESOLVED,
+    Reason.UNOWNED,
     Reason.ACKNOWLEDGED,
+    Reason.SILENCE_ENDS,
     Reason.REPEAT,
 )
 

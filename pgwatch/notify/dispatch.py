@@ -10,6 +10,7 @@ from datetime import datetime
 
 from pgwatch.alerts.alert import Alert, AlertState
 from pgwatch.notify.deploy import Report, report_deploys
+from pgwatch.notify.expiring import reminders
 from pgwatch.notify.flap import DEFAULT_LIMITS, Flap, FlapLimits, outdated
 from pgwatch.notify.flush import Decision, Flushed, Muting, digest_of, flush
 from pgwatch.notify.group import Group, GroupId, LogEntry, LogKey, MemberId, Quiet
@@ -65,13 +66,16 @@ class Decisions:
     calm: tuple[MemberId, ...] = ()  # counters that are no more
     reported: Mapping[str, datetime] = field(default_factory=dict)
     # silences: when the end of a deploy was told
+    reminded: Mapping[str, datetime] = field(default_factory=dict)
+    # silences: when it was told that they end soon
     released: tuple[Labels, ...] = ()  # alerts whose acknowledgement ended with them
 
     def left_of(self, said: Interventions) -> Interventions:
         """Return what people `said` without what ended with its alert, and with what has been told of it."""
-        if not self.released and not self.reported:
+        if not self.released and not self.reported and not self.reminded:
             return said
         told = {i: replace(said.silences[i], reported_at=at) for i, at in self.reported.items()}
+        told |= {i: replace(said.silences[i], reminded_at=at) for i, at in self.reminded.items()}
         left = {i: one for i, one in said.acknowledgements.items() if i not in self.released}
         return Interventions(silences={**said.silences, **told}, acknowledgements=left)
 
@@ -110,24 +114,26 @@ def advance(
     join(groups, routing.root, everything, flaps, now)
     silencer = Silencer(interventions.silences.values(), now)
     ended: tuple[Silence, ...] = ()
+    ending: tuple[Silence, ...] = ()
     due = frozenset[GroupId]()
     if not state.is_waiting(now):
-        ended = interventions.unreported_deploys(now)
+        ended, ending = interventions.unreported_deploys(now), interventions.ending(now)
         _bring_forward(groups, routing.root, silencer.ids.union(one.id for one in ended), now)
         due = _due(groups, routing.root, now)
     muting = Muting(
         inhibitor=Inhibitor(
-            routing.inhibit_rules if due or ended else (), _all_firing(groups.values())
+            routing.inhibit_rules if due or ended or ending else (), _all_firing(groups.values())
         ),
         silencer=silencer,
         acknowledgements=acknowledgements,
     )
     awake = (
-        g for g in groups.values() if not route_of(routing.root, g, now).schedule.is_quiet(now)
+        tuple(g for g in groups.values() if not _is_quiet(g, routing.root, now))
+        if ended or ending
+        else ()
     )
-    report = report_deploys(
-        ended, awake if ended else (), routing, muting=muting, log=state.log, now=now
-    )
+    soon = reminders(ending, awake, routing, muting=muting)
+    report = report_deploys(ended, awake, routing, muting=muting, log=state.log, now=now)
     _forget_quiet(groups, report)
     log = {**state.log, **report.logged}
     flushed = _flush(groups, due | report.due, routing, muting=muting, log=log, now=now)
@@ -140,11 +146,12 @@ def advance(
         delay=state.delay,
     )
     return replace(
-        _decisions(state, after, logged, (*report.enqueue, *flushed.enqueue)),
+        _decisions(state, after, logged, (*report.enqueue, *soon, *flushed.enqueue)),
         flapped=flaps.changed,
         calm=calm,
         reported=dict.fromkeys(report.reported, now),
-        released=_released(interventions, groups.values()),
+        reminded=dict.fromkeys((one.id for one in ending), now),
+        released=_released(interventions, groups.values(), now),
     )
 
 
@@ -309,9 +316,16 @@ def _was_told(group: Group, log: Mapping[LogKey, LogEntry]) -> bool:
     return any((key.receiver, key.group_key) == group.id for key in log)
 
 
-def _released(interventions: Interventions, groups: Iterable[Group]) -> tuple[Labels, ...]:
-    """Return the alerts that somebody looks after and that are over."""
+def _released(
+    interventions: Interventions, groups: Iterable[Group], now: datetime
+) -> tuple[Labels, ...]:
+    """Return the alerts that somebody looked after and that are over, and those nobody does any more."""
     if not interventions.acknowledgements:
         return ()
     firing = {m.labels for g in groups for m in g.members.values() if m.ends_at is None}
-    return tuple(labels for labels in interventions.acknowledgements if labels not in firing)
+    known = interventions.acknowledgements
+    return tuple(i for i, one in known.items() if i not in firing or not one.holds(now))
+
+
+def _is_quiet(group: Group, root: Route, now: datetime) -> bool:
+    return route_of(root, group, now).schedule.is_quiet(now)

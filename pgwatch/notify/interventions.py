@@ -35,9 +35,22 @@ class Interventions:
         silences = self.silences.values()
         return tuple(one for one in silences if one.is_unreported and one.ends_at <= now)
 
+    def ending(self, now: datetime) -> tuple[Silence, ...]:
+        """Return the silences that are quiet, and of which it is to be told now that they end soon."""
+        return tuple(
+            one
+            for one in self.silences.values()
+            if one.remind_at is not None and one.remind_at <= now and one.is_quiet(now)
+        )
+
     def held_acknowledgements(self, now: datetime) -> dict[Labels, Acknowledgement]:
         """Return the acknowledgements that stand at `now`, by the alert's labels."""
         return {i: one for i, one in self.acknowledgements.items() if one.holds(now)}
+
+    def without_lapsed(self, now: datetime) -> tuple["Interventions", tuple[Acknowledgement, ...]]:
+        """Return what still holds at `now`, and the acknowledgements that held until before."""
+        over = tuple(one for one in self.acknowledgements.values() if not one.holds(now))
+        return (self.without_acknowledgements(one.labels for one in over) if over else self), over
 
     def with_silence(
         self, wanted: Silence, new_id: str, now: datetime
@@ -70,9 +83,13 @@ class Interventions:
         return replace(self, acknowledgements=left)
 
     def next_change(self, now: datetime) -> datetime | None:
-        """Return when the next silence ends whose end may have to be told; None: there is none."""
-        ends = [end for one in self.silences.values() if (end := one.quiet_until(now))]
-        ends += [one.ends_at for one in self.silences.values() if one.is_unreported]
+        """Return when the next silence or acknowledgement ends, or that is to be told; None: never."""
+        silences = self.silences.values()
+        ends = [end for one in silences if (end := one.quiet_until(now))]
+        ends += [one.ends_at for one in silences if one.is_unreported]
+        ends += [at for one in silences if (at := one.remind_at) and at > now]
+        ends += [now] if self.ending(now) else []
+        ends += [one.until for one in self.acknowledgements.values() if one.until]
         return min(ends, default=None)
 
 
@@ -80,6 +97,7 @@ class Silencer:
     """Says which silences keep an alert quiet at one time."""
 
     def __init__(self, silences: Iterable[Silence], now: datetime) -> None:
+        self.now = now
         self._quiet = tuple(one for one in silences if one.is_quiet(now))
         self.ids = frozenset(one.id for one in self._quiet)
 

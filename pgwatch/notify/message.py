@@ -5,22 +5,14 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
 
-from pgwatch.notify.acknowledged import ACKNOWLEDGED_BY, ACKNOWLEDGED_COMMENT
 from pgwatch.notify.coalesce import NEVER_TOLD, waiting_since
-from pgwatch.notify.deadletter import DEAD_LETTER_ERROR, DEAD_LETTER_OF
 from pgwatch.notify.notes import clock_time, evidence_text, notes
 from pgwatch.notify.notification import News, Notification, NotifiedAlert, Reason
+from pgwatch.notify.occasion import occasion
 from pgwatch.units import format_duration
 
 _SEVERITIES: Final = ("critical", "warning", "info")  # worst first
 _NOT_SHOWN: Final = frozenset({"alertname", "severity", "phase", "instance", "job"})
-_COUNTED: Final = (("new", News.NEW), ("still firing", News.STILL), ("resolved", News.RESOLVED))
-_OCCASIONS: Final = {
-    Reason.REPEAT: "Nothing new: this is a reminder that it still fires.",
-    Reason.TEST: "This is a test of the channel. Nothing is wrong.",
-    Reason.HEARTBEAT: "Nothing is wrong: this says that pgwatch works and can be heard.",
-    Reason.UNMUTED: "This fires on, now that the mute is over.",
-}
 _LATE: Final = timedelta(minutes=1)  # a message that waited longer says so
 _TEXT_LIMIT: Final = 1000  # characters of a description or a cure
 _LABEL_LIMIT: Final = 120
@@ -100,7 +92,7 @@ def _title(notification: Notification, firing: int) -> str:
 
 
 def _remark(notification: Notification) -> str:
-    return " ".join(filter(None, (_delay(notification), _occasion(notification))))
+    return " ".join(filter(None, (_delay(notification), occasion(notification))))
 
 
 def _delay(notification: Notification) -> str:
@@ -110,27 +102,6 @@ def _delay(notification: Notification) -> str:
             return f"This fired and ended while it could not be delivered here (since {clock_time(since)})."
         return f"This comes late: nothing could be delivered here since {clock_time(since)}."
     return ""
-
-
-def _occasion(notification: Notification) -> str:
-    reason, extra = notification.reason, notification.extra
-    if reason is Reason.DEPLOY_OVER:
-        said = f" ({extra['deploy']})" if extra.get("deploy") else ""
-        return f"The deploy of {extra.get('deploy_by', '')}{said} is over, and this fires."
-    if reason is Reason.ACKNOWLEDGED:
-        comment = extra.get(ACKNOWLEDGED_COMMENT, "")
-        owner = extra.get(ACKNOWLEDGED_BY, "")
-        return f"{owner} looks after it" + (f": {comment}" if comment else ".")
-    if reason is Reason.DEAD_LETTER:
-        origin, error = extra.get(DEAD_LETTER_OF, ""), extra.get(DEAD_LETTER_ERROR, "")
-        if not error:
-            return f"{origin} works again, and has been told this."
-        return f"{origin} could not be told this: {error}"
-    if reason in (Reason.NEW_ALERTS, Reason.SOME_RESOLVED):
-        news = [alert.news for alert in notification.alerts]
-        counts = [f"{news.count(kind)} {name}" for name, kind in _COUNTED if kind in news]
-        return f"{', '.join(counts)}." if len(news) > 1 else ""
-    return _OCCASIONS.get(reason, "")
 
 
 def page_of(alert: NotifiedAlert, notification: Notification) -> str:

@@ -20,7 +20,9 @@ class Reason(StrEnum):
     REPEAT = "repeat interval elapsed"
     UNMUTED = "still firing after a mute"  # told before it, and not since
     DEPLOY_OVER = "deploy mute over"  # what stayed broken, of all groups of a receiver
+    SILENCE_ENDS = "silence ends soon"  # and what it keeps quiet still fires
     ACKNOWLEDGED = "acknowledged"  # somebody looks after alerts that were told
+    UNOWNED = "acknowledgement over"  # nobody looks after them any more, and they fire on
     DEAD_LETTER = "dead letter"  # another receiver could not be told this
     HEARTBEAT = "heartbeat"  # nothing is wrong, and the whole path works
     SNAPSHOT = "snapshot"  # all alerts as they are, for a real Alertmanager
@@ -37,6 +39,7 @@ class News(StrEnum):
     NEW = "new"  # not told before
     STILL = "still"  # told before, and fires on
     TAKEN = "taken"  # told before, and somebody has just said that they look after it
+    LEFT = "left"  # told before, and who looked after it does so no longer
     RESOLVED = "resolved"
     MISSED = "missed"  # it fired and ended before anything could be told of it
 
@@ -111,9 +114,13 @@ class _Name(str):
         return str.__gt__(self, other)
 
 
+def place_of_labels(labels: Labels) -> tuple[object, ...]:
+    """Return by what `labels` are sorted as Prometheus's `LabelSet.Before` does: fewer come first."""
+    return len(labels), tuple((_Name(name), value) for name, value in labels.items())
+
+
 def _place(alert: NotifiedAlert) -> tuple[object, ...]:
-    labels = tuple((_Name(name), value) for name, value in alert.labels.items())
-    return *_job_and_instance(alert), len(labels), labels
+    return *_job_and_instance(alert), place_of_labels(alert.labels)
 
 
 def _place_among_alike(alert: NotifiedAlert) -> tuple[object, ...]:

@@ -14,6 +14,8 @@ from pgwatch.notify.matcher import in_order, matches
 from pgwatch.notify.window import Window
 from pgwatch.samples.labels import Labels, Matcher
 
+REMIND_BEFORE: Final = timedelta(minutes=15)  # time to make it longer
+REMIND_OF: Final = timedelta(hours=1)  # a shorter one is still known to who made it
 KEEP_EXPIRED: Final = timedelta(hours=120)  # as long as Alertmanager does
 
 
@@ -43,11 +45,20 @@ class Silence:
     window: Window | None = None  # quiet only inside it
     deploy: bool = False  # at its end one message says what stayed broken
     reported_at: datetime | None = None  # when a deploy's end was told
+    reminded_at: datetime | None = None  # when it was told that it ends soon
 
     @property
     def is_unreported(self) -> bool:
         """Whether its end is still to be told; what was ended before it began kept nothing quiet."""
         return self.deploy and self.reported_at is None and self.starts_at < self.ends_at
+
+    @property
+    def remind_at(self) -> datetime | None:
+        """When it is to be told that it ends; None: it is short, was told, or its end is told apart."""
+        at = self.ends_at - REMIND_BEFORE
+        is_told = self.reminded_at is not None and self.reminded_at >= at
+        is_short = self.ends_at - self.starts_at < REMIND_OF
+        return None if self.deploy or is_short or is_told else at
 
     @property
     def because(self) -> str:

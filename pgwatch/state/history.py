@@ -13,6 +13,7 @@ from pgwatch.notify.matcher import show
 from pgwatch.notify.notification import Notification
 from pgwatch.notify.outbox import Queued
 from pgwatch.notify.silence import Silence
+from pgwatch.samples.labels import Labels
 from pgwatch.state.codec import encode
 from pgwatch.state.many import execute_many
 from pgwatch.state.schema import event
@@ -114,6 +115,11 @@ def acknowledgement_event(one: Acknowledgement) -> Event:
     if one.until:
         detail["until"] = one.until.isoformat()
     return Event(time=one.at, kind="alert_acknowledged", subject=repr(one.labels), detail=detail)
+
+
+def acknowledgement_end(labels: Labels, at: datetime) -> Event:
+    """Return that nobody looks after an alert any more."""
+    return Event(time=at, kind="acknowledgement_ended", subject=repr(labels))
 
 
 def _alerts(told: Notification) -> str:

@@ -52,6 +52,14 @@ def report_silences(connection: Connection, reported: Mapping[str, datetime]) ->
         connection.execute(told.values(reported_at=reported_at), keys)
 
 
+def remind_of_silences(connection: Connection, reminded: Mapping[str, datetime]) -> None:
+    """Note when it was told that silences end soon."""
+    if keys := [{"i": one, "at": at} for one, at in reminded.items()]:
+        told = update(silence).where(silence.c.id == bindparam("i"))
+        reminded_at = bindparam("at", type_=Instant())
+        connection.execute(told.values(reminded_at=reminded_at), keys)
+
+
 def save_acknowledgement(connection: Connection, one: Acknowledgement) -> None:
     """Save who looks after an alert, instead of who did."""
     release(connection, [one.labels])
@@ -124,6 +132,7 @@ def _silence_row(one: Silence) -> dict[str, Any]:
         "updated_at": one.updated_at,
         "body": encode(body),
         "reported_at": one.reported_at,
+        "reminded_at": one.reminded_at,
     }
 
 
@@ -141,4 +150,5 @@ def _silence(row: Any) -> Silence:
         deploy=body["deploy"],
         window=window and Window(**{**window, "days": frozenset(window["days"])}),
         reported_at=row.reported_at,
+        reminded_at=row.reminded_at,
     )

@@ -84,6 +84,7 @@ class Transaction:
         groups.save(self._connection, decisions)
         outbox_rows.enqueue(self._connection, decisions.enqueue, self._fresh)
         people.report_silences(self._connection, decisions.reported)
+        people.remind_of_silences(self._connection, decisions.reminded)
         people.release(self._connection, decisions.released)
 
     def save_silences(self, silences: Iterable[Silence]) -> None:

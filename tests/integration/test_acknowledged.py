@@ -87,3 +87,37 @@ def test_incident_that_somebody_took_while_it_waited_is_acknowledged(
     merged = replace(taken(), reason=Reason.FIRST)
     events = sent(BY_NAME["pagerduty"], receiver, merged)
     assert [event["event_action"] for _, event in events] == ["trigger", "acknowledge"]
+
+
+def left(*, others: bool = False) -> Notification:
+    """What is told when ann gives an alert back, of a group where bob has the `others`."""
+    mine = replace(alert(), news=News.LEFT)
+    rest = [replace(alert(pid="5"), news=News.STILL, owner="bob")] if others else []
+    extra = {ACKNOWLEDGED_BY: "ann", ACKNOWLEDGED_COMMENT: "on it"}
+    return notification(mine, *rest, reason=Reason.UNOWNED, extra=extra)
+
+
+@pytest.mark.parametrize("name", CHATS)
+def test_chats_are_told_that_nobody_looks_after_it(name: str, receiver: HttpReceiver) -> None:
+    (said,) = sent(BY_NAME[name], receiver, left())
+    words = str(said).replace("\\", "")
+    assert "ann looks after it no longer, and it fires on." in words
+    assert "ACKNOWLEDGED" not in words
+
+
+def test_thread_is_told_that_nobody_looks_after_it(receiver: HttpReceiver) -> None:
+    memory = '{"channel": "C1", "ts": "1.5", "owners": {}}'
+    _, reply = sent(BY_NAME["slack bot"], receiver, left(), memory)
+    assert reply[1]["text"].startswith("ann looks after it no longer")
+    assert reply[1]["reply_broadcast"] is True
+
+
+def test_incident_is_nobodys_again_where_the_service_can(receiver: HttpReceiver) -> None:
+    calls = sent(BY_NAME["opsgenie"], receiver, left())
+    assert [path.partition("?")[0].rpartition("/")[2] for path, _ in calls] == [
+        "unacknowledge",
+        "alerts",
+    ]
+    receiver.requests.clear()
+    events = sent(BY_NAME["pagerduty"], receiver, left())
+    assert [event["event_action"] for _, event in events] == ["trigger"]

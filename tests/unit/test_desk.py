@@ -203,6 +203,17 @@ class TestSilences:
         assert house.pass_time(400) == []
 
 
+def test_that_a_silence_ends_soon_is_told_once_over_a_restart(house: House) -> None:
+    house.desk(0).put_silence(replace(silence("alertname=P", 0, 7200), id=""))
+    house.post(10)
+    assert house.pass_time(40) == []
+    house.post(6200)
+    assert house.deciding.next_look(at(6299)) is not None
+    assert house.pass_time(6300) == [Reason.SILENCE_ENDS]
+    house.restart(6301)
+    assert house.pass_time(6302) == []
+
+
 class TestAcknowledgements:
     def test_it_holds_over_a_restart_and_ends_with_the_alert(self, house: House) -> None:
         house.post(0)
@@ -260,6 +271,39 @@ class TestAcknowledgements:
         assert house.desk(0).acknowledge(MATCHERS, "ada", "", None) == []
         house.post(0, end=1)
         assert house.desk(10).acknowledge(MATCHERS, "ada", "", None) == []
+
+    def test_those_who_were_told_are_told_that_it_is_given_back(self, house: House) -> None:
+        house.post(0)
+        house.pass_time(30)
+        house.arrive(31)
+        house.acknowledge(40, "ada", "on it")
+        house.arrive(41)
+        house.desk(50).release(MATCHERS)
+        told = house.arrive(51)
+        assert told.reason is Reason.UNOWNED
+        assert [(one.owner, one.news) for one in told.alerts] == [("", News.LEFT)]
+        assert told.extra["acknowledged_by"] == "ada"
+        assert house.pass_time(60) == []
+
+    def test_those_who_were_told_are_told_when_its_time_is_over(self, house: House) -> None:
+        house.post(0)
+        house.pass_time(30)
+        house.arrive(31)
+        house.desk(40).acknowledge(MATCHERS, "ada", "", at(100))
+        house.arrive(41)
+        assert house.deciding.next_look(at(99)) == at(100)
+        house.restart(99)
+        assert house.pass_time(100) == [Reason.UNOWNED]
+        assert not house.deciding.interventions.acknowledgements
+        assert house.kinds.count("acknowledgement_ended") == 1
+        house.restart(101)
+        assert house.pass_time(102) == []
+
+    def test_who_was_told_nothing_is_not_told_that_it_is_given_back(self, house: House) -> None:
+        house.post(0)
+        house.desk(1).acknowledge(MATCHERS, "ada", "", None)
+        house.desk(2).release(MATCHERS)
+        assert house.pass_time(30) == [Reason.FIRST]
 
     def test_it_can_be_given_back(self, house: House) -> None:
         house.post(0)

@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 from datetime import timedelta
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import pytest
 
@@ -211,10 +211,10 @@ class TestDeploy:
 
     def test_what_another_silence_keeps_quiet_is_not_in_the_message(self) -> None:
         line = self.line()
-        line.silence(silence("alertname=A", 0, 4000))
+        line.silence(silence("alertname=A", 0, 3500))
         line.push(100, alert("A", since=100, target="db"), alert("B", since=100, target="db"))
         told = [(when, one.reason, shown(one)[0][0]) for when, one in line.run(100, 4500)]
-        assert told == [(1800, Reason.DEPLOY_OVER, "B"), (4030, Reason.FIRST, "A")]
+        assert told == [(1800, Reason.DEPLOY_OVER, "B"), (3530, Reason.FIRST, "A")]
 
     def test_channel_with_an_incident_per_group_hears_of_each_group(self) -> None:
         line = self.line(keyed=True)
@@ -225,6 +225,69 @@ class TestDeploy:
             ("log[1]", Reason.FIRST, 1800),
             ("log[1]", Reason.FIRST, 1800),
         ]
+
+
+class TestSilenceThatEndsSoon:
+    """15 minutes before its end, of one of an hour or longer."""
+
+    def told(self, line: Timeline, start: float, end: float) -> list[tuple[float, Reason]]:
+        return [(when, one.reason) for when, one in line.run(start, end)]
+
+    def test_what_still_fires_is_told_once_and_counts_as_quiet(self) -> None:
+        line = Timeline(routing(repeat_interval=timedelta(days=1)))
+        line.silence(silence("alertname=A", 0, 7200))
+        line.push(100, alert("A", since=100), alert("B", since=100))
+        first, (when, told), *rest = line.run(100, 7300)
+        assert first[1].reason is Reason.FIRST
+        assert (when, told.reason) == (6300, Reason.SILENCE_ENDS)
+        assert shown(told) == [("A", "firing")]
+        assert told.extra == {
+            "silence_by": "ada",
+            "silence_comment": "moving",
+            "silence_ends": at(7200).isoformat(),
+        }
+        assert line.said.silences["alertname=A"].reminded_at == at(6300)
+        assert [(when, one.reason) for when, one in rest if shown(one)[0][0] == "A"] == [
+            (7230, Reason.FIRST)
+        ]
+
+    def test_made_longer_it_is_told_before_the_new_end(self) -> None:
+        line = Timeline(routing(repeat_interval=timedelta(days=1)))
+        line.silence(silence("alertname=A", 0, 7200))
+        line.push(100, alert("A", since=100))
+        line.run(100, 6400)
+        line.silence(replace(line.said.silences["alertname=A"], ends_at=at(9000)))
+        assert self.told(line, 6400, 8200) == [(8100, Reason.SILENCE_ENDS)]
+
+    @pytest.mark.parametrize(
+        ("start", "end", "more"),
+        [
+            (0, 3599, {}),
+            (0, 7200, {"deploy": True}),
+            (6400, 10_000, {}),  # what fires has ended by then
+        ],
+        ids=["short", "deploy", "nothing fires"],
+    )
+    def test_nothing_is_told(self, start: float, end: float, more: dict[str, Any]) -> None:
+        line = Timeline(routing())
+        line.silence(silence("alertname=A", start, end, **more))
+        line.push(100, alert("A", since=100))
+        told = self.told(line, 100, 6000)
+        line.push(7300, alert("A", since=100, resolved=7300))
+        assert Reason.SILENCE_ENDS not in [why for _, why in (*told, *self.told(line, 7300, 9999))]
+
+    def test_what_something_else_keeps_quiet_for_longer_is_left_out(self) -> None:
+        line = Timeline(routing())
+        line.silence(silence("alertname=A", 0, 7200), silence("n=1", 0, 8000))
+        line.push(100, alert("A", since=100, n="1"))
+        assert self.told(line, 100, 7150) == [(7100, Reason.SILENCE_ENDS)], "that of the longer one"
+
+    def test_channel_with_an_incident_per_group_is_left_out(self) -> None:
+        both = Receiver(name="log", channels=(LogSettings(), KeyedSettings(index=1)))
+        line = Timeline(replace(routing(), receivers={"log": both}))
+        line.silence(silence("alertname=A", 0, 7200))
+        line.push(100, alert("A", since=100))
+        assert [one.channel for _, one in line.run(100, 7000)] == ["log[0]"]
 
 
 class TestAcknowledgement:

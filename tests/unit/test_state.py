@@ -345,6 +345,22 @@ class TestVersions:
     def test_there_is_a_file_of_the_present_version(self) -> None:
         assert (FIXTURES / f"state_v{VERSION}.sql").exists()
 
+    def test_what_was_told_of_silences_and_receivers_is_read_from_the_file_of_version_3(
+        self, path: Path
+    ) -> None:
+        path.parent.mkdir()
+        with sqlite3.connect(path) as database:
+            database.executescript((FIXTURES / "state_v3.sql").read_text(encoding="utf-8"))
+        database.close()
+        state = State.open(path)
+        reminded = [one.reminded_at for one in state.load_interventions().silences.values()]
+        assert sorted(reminded, key=str) == [NOW + timedelta(minutes=20), None]
+        assert state.told_broken() == {ChannelId("other", "slack[0]")}
+        state.recover()
+        (waiting,) = state.take([SLACK], NOW + timedelta(days=1))
+        assert (waiting.attempts, waiting.left_out) == (12, 2)
+        state.close()
+
 
 def test_the_time_of_the_last_evaluation_survives(tmp_path: Path) -> None:
     state = State.open(tmp_path / "state.db")

@@ -59,6 +59,10 @@ class OpsGenieChannel(PostingChannel):
         if notification.reason is Reason.ACKNOWLEDGED:
             answer = self._acknowledge(f"{base}/{alias}", by_alias, notification) if owned else ""
             return Receipt(answer=shown(answer))
+        if notification.reason is Reason.UNOWNED and not owned:
+            said = {"source": _source(notification, self._settings, words)}
+            url = f"{base}/{alias}/unacknowledge{by_alias}"
+            self._sender.post(url, said, key=notification.id)
         alert = payload(notification, self._settings, words)
         answer = self._sender.post(base, {"alias": alias, **alert}, key=notification.id)
         if self._settings.update_alerts:

@@ -10,7 +10,9 @@ _MAX_ITEMS: Final = 50
 _MAX_LINES: Final = 20
 _LIMIT: Final = 3000  # characters
 # Worth a look of everybody in the channel; an update in place calls nobody.
-_LOUD: Final = frozenset({Reason.NEW_ALERTS, Reason.FIRST, Reason.REPEAT, Reason.UNMUTED})
+_LOUD: Final = frozenset(
+    {Reason.NEW_ALERTS, Reason.FIRST, Reason.REPEAT, Reason.UNMUTED, Reason.UNOWNED}
+)
 
 
 def story(notification: Notification, owners: dict[str, str]) -> str:
@@ -29,7 +31,7 @@ def story(notification: Notification, owners: dict[str, str]) -> str:
             lines.append(f":eyes: {escape(alert.owner, 80)} looks after _{what}_{comment}")
     more = len(lines) - _MAX_LINES
     lines = lines[:_MAX_LINES] + ([f"and {more} more"] if more > 0 else [])
-    if notification.reason in (Reason.REPEAT, Reason.UNMUTED):
+    if notification.reason in (Reason.REPEAT, Reason.UNMUTED, Reason.UNOWNED):
         lines.insert(0, escape(message.remark))
     if message.resolved:
         lines.append("*All resolved.*")
