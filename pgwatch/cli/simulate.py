@@ -38,6 +38,7 @@ if TYPE_CHECKING:
 _LOOKBACK = timedelta(minutes=5)  # how long an answer stands, as in the engine
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _FOREVER = timedelta(days=365 * 100)
+_LONGEST = timedelta(days=30)  # that nothing new happens in
 _AFTERWARDS = timedelta(
     minutes=10
 )  # that made-up samples are played on, for what is still to be told
@@ -149,6 +150,8 @@ def _check(arguments: argparse.Namespace) -> None:
         )
         if value and not there
     ]
+    if arguments.then > _LONGEST:
+        wrong.append(("--then", f"expected at most {format_duration(_LONGEST)}"))
     if wrong:
         raise InputError(
             [Problem(file="command line", path=path, message=text) for path, text in wrong]
@@ -203,7 +206,9 @@ def _from_history(arguments: argparse.Namespace, inputs: "Inputs | None") -> _Sc
     store.restore(history.kept)
     first = min(int(one.rows.times[0]) for one in history.kept)
     last = max(int(one.rows.times[-1]) for one in history.kept)
-    start, end = arguments.start or _at(first), arguments.until or _at(last)
+    # Where no sample is there is nothing to evaluate, and years of it take as long.
+    start = max(arguments.start or _at(first), _at(first))
+    end = min(arguments.until or _at(last), _at(last))
     if end < start:
         message = f"{history.name} is from {_at(first)} until {_at(last)}; nothing is left of it"
         raise InputError([Problem(file="command line", path="--from, --until", message=message)])

@@ -111,6 +111,9 @@ def test_edited_rules_over_kept_samples(folder: Path, capsys: pytest.CaptureFixt
         capsys, "--history", "kept", "--rules", "rules.yml", "--from", at(480).isoformat()
     )
     assert late[0]["messages"] == []  # it begins with nothing, and ends before the minute is over
+    wide = ("--from", "1971-01-01T00:00Z", "--until", "9000-01-01T00:00Z")
+    (whole,) = simulate(capsys, "--history", "kept", "--rules", "rules.yml", *wide)
+    assert whole == found, "years without samples are not played"
 
 
 def keep(folder: Path, *series: tuple[Source, str, dict[int, float]]) -> None:
@@ -199,6 +202,7 @@ def test_text(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
         (["--history", "k", "--url", "http://h"], 2, "than --history"),
         (["--samples", "no.yml"], 2, "no.yml: cannot be read: no such file or directory\n"),
         (["--samples", "samples.yml", "--run", "x"], 2, "has no test whose name --run finds"),
+        (["--samples", "samples.yml", "--then", "1y"], 2, "--then: expected at most 30d"),
         (["--history", "."], 1, "the history . cannot be read: is a directory"),
         (["--rules", "no.yml", "--samples", "samples.yml"], 2, "no.yml"),
         (["--history", "no"], 1, "there is no kept history no"),
