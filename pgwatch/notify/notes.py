@@ -1,12 +1,13 @@
 """What a message says about an alert beside what, where and since when, in sentences."""
 
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Final
 
 from pgwatch.alerts.evidence import Evidence
 from pgwatch.notify.notification import News, NotifiedAlert
 
-_CELL: Final = 60  # characters of a cell of evidence; the last column is only cut by the whole
+_LINE: Final = 72  # characters that mail and Slack show in one line
 
 
 def clock_time(time: datetime) -> str:
@@ -37,21 +38,40 @@ def notes(alert: NotifiedAlert) -> tuple[str, ...]:
 
 
 def evidence_text(evidence: Evidence, limit: int) -> str:
-    """Return the rows as lines of a table of at most `limit` characters."""
+    """Return the rows as lines of at most `limit` characters together.
+
+    They are a table, or where that is wider than a message shows, one line for each cell.
+    """
     lines = [f"{evidence.query} at {clock_time(evidence.at)}"]
     if evidence.note:
         lines.append(evidence.note)
-    rows = [evidence.columns, *evidence.rows] if evidence.rows else []
-    cells = [[" ".join(cell.split()) for cell in row] for row in rows]
-    widths = [min(_CELL, max(map(len, column))) for column in zip(*cells, strict=True)]
-    for row in cells:
-        padded = [
-            f"{_cut(cell, width):<{width}}" for cell, width in zip(row[:-1], widths, strict=False)
-        ]
-        lines.append("  ".join([*padded, row[-1]]).rstrip())
+    rows = [[" ".join(cell.split()) for cell in row] for row in evidence.rows]
+    if rows:
+        table = _table([list(evidence.columns), *rows])
+        fits = max(map(len, table)) <= _LINE
+        lines += table if fits else _records(evidence.columns, rows)
     if evidence.omitted:
-        lines.append(f"and {evidence.omitted} more rows")
+        lines.append(f"and {evidence.omitted} more row{'' if evidence.omitted == 1 else 's'}")
     return _cut("\n".join(lines), limit)
+
+
+def _table(rows: Sequence[Sequence[str]]) -> list[str]:
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    return [
+        "  ".join(f"{cell:<{width}}" for cell, width in zip(row, widths, strict=True)).rstrip()
+        for row in rows
+    ]
+
+
+def _records(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
+    width = max(map(len, columns))
+    lines: list[str] = []
+    for row in rows:
+        lines += [""] if lines else []
+        lines += [
+            f"{name:<{width}}  {cell}" for name, cell in zip(columns, row, strict=True) if cell
+        ]
+    return lines
 
 
 def _cut(text: str, limit: int) -> str:

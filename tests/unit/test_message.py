@@ -200,3 +200,26 @@ def test_evidence_is_a_table_that_fits() -> None:
         compose(notification(replace(alert(), evidence=evidence)), max_items=1), "g"
     )
     assert len(evidence_text(evidence, 50)) == 50
+
+
+def test_evidence_too_wide_for_a_table_has_a_line_for_each_cell() -> None:
+    statement = (
+        "UPDATE projects SET notes = 'called the customer' WHERE id = 'prj_0001' RETURNING id"
+    )
+    evidence = Evidence(
+        query="core/blocking_statements",
+        at=NOW,
+        columns=("pid", "waits_with", "behind"),
+        rows=(("1", statement, "7"), ("4711", "SELECT 1", "")),
+        omitted=1,
+    )
+    assert evidence_text(evidence, 500).splitlines() == [
+        "core/blocking_statements at 2026-08-01 03:00:00 UTC",
+        "pid         1",
+        f"waits_with  {statement}",
+        "behind      7",
+        "",
+        "pid         4711",
+        "waits_with  SELECT 1",
+        "and 1 more row",
+    ]
