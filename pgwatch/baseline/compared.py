@@ -1,7 +1,7 @@
 """What a comparison may answer, and by what it judges. Pure."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from enum import Enum
 
@@ -50,7 +50,6 @@ class Compared:
     state: State = State.TOLD
     reason: str = ""  # why it is unknown or skipped; else what was looked at
     cure: str = ""
-    sources: tuple[str, ...] = field(default=())
 
 
 def unknown(reason: str, cure: str = "") -> Compared:

@@ -23,8 +23,6 @@ class Verification:
 
     problems: tuple[Problem, ...]
     objects: int
-    statements: int
-    without_object: int  # statements that leave nothing to look for
 
 
 def read_migrations(paths: Iterable[Path]) -> Declarations:
@@ -61,6 +59,4 @@ async def verify(session: Session, declarations: Declarations) -> Verification:
     return Verification(
         problems=comparison.problems,
         objects=len(declarations.objects),
-        statements=declarations.statements,
-        without_object=declarations.without_object,
     )
