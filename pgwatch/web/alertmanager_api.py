@@ -19,6 +19,7 @@ from starlette.routing import BaseRoute, Route
 from pgwatch import __version__
 from pgwatch.errors import PgwatchError
 from pgwatch.notify.matcher import MatcherError, MatcherMode, matches, parse_matchers
+from pgwatch.notify.notification import place_of_labels
 from pgwatch.notify.silence import Silence, SilenceError, forgotten
 from pgwatch.notify.status import AlertStatus, alert_statuses
 from pgwatch.promql.errors import PromqlError
@@ -105,7 +106,7 @@ async def _status(_: Request, office: Office) -> Response:
 
 
 async def _receivers(_: Request, office: Office) -> Response:
-    return _json([{"name": name} for name in sorted(office.routing().receivers)])
+    return _json([{"name": name} for name in office.routing().receivers])
 
 
 # Alerts
@@ -149,9 +150,9 @@ async def _groups(request: Request, office: Office) -> Response:
 def _list_alerts(known: Snapshot, wanted: _Wanted) -> str:
     statuses = alert_statuses(known.routing, known.interventions, known.alerts, known.now)
     shown = [
-        _alert(known, one, names)
+        _alert(known, one, one.receivers)
         for one in statuses
-        if (names := wanted.receivers(one.receivers)) and wanted.has(one)
+        if wanted.receivers(one.receivers) and wanted.has(one)
     ]
     return json.dumps(sorted(shown, key=lambda one: str(one["fingerprint"])), ensure_ascii=False)
 
@@ -162,7 +163,7 @@ def _list_groups(known: Snapshot, wanted: _Wanted) -> str:
     for one in statuses:
         if not wanted.has(one):
             continue
-        shown = _alert(known, one, one.receivers)
+        shown = _alert(known, one, sorted(wanted.receivers(one.receivers)))
         for route in one.routes:
             if wanted.receivers([route.receiver]):
                 labels = route.group_labels(one.alert.labels)
@@ -170,10 +171,15 @@ def _list_groups(known: Snapshot, wanted: _Wanted) -> str:
     return json.dumps(
         [
             {"labels": dict(labels), "receiver": {"name": receiver}, "alerts": alerts}
-            for (labels, receiver, _), alerts in sorted(groups.items(), key=lambda item: item[0])
+            for (labels, receiver, _), alerts in sorted(groups.items(), key=_place_of_group)
         ],
         ensure_ascii=False,
     )
+
+
+def _place_of_group(item: tuple[tuple[Labels, str, str], object]) -> tuple[object, ...]:
+    (labels, receiver, key), _ = item
+    return place_of_labels(labels), receiver, key
 
 
 def _alert(known: Snapshot, status: AlertStatus, receivers: Iterable[str]) -> dict[str, Any]:

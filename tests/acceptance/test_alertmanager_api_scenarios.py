@@ -17,10 +17,17 @@ from tests.integration.test_alertmanager_peer import alertmanager
 from tests.playing import call, post_alerts
 
 CONFIG = """
-route: {receiver: default, group_by: [], group_wait: 1h, group_interval: 1h}
+route:
+  receiver: default
+  group_by: []
+  group_wait: 1h
+  group_interval: 1h
+  routes:
+    - {matchers: ['team=~".+"'], receiver: teams, group_by: [team], continue: true}
+    - {matchers: [team="dba"], receiver: dba, group_by: [alertname]}
 inhibit_rules:
   - {source_matchers: [severity=critical], target_matchers: [severity=warning], equal: [alertname]}
-receivers: [{name: default}]
+receivers: [{name: default}, {name: teams}, {name: dba}]
 """
 
 
@@ -121,6 +128,35 @@ def test_filters_of_alerts(server: tuple[str, str]) -> None:
         "F1"
     ]
     assert alerts(url, "alertname=F1", "alertname=F2") == []
+
+
+def test_receivers_of_alerts_and_groups(server: tuple[str, str]) -> None:
+    _, url = server
+    for name, team in (("T1", "dba"), ("T2", "app")):
+        post_alerts(url, [{"labels": {"alertname": name, "team": team}}])
+
+    def receivers(one: dict[str, Any]) -> list[str]:
+        return [each["name"] for each in one["receivers"]]
+
+    def asked(path: str, receiver: str) -> list[dict[str, Any]]:
+        query = urllib.parse.urlencode({"receiver": receiver, "filter": 'team=~".+"'})
+        found: list[dict[str, Any]] = call(url, "GET", f"/api/v2/{path}?{query}")
+        return found
+
+    assert call(url, "GET", "/api/v2/receivers")[0]["name"] == "default"
+    # An alert that is shown has all its receivers, by the tree; in groups, only those that were asked for.
+    assert [receivers(one) for one in asked("alerts", "db.*")] == [["teams", "dba"]]
+    (group,) = asked("alerts/groups", "db.*")
+    assert [receivers(one) for one in group["alerts"]] == [["dba"]]
+    assert asked("alerts", "db") == []
+    everything = asked("alerts/groups", ".*")
+    assert [receivers(one) for one in everything[1]["alerts"]] == [["dba", "teams"]]
+    groups = [(one["labels"], one["receiver"]["name"]) for one in everything]
+    assert groups == [
+        ({"team": "app"}, "teams"),
+        ({"team": "dba"}, "teams"),
+        ({"alertname": "T1"}, "dba"),
+    ]
 
 
 UTF8 = [{"a": "a", "00": "b", "Σ": "c", "\U0001f642": "dΘ"}]
