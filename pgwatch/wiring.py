@@ -14,7 +14,7 @@ from pgwatch.check.extra import BY_NAME
 from pgwatch.check.spec import Producers
 from pgwatch.config.choose import Inputs
 from pgwatch.errors import InputError, Problem
-from pgwatch.probes.probe import Probe
+from pgwatch.probes.probe import ExplainedProbe, Probe
 from pgwatch.queries.catalog import Catalog, load_catalog
 from pgwatch.queries.query import Query
 from pgwatch.rules.accepted import Accepted
@@ -137,13 +137,13 @@ def host_probes(target: Target) -> tuple[Probe, ...]:
 
 def http_probes(
     settings: "Settings | None", *, at_most: timedelta = timedelta.max
-) -> tuple[Probe, ...]:
+) -> tuple[ExplainedProbe, ...]:
     """Return the probes of web applications; none takes longer than `at_most`."""
     if settings is None or not settings.http_probes:
         return ()
     from pgwatch.probes.http import HttpProbe  # noqa: PLC0415 - requests is slow to import
 
-    def probe(one: "HttpProbeSettings") -> Probe:
+    def probe(one: "HttpProbeSettings") -> ExplainedProbe:
         return HttpProbe(
             name=one.name,
             url=one.url,
@@ -163,11 +163,11 @@ def drift_probes(inputs: Inputs) -> tuple[Probe, ...]:
     settings = inputs.settings
     if settings is None or not settings.migrations:
         return ()
-    from pgwatch.migration.drift import DriftProbe  # noqa: PLC0415 - brings the SQL grammar
+    from pgwatch.migration.drift import DriftProbe, MigrationFiles  # noqa: PLC0415 - the SQL grammar
 
-    patterns = tuple(map(str, settings.migrations))
+    files = MigrationFiles(patterns=tuple(map(str, settings.migrations)))
     return tuple(
-        DriftProbe(target=target, patterns=patterns, interval=settings.migrations_interval)
+        DriftProbe(target=target, files=files, interval=settings.migrations_interval)
         for target in inputs.targets
     )
 

@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
+from threading import Lock
 
 from pgwatch.errors import InputError
 from pgwatch.migration.compare import Problem
@@ -31,19 +32,39 @@ _Stamp = tuple[tuple[Path, int, int], ...]  # (file, mtime in ns, size)
 
 
 @dataclass(slots=True, kw_only=True)
+class MigrationFiles:
+    """What migrations declare, read for all targets together, and again only if a file has changed."""
+
+    patterns: Sequence[str]  # as in the key `migrations`
+    _read: Declarations | None = field(default=None, init=False, repr=False)
+    _stamp: _Stamp = field(default=(), init=False, repr=False)
+    _lock: Lock = field(default_factory=Lock, init=False, repr=False)
+
+    def declarations(self) -> Declarations:
+        """Return what they declare now; raises InputError. From any thread."""
+        with self._lock:
+            files = find_migrations(self.patterns, named_in="migrations")
+            if self._read is None or _stamp((*files, *self._read.files)) != self._stamp:
+                begun = _stamp(files)
+                self._read = read_migrations(files)
+                as_read = _stamp(files) == begun  # else one was written to meanwhile
+                self._stamp = (
+                    _stamp((*files, *self._read.files)) if as_read else ()
+                )  # with those of \i
+            return self._read
+
+
+@dataclass(slots=True, kw_only=True)
 class DriftProbe:
     """Verifies migrations on the DSN's own database of a target.
 
-    A run reads the files only if one has changed, takes one session for as long as it looks, and no part
-    of it runs on the event loop's thread.
+    A run takes one session for as long as it looks, and no part of it runs on the event loop's thread.
     """
 
     target: Target
-    patterns: Sequence[str]  # as in the key `migrations`
+    files: MigrationFiles
     interval: timedelta
     timeout: timedelta = timedelta(seconds=60)
-    _read: Declarations | None = field(default=None, init=False, repr=False)
-    _stamp: _Stamp = field(default=(), init=False, repr=False)
 
     @property
     def source(self) -> Source:
@@ -53,7 +74,7 @@ class DriftProbe:
     def run(self, now_ms: int) -> Collected:
         """Compare once; raises ProbeError where it cannot be told."""
         try:
-            declarations = self._declarations()
+            declarations = self.files.declarations()
         except InputError as error:
             raise ProbeError("; ".join(one.message for one in error.problems)) from error
         try:
@@ -69,13 +90,6 @@ class DriftProbe:
         ) as error:
             raise ProbeError(f"the catalogue could not be read: {error}") from error
         return self._collected(found, database, now_ms)
-
-    def _declarations(self) -> Declarations:
-        files = find_migrations(self.patterns, named_in="migrations")
-        if self._read is None or _stamp((*files, *self._read.files)) != self._stamp:
-            self._read = read_migrations(files)
-            self._stamp = _stamp((*files, *self._read.files))  # also those that \i brings
-        return self._read
 
     async def _look(self, declarations: Declarations) -> tuple[str, Verification]:
         async with asyncio.timeout(self.timeout.total_seconds()):

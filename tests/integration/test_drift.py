@@ -7,7 +7,7 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from pgwatch.migration.drift import DriftProbe
+from pgwatch.migration.drift import DriftProbe, MigrationFiles
 from pgwatch.probes.probe import ProbeError
 from pgwatch.samples.labels import METRIC_NAME
 from tests.watching import ours, sql, target
@@ -29,7 +29,7 @@ def file(tmp_path: Path) -> Path:
 def probe(dsn: str, file: Path, seconds: float = 20) -> DriftProbe:
     return DriftProbe(
         target=target(dsn),
-        patterns=[str(file.parent)],
+        files=MigrationFiles(patterns=[str(file.parent)]),
         interval=timedelta(minutes=5),
         timeout=timedelta(seconds=seconds),
     )
@@ -67,6 +67,18 @@ def test_changed_and_new_files_count_without_a_reload(database: str, file: Path)
     file.write_text(file.read_text().replace("colour", "colors"))
     os.utime(file, ns=(before.st_atime_ns, before.st_mtime_ns))
     assert told(looking)[0][1] == "house.colour"
+
+
+def test_targets_share_what_was_read(database: str, file: Path) -> None:
+    sql(database, MIGRATION)
+    first, second = probe(database, file), probe(database, file)
+    second.files = first.files
+    assert told(first) == []
+    before = file.stat()
+    file.write_text(MIGRATION.replace("cheap", "cheep"))
+    os.utime(file, ns=(before.st_atime_ns, before.st_mtime_ns))
+    assert told(second) == []
+    assert told(probe(database, file)) == [("4", "cheep", "missing")]
 
 
 def test_what_it_cannot_tell_is_no_answer(database: str, file: Path) -> None:
