@@ -26,7 +26,7 @@ from pgwatch.collect.outcome import Answered, QueryRun, TimedOut, Unreachable
 from pgwatch.collect.poll import Polled, poll_once
 from pgwatch.collect.probing import run_probe
 from pgwatch.collect.report import UP
-from pgwatch.probes.probe import Probe
+from pgwatch.probes.probe import ExplainedProbe, Probe
 from pgwatch.promql.ast import needs_history
 from pgwatch.promql.engine import Engine
 from pgwatch.promql.errors import PromqlError
@@ -59,7 +59,9 @@ class CheckPlan:
     """Everything that a run needs to know."""
 
     subjects: Sequence[Subject]
-    http_probes: Sequence[Probe]  # those that belong to no target; judged under their own names
+    http_probes: Sequence[
+        ExplainedProbe
+    ]  # those that belong to no target; judged under their own names
     specs: Sequence[CheckSpec]
     groups: Sequence[RuleGroup]  # for the recording rules among them
     producers: Producers
@@ -85,9 +87,10 @@ async def run_check(plan: CheckPlan, on_progress: Progress = lambda *_: None) ->
     )
     targets = [report for one in measured for report in one.targets]
     checks = [check for one in measured for check in one.checks]
-    for run, earlier in probed:
+    for probe, (run, earlier) in zip(plan.http_probes, probed, strict=True):
         name = run.source.target
-        checks += _judge(plan, [run], earlier, target=name, database="", of_probe=True)
+        judged = _judge(plan, [run], earlier, target=name, database="", of_probe=True)
+        checks += [_because(check, probe.reason) for check in judged]
     if plan.news is not None:
         checks = [plan.news.marked(check) for check in checks]
     verdict = whole(checks, strict=plan.strict)
@@ -192,6 +195,13 @@ async def _look_before(subject: Subject, plan: CheckPlan, count: _Count) -> _Ear
     await asyncio.sleep(plan.window.total_seconds())
     runs = [_lost_or_as_it_is(run) for one in polled for run in one.runs]
     return _Earlier(begun=begun, runs=[*runs, *probed])
+
+
+def _because(check: CheckResult, reason: str) -> CheckResult:
+    """Return `check` of a probe with why it failed, where it found that."""
+    if not check.findings or not reason:
+        return check
+    return replace(check, reason="; ".join(filter(None, (check.reason, reason))))
 
 
 async def _probe_alone(probe: Probe, plan: CheckPlan) -> tuple[QueryRun, _Earlier | None]:

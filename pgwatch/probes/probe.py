@@ -28,3 +28,11 @@ class Probe(Protocol):
 
     def run(self, now_ms: int) -> Collected:
         """Observe once; raises ProbeError if there is nothing to observe."""
+
+
+class ExplainedProbe(Probe, Protocol):
+    """A probe of which a failure is an observation, too."""
+
+    @property
+    def reason(self) -> str:
+        """Why its last run failed; empty if it did not."""

@@ -52,6 +52,7 @@ def test_each_probe_is_judged_by_its_name(database: str, tmp_path: Path) -> None
     assert ran.check("HttpProbeFailed", "good")["verdict"] == "pass"
     bad = ran.check("HttpProbeFailed", "bad")
     assert (bad["verdict"], bad["sources"], bad["database"]) == ("fail", ["probe/bad"], "")
+    assert bad["reason"] == "status 503 instead of 2xx"
     assert bad["findings"][0]["object"] == "bad"
     names = [(check["name"], check["target"]) for check in ran.report["checks"]]
     assert ("HttpProbeFailed", "db") not in names
