@@ -40,6 +40,7 @@ Interval = Annotated[timedelta, BeforeValidator(_interval)]
 Word = Annotated[str, BeforeValidator(_scalar)]
 Hidden = Annotated[Secret, BeforeValidator(_secret)]
 Ignored = Any
+Tree = object  # a scalar, or lists and mappings of such
 
 
 class Section(BaseModel):
@@ -69,6 +70,6 @@ def texts_of(value: object, path: Path) -> Iterator[tuple[Path, str, bool]]:
         case dict():
             for name, one in value.items():
                 yield from texts_of(one, (*path, name))
-        case tuple():
+        case tuple() | list():
             for index, one in enumerate(value):
                 yield from texts_of(one, (*path, index))

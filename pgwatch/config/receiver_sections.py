@@ -5,7 +5,7 @@ from typing import Annotated, Any, Final, Literal
 
 from pydantic import Field, model_validator
 
-from pgwatch.config.alertmanager_fields import Duration, Hidden, Ignored, Section, Word
+from pgwatch.config.alertmanager_fields import Duration, Hidden, Ignored, Section, Tree, Word
 from pgwatch.config.http_sections import HttpConfig, TlsConfig
 
 _OTHER_KINDS: Final = (
@@ -74,7 +74,7 @@ class WebhookConfig(ChannelConfig):
     url: Hidden | None = None
     url_file: str = ""
     max_alerts: Annotated[int, Field(ge=0)] = 0
-    payload: Ignored = None
+    payload: Tree = None
 
 
 class SlackFieldConfig(Section):
@@ -83,6 +83,15 @@ class SlackFieldConfig(Section):
     title: Word = ""
     value: Word = ""
     short: bool | None = None
+
+
+class SlackConfirmConfig(Section):
+    """`confirm` of an action: what is asked before it is done."""
+
+    title: str = ""
+    text: Annotated[str, Field(min_length=1)]
+    ok_text: str = ""
+    dismiss_text: str = ""
 
 
 class SlackActionConfig(Section):
@@ -94,7 +103,7 @@ class SlackActionConfig(Section):
     style: str = ""
     name: str = ""
     value: Word = ""
-    confirm: Ignored = None
+    confirm: SlackConfirmConfig | None = None
 
 
 class SlackConfig(ChannelConfig):

@@ -146,6 +146,7 @@ class ReceiverBuilder:
                 url=url,
                 http=self.http(config, path),
                 max_alerts=config.max_alerts,
+                payload=config.payload,
             )
 
     def _pagerduty(

@@ -5,7 +5,13 @@ from dataclasses import fields
 from typing import TYPE_CHECKING, Final
 
 from pgwatch.config.receiver_sections import SlackConfig
-from pgwatch.notify.receiver import ChannelSettings, SlackAction, SlackField, SlackSettings
+from pgwatch.notify.receiver import (
+    ChannelSettings,
+    SlackAction,
+    SlackConfirm,
+    SlackField,
+    SlackSettings,
+)
 from pgwatch.secret import Secret
 from pgwatch.yamlfile import Path
 
@@ -52,12 +58,16 @@ def slack_settings(
             for one in config.fields
         ),
         actions=tuple(
-            SlackAction(**{name: getattr(one, name) for name in _ACTION}) for one in config.actions
+            SlackAction(
+                **{name: getattr(one, name) for name in _ACTION},
+                confirm=SlackConfirm(**dict(one.confirm)) if one.confirm else None,
+            )
+            for one in config.actions
         ),
     )
 
 
-_ACTION: Final = tuple(one.name for one in fields(SlackAction))
+_ACTION: Final = tuple(one.name for one in fields(SlackAction) if one.name != "confirm")
 
 
 def _token(builder: "ReceiverBuilder", config: SlackConfig, path: Path) -> Secret | None:

@@ -42,6 +42,7 @@ class WebhookSettings(ChannelSettings):
     url: Secret  # may be a template
     http: HttpSettings = field(default_factory=HttpSettings)
     max_alerts: int = 0  # 0: all
+    payload: Any = None  # scalars, lists and mappings of templates; None: Alertmanager's JSON
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,6 +55,16 @@ class SlackField:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class SlackConfirm:
+    """What is asked before an action is done."""
+
+    text: str
+    title: str = ""
+    ok_text: str = ""
+    dismiss_text: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class SlackAction:
     """A button of a Slack attachment."""
 
@@ -63,6 +74,7 @@ class SlackAction:
     style: str = ""
     name: str = ""
     value: str = ""
+    confirm: SlackConfirm | None = None  # None: it is done without a question
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,12 +1,13 @@
 """The message for Slack: pgwatch's own, or the attachment that a configuration describes."""
 
+from dataclasses import asdict
 from typing import Any, Final
 
 from pgwatch.notify.channels.slack_blocks import COLOURS, GREEN, MAX_ITEMS, blocks_of, escape
 from pgwatch.notify.channels.words import Words
 from pgwatch.notify.message import Message, compose, shortened
 from pgwatch.notify.notification import Notification
-from pgwatch.notify.receiver import SlackSettings
+from pgwatch.notify.receiver import SlackAction, SlackSettings
 
 _TITLE: Final = 1024  # characters, as Alertmanager cuts it
 _TEXT: Final = (
@@ -74,20 +75,15 @@ def _attachment(message: Message, settings: SlackSettings, words: Words) -> dict
             {"title": words(one.title), "value": words(one.value), "short": one.short}
             for one in settings.fields
         ],
-        "actions": [
-            words.all(
-                {
-                    "type": one.type,
-                    "text": one.text,
-                    "url": one.url,
-                    "style": one.style,
-                    "name": one.name,
-                    "value": one.value,
-                }
-            )
-            for one in settings.actions
-        ],
+        "actions": [_action(one, words) for one in settings.actions],
     }
+
+
+def _action(action: SlackAction, words: Words) -> dict[str, Any]:
+    texts = asdict(action)
+    confirm = texts.pop("confirm")
+    made: dict[str, Any] = words.all(texts)
+    return {**made, "confirm": words.all(confirm)} if confirm else made
 
 
 def _plain(message: Message) -> str:

@@ -1,13 +1,15 @@
 """Webhooks: Alertmanager's JSON, version 4, so that whatever takes its messages takes ours."""
 
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any, ClassVar, Final
 
 from pgwatch.alerts.evidence import Evidence
 from pgwatch.notify.channels.base import Receipt, shown
+from pgwatch.notify.channels.custom import rendered
 from pgwatch.notify.channels.posting import PostingChannel
 from pgwatch.notify.channels.words import Words
-from pgwatch.notify.message import page_of
+from pgwatch.notify.message import compose, page_of
 from pgwatch.notify.notification import Notification, NotifiedAlert
 from pgwatch.notify.receiver import WebhookSettings
 from pgwatch.notify.template import Templates, as_pattern, common
@@ -36,8 +38,18 @@ class WebhookChannel(PostingChannel):
         most = self._settings.max_alerts
         if words.plain:
             most = min(most or _FEW, _FEW)
-        answer = self._sender.post(url, payload(notification, most), key=notification.id)
+        if self._settings.payload is None:
+            body = payload(notification, most)
+        else:
+            body = self._own_payload(notification, most, plain=words.plain)
+        answer = self._sender.post(url, body, key=notification.id)
         return Receipt(answer=shown(answer))
+
+    def _own_payload(self, notification: Notification, most: int, *, plain: bool) -> Any:
+        alerts = notification.alerts
+        listed = replace(notification, alerts=alerts[:most] if most else alerts)
+        words = Words(self._templates, listed, plain=plain)
+        return rendered(self._settings.payload, words, compose(notification, max_items=0).title)
 
 
 def payload(notification: Notification, max_alerts: int) -> dict[str, Any]:
