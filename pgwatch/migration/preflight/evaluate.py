@@ -74,6 +74,8 @@ def _answer(stage: Stage, sql: str) -> str | None:
     if isinstance(answer, Refusal):
         if answer.ours or answer.sqlstate.startswith("42"):
             raise CannotTellError(answer.message)
+        if answer.message.startswith("invalid input value for enum"):
+            raise CannotTellError(answer.message)  # a label that an earlier statement adds
         raise stage.fail(answer.sqlstate, answer.message)
     found: str | None = answer[0]
     return found

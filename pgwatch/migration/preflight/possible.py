@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterable
+from functools import lru_cache
 
 from pgwatch.migration.parse import words_of
 from pgwatch.migration.preflight.scene import Scene
@@ -19,6 +20,7 @@ _MAKES = re.compile(r"\b(?:create|alter|execute)\b", re.IGNORECASE)
 _MOST_NESTED = 3  # functions that call each other
 
 
+@lru_cache(maxsize=1024)
 def made_in(text: str) -> frozenset[str]:
     """Return names that SQL, a body or a block may make; where it has EXECUTE, also words of its texts."""
     names = {name.lower() for match in _MADE.finditer(text) for name in match.groups() if name}
@@ -30,13 +32,13 @@ def made_in(text: str) -> frozenset[str]:
 def made_by_calls(text: str, scene: Scene, depth: int = 0) -> frozenset[str]:
     """Return names that the functions of the migrations which `text` names may make."""
     names: frozenset[str] = frozenset()
-    for word in words_of(text):
-        for function in scene.functions.values():
-            if function.name != word:
-                continue
-            if _MAKES.search(function.shape) and function.shape != text and depth < _MOST_NESTED:
-                names |= made_in(function.shape)
-                names |= made_by_calls(function.shape, scene, depth + 1)
+    words = words_of(text)
+    for function in scene.functions.values():
+        if function.name not in words or function.shape == text or depth >= _MOST_NESTED:
+            continue
+        if _MAKES.search(function.shape):
+            names |= made_in(function.shape)
+            names |= made_by_calls(function.shape, scene, depth + 1)
     return names
 
 

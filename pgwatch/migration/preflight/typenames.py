@@ -57,7 +57,8 @@ def _exists(stage: Stage, node: Node, text: str) -> None:
         return
     if may_bring(stage.scene):
         raise CannotTellError(f"type {text} may come with an extension that is not there yet")
-    raise stage.fail("42704", f'type "{text.removesuffix("[]")}" does not exist')
+    shown = text.removeprefix("SETOF ").removesuffix("[]")
+    raise stage.fail("42704", f'type "{shown}" does not exist')
 
 
 def serial(node: Node) -> str:
