@@ -105,6 +105,27 @@ def test_what_a_handler_for_others_hides_is_told(database: str, tmp_path: Path) 
     assert found["g()"] == f'g(): {text}record "new" has no field "absent"'
 
 
+def test_what_fails_with_a_function_is_told(database: str, tmp_path: Path) -> None:
+    migration = tmp_path / "migration.sql"
+    migration.write_text(
+        "CREATE TABLE t (id int, a int);CREATE TABLE u (id int);"
+        "CREATE FUNCTION f() RETURNS trigger LANGUAGE plpgsql AS"
+        " 'BEGIN PERFORM gone FROM t; RETURN NEW; END';"
+        "CREATE TRIGGER g BEFORE INSERT OR UPDATE ON t FOR EACH ROW EXECUTE FUNCTION f();"
+        "CREATE FUNCTION h() RETURNS trigger LANGUAGE plpgsql AS"
+        " 'BEGIN PERFORM gone FROM t; RETURN NEW; END';"
+        "CREATE TRIGGER h BEFORE UPDATE OF a ON t FOR EACH ROW EXECUTE FUNCTION h();"
+        "CREATE TRIGGER h BEFORE DELETE ON u FOR EACH ROW EXECUTE FUNCTION h();"
+    )
+    with psycopg.connect(database, autocommit=True) as connection:
+        connection.execute(migration.read_bytes())
+    fails = 'fails when it is called: column "gone" does not exist, so'
+    assert {one.message for one in judged(database, [migration]).dead} == {
+        f"f(): {fails} every INSERT and UPDATE on t fails",
+        f"h(): {fails} UPDATE on t, DELETE on u fails",
+    }
+
+
 def test_function_of_a_disabled_trigger_is_not_dead_for_want_of_types(
     database: str, tmp_path: Path
 ) -> None:

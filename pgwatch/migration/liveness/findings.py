@@ -168,7 +168,8 @@ def _of_function(
     what = "fails when it is called"
     if first.hidden:
         what = "does not do its work, as a call ends in the handler for OTHERS"
-    message = f"{routine.key}: {what}{_where(first)}: {first.failure.message}"
+    so = "" if first.hidden else _so(cases, first)
+    message = f"{routine.key}: {what}{_where(first)}: {first.failure.message}{so}"
     notes = [_line(routine, first.line, place), *_further(defects, first), *_callers(cases)]
     notes += [f"called by {label}" for label in scene.uses.get(routine.oid, ())]
     if routine.key not in where.declared and (caller := callers.get(routine.oid)) is not None:
@@ -181,6 +182,19 @@ def _of_function(
         detail="; ".join(note for note in notes if note),
         sqlstate=first.failure.sqlstate,
     )
+
+
+def _so(cases: Iterable[Case], first: Defect) -> str:
+    """Return what fails on the tables whose triggers call the function."""
+    by_table: dict[str, dict[str, None]] = {}
+    always = not first.conditions
+    for case in cases:
+        if case.trigger is not None:
+            always = always and not case.trigger.conditional
+            by_table.setdefault(case.trigger.table.label, {})[case.event] = None
+    every = "every " if always else ""
+    fails = [f"{every}{' and '.join(events)} on {table}" for table, events in by_table.items()]
+    return f", so {', '.join(fails)} fails" if fails else ""
 
 
 def _callers(cases: Iterable[Case]) -> list[str]:
