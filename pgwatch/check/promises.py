@@ -236,7 +236,17 @@ def _is_absent(runbook: Runbook, used: Used) -> bool:
         for path in runbook.made_files
     ):
         return False
-    return not any((folder / used.path).exists() for folder in folders)
+    return not any(_may_be(folder / used.path) for folder in folders)
+
+
+def _may_be(path: Path) -> bool:
+    """Return whether something is at `path`, or nobody may look."""
+    try:
+        return path.exists()
+    except PermissionError:
+        return True
+    except OSError:  # a name that no file has, being too long
+        return False
 
 
 def _tops(runbook: Path) -> Iterator[Path]:

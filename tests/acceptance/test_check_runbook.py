@@ -188,6 +188,13 @@ def test_runbook_that_says_nothing_is_no_pass(
     assert (check["verdict"], check["reason"]) == (verdict, reason)
 
 
+def test_name_that_no_file_can_have_is_not_there(database: str, folder: Path) -> None:
+    (folder / "deploy.md").write_text(f"```sh\nnode ./{'a' * 300}.js\n```\n")
+    only = ("--only", "documentation_promises")
+    ran = gate("--runbook", "deploy.md", *only, database, cwd=folder)
+    assert [kind for _, kind, _ in labels(ran.check(only[1]))] == ["file"]
+
+
 def test_accepted_promises_and_a_runbook_that_is_not_there(database: str, folder: Path) -> None:
     (folder / "deploy.md").write_text("```sql\nSELECT * FROM nowhere;\n```\n")
     (folder / "pgwatch.yml").write_text(
