@@ -3,7 +3,7 @@
 import argparse
 import json
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from importlib import resources
 from pathlib import Path
@@ -11,13 +11,17 @@ from typing import Any
 
 import yaml
 
+from pgwatch.config.alertmanager import load_alertmanager
 from pgwatch.config.choose import DEFAULT_FILES, Inputs, find_file
+from pgwatch.config.document import read_tree
+from pgwatch.config.fields import resolved
 from pgwatch.config.load import read
 from pgwatch.config.notifications import duties_of
 from pgwatch.config.overrides import routing_of
 from pgwatch.config.show import shown
 from pgwatch.config.targets import targets_of_settings
 from pgwatch.errors import InputError, PgwatchError, Problem
+from pgwatch.files import not_a_file
 from pgwatch.notify.route import Routing
 from pgwatch.rules.threshold import in_configuration
 
@@ -96,7 +100,10 @@ def _check(arguments: argparse.Namespace) -> int:
 def _found(config: Path | None) -> dict[str, Any]:
     """Return what the configuration holds; raises InputError with every mistake in it."""
     file = find_file(config)
-    settings, tree = read(file)
+    try:
+        settings, tree = read(file)
+    except InputError as error:
+        raise InputError([*error.problems, *_wrong_routes(file)]) from error
     if not tree.files and not tree.variables:
         places = ", ".join(map(str, DEFAULT_FILES))
         message = f"there is none ({places}); name one, or `pgwatch config init` writes a sample"
@@ -126,6 +133,23 @@ def _found(config: Path | None) -> dict[str, Any]:
             *unknown_evidence(groups, {*catalog.queries, *catalog.evidence}),
         ],
     }
+
+
+def _wrong_routes(file: Path | None) -> Sequence[Problem]:
+    """Return what is wrong with the alertmanager.yml that a file names which has mistakes of its own."""
+    try:
+        tree = read_tree(file)
+    except InputError:
+        return ()
+    named = tree.at(("alertmanager_config",))
+    # What `overrides` adds to receivers can only be known from a file without mistakes.
+    if not isinstance(named, str) or tree.at(("overrides",)) or not_a_file(resolved(named)):
+        return ()
+    try:
+        load_alertmanager(resolved(named))
+    except InputError as error:
+        return error.problems
+    return ()
 
 
 def _routing(inputs: Inputs) -> Routing | None:

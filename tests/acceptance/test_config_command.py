@@ -114,6 +114,26 @@ def test_check_of_nothing_is_no_success(tmp_path: Path) -> None:
     assert "pgwatch config init" in checked.err
 
 
+def test_mistakes_of_both_files_are_told_at_once(tmp_path: Path) -> None:
+    (tmp_path / "am.yml").write_text(
+        "route: {receiver: nobody}\nreceivers: [{nam: x}, {name: y}, {name: y}]"
+    )
+    (tmp_path / "pgwatch.yml").write_text("alertmanager_config: am.yml\nretentoin: 1h\n")
+    checked = pgwatch("config", "check", cwd=tmp_path)
+    assert checked.status == 2
+    first, *others = checked.err.splitlines()
+    assert first == "pgwatch.yml:2:1: retentoin: unknown key; did you mean retention?"
+    assert [line.removeprefix(f"{tmp_path}/").partition(": ")[0] for line in others] == [
+        "am.yml:2:14",
+        "am.yml:2:35",
+    ]
+
+    (tmp_path / "am.yml").write_text("route: [")
+    assert "am.yml" in pgwatch("config", "check", cwd=tmp_path).err
+    (tmp_path / "am.yml").unlink()
+    assert "there is no file" in pgwatch("config", "check", cwd=tmp_path).err
+
+
 def test_show_prints_what_loads_again(tmp_path: Path) -> None:
     (tmp_path / "pw").write_text("sesame-4711\n")
     (tmp_path / "conf.d").mkdir()
