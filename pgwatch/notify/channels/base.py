@@ -61,9 +61,7 @@ class Channel(Protocol):
 
     kind: ClassVar[str]
     min_interval: timedelta  # between two messages
-    at_once: (
-        int  # messages, each of another group, that `deliver` may be called with at the same time
-    )
+    at_once: int  # messages, each of another group, that may be on their way together
 
     def deliver(self, notification: Notification, memory: str = "", /) -> Receipt:
         """Deliver; `memory` is that of the last receipt for the same group, empty at first.
