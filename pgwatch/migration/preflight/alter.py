@@ -38,11 +38,11 @@ _PASSES = {
     pb.AT_DropIdentity: 0,
     pb.AT_AlterColumnType: 1,
     pb.AT_AddColumn: 2,
-    pb.AT_AddIdentity: 4,
+    pb.AT_AddIdentity: 6,
     pb.AT_SetNotNull: 4,
 }
-_CONSTRAINT_PASSES = {"n": 4, "p": 5, "u": 5, "x": 5, "c": 6, "f": 6}
-_LAST_PASS = 7
+_CONSTRAINT_PASSES = {"n": 4, "p": 5, "u": 5, "x": 5, "c": 7, "f": 7}
+_LAST_PASS = 8
 _KINDS = {
     pb.OBJECT_TABLE: "rpfvmiIScS",
     pb.OBJECT_VIEW: "v",
@@ -127,11 +127,13 @@ def _check_kind(stage: Stage, table: Relation, wanted: int) -> None:
 
 
 def _check_commands(stage: Stage, table: Relation, commands: Sequence[Node]) -> None:
+    if table.kind in "rpf":
+        return
     allowed = _ANY_RELATION | _OF_KIND.get(table.kind, frozenset())
     for command in commands:
         if command.subtype == pb.AT_AddIdentity:
             stage.column(table, command.name)
-        if table.kind not in "rpf" and command.subtype not in allowed:
+        if command.subtype not in allowed:
             raise stage.fail(
                 "42809", f'ALTER action cannot be performed on relation "{table.name}"'
             )
@@ -209,13 +211,67 @@ def _tablespace(stage: Stage, _: Relation, command: Node) -> None:
 
 
 def _index_of(stage: Stage, table: Relation, command: Node) -> None:
-    name = command.name or getattr(command, "def").replica_identity_stmt.name
+    _named_index(stage, table, command.name)
+
+
+def _named_index(stage: Stage, table: Relation, name: str) -> Relation:
+    for one in stage.scene.indexes(table.oid):
+        if one.name == name:
+            return one
+    if (table.schema, name) in stage.scene.relation_names:
+        raise stage.fail("42809", f'"{name}" is not an index for table "{table.name}"')
+    raise stage.fail("42704", f'index "{name}" for table "{table.name}" does not exist')
+
+
+def _replica_identity(stage: Stage, table: Relation, command: Node) -> None:
+    name = getattr(command, "def").replica_identity_stmt.name
     if not name:
         return
-    if not any(one.name == name for one in stage.scene.indexes(table.oid)):
-        if (table.schema, name) in stage.scene.relation_names:
-            raise stage.fail("42809", f'"{name}" is not an index for table "{table.name}"')
-        raise stage.fail("42704", f'index "{name}" for table "{table.name}" does not exist')
+    index = _named_index(stage, table, name).index
+    assert index is not None
+    named = [table.numbered(number) for number in index.columns]
+    reasons = {
+        "non-unique index": not index.unique,
+        "non-immediate index": not index.immediate,
+        "expression index": 0 in index.columns,
+        "partial index": bool(index.predicate),
+    }
+    for what, holds in reasons.items():
+        if holds:
+            raise stage.fail("42809", f'cannot use {what} "{name}" as replica identity')
+    for column in named:
+        if column is not None and not column.not_null:
+            raise stage.fail(
+                "42809",
+                f'index "{name}" cannot be used as replica identity because column'
+                f' "{column.name}" is nullable',
+            )
+
+
+def _persistence(persistence: str) -> Callable[[Stage, Relation, Node], None]:
+    def handler(stage: Stage, table: Relation, _: Node) -> None:
+        relations = stage.scene.relations
+        if table.persistence == "t":
+            raise stage.fail(
+                "42P16",
+                f'cannot change logged status of table "{table.name}" because it is temporary',
+            )
+        for one in stage.scene.constraints.values():
+            if one.kind != "f" or one.table == one.references:
+                continue
+            # An unlogged table may refer to a logged one, and not the other way round.
+            own = one.table if persistence == "p" else one.references
+            other = relations.get(one.references if persistence == "p" else one.table)
+            if own == table.oid and other is not None and other.persistence != persistence:
+                words = {"p": "logged", "u": "unlogged"}
+                raise stage.fail(
+                    "42P16",
+                    f'could not change table "{table.name}" to {words[persistence]} because it'
+                    f' references {words[other.persistence]} table "{other.name}"',
+                )
+        stage.scene.put(replace(table, persistence=persistence))
+
+    return handler
 
 
 def _security(*, enabled: bool) -> Callable[[Stage, Relation, Node], None]:
@@ -262,7 +318,9 @@ _HANDLERS: dict[int, Callable[[Stage, Relation, Node], None]] = {
     pb.AT_DropExpression: drop_expression,
     pb.AT_SetTableSpace: _tablespace,
     pb.AT_ClusterOn: _index_of,
-    pb.AT_ReplicaIdentity: _index_of,
+    pb.AT_ReplicaIdentity: _replica_identity,
+    pb.AT_SetLogged: _persistence("p"),
+    pb.AT_SetUnLogged: _persistence("u"),
     pb.AT_EnableRowSecurity: _security(enabled=True),
     pb.AT_DisableRowSecurity: _security(enabled=False),
     pb.AT_AttachPartition: attach,

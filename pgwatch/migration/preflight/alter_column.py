@@ -13,10 +13,12 @@ from pgwatch.migration.preflight.columns import (
 from pgwatch.migration.preflight.constraints import add_constraint
 from pgwatch.migration.preflight.dependents import drop_column as drop_with_parts
 from pgwatch.migration.preflight.liverows import has_rows
+from pgwatch.migration.preflight.lookup import user_type
 from pgwatch.migration.preflight.objects import Column, Relation
-from pgwatch.migration.preflight.stage import Stage
+from pgwatch.migration.preflight.stage import Stage, StatementFailsError
 from pgwatch.migration.preflight.typenames import serial
 
+_SYSTEM_COLUMNS = frozenset({"tableoid", "xmin", "cmin", "xmax", "cmax", "ctid"})
 # Types of a fixed length, which are never stored out of line (pg_type.typstorage p).
 _TIMES = frozenset({"date", "time", "timetz", "timestamp", "timestamptz", "interval"})
 _PLAIN = _TIMES | {"bool", "int2", "int4", "int8", "float4", "float8", "uuid"}
@@ -31,13 +33,17 @@ def add_column(stage: Stage, table: Relation, command: Node) -> None:
     existing = table.column(node.colname)
     if existing is not None and command.missing_ok:
         return
-    definition = define(stage, table, node, number)
-    if existing is not None:
+    if existing is not None:  # before the server looks at the type
         raise stage.fail(
             "42701",
             f'column "{node.colname}" of relation "{table.name}" already exists',
-            harmless=existing.type == definition.column.type,
+            harmless=_has_type(stage, table, existing, node),
         )
+    if node.colname in _SYSTEM_COLUMNS:
+        raise stage.fail(
+            "42701", f'column name "{node.colname}" conflicts with a system column name'
+        )
+    definition = define(stage, table, node, number)
     check_identity(stage, definition.column)
     scene = stage.scene
     table = scene.put(replace(table, columns=(*table.columns, definition.column), altered=True))
@@ -52,6 +58,13 @@ def add_column(stage: Stage, table: Relation, command: Node) -> None:
             _add_below(stage, child, column)
     for constraint in definition.constraints:
         add_constraint(stage, scene.relations[table.oid], constraint, column=column.name)
+
+
+def _has_type(stage: Stage, table: Relation, there: Column, node: Node) -> bool:
+    try:
+        return there.type == define(stage, table, node, there.number).column.type
+    except StatementFailsError:
+        return False
 
 
 def _needs_value(stage: Stage, table: Relation, column: Column) -> None:
@@ -153,5 +166,13 @@ def set_storage(stage: Stage, table: Relation, command: Node) -> None:
     """SET STORAGE."""
     column = stage.column(table, command.name)
     wanted = getattr(command, "def").string.sval.lower()
-    if column.type.split("(")[0] in _PLAIN and wanted not in ("plain", "default"):
+    if _is_plain(stage, column.type) and wanted not in ("plain", "default"):
         raise stage.fail("0A000", f"column data type {column.type} can only have storage PLAIN")
+
+
+def _is_plain(stage: Stage, type_: str) -> bool:
+    base = type_.split("(", maxsplit=1)[0]
+    found, _ = user_type(stage, base)
+    if found is not None and found.kind == "d":
+        return _is_plain(stage, found.base)
+    return base in _PLAIN or (found is not None and found.kind == "e")

@@ -17,6 +17,7 @@ from pgwatch.migration.preflight.asking import (
     is_literal,
     plain,
 )
+from pgwatch.migration.preflight.columns import check_identity
 from pgwatch.migration.preflight.foreign_keys import comparable
 from pgwatch.migration.preflight.indexes import indexable
 from pgwatch.migration.preflight.liverows import has_rows, question
@@ -35,6 +36,8 @@ def prepare(stage: Stage, table: Relation, command: Node) -> None:
     if using is not None:
         expression_type(stage, using, table, "transform expressions")
     column = stage.column(table, command.name)
+    if column.identity:  # its sequence takes the type first
+        check_identity(stage, replace(column, type=resolve(stage, definition.type_name)))
     if column.inherited:
         raise stage.fail("42P16", f'cannot alter inherited column "{column.name}"')
     if column.number in table.key:

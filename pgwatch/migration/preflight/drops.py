@@ -58,6 +58,12 @@ def _drop_relations(stage: Stage, node: Node, *, cascade: bool) -> None:
     kinds, words = RELATIONS[node.remove_type]
     if node.concurrent:
         stage.needs_no_block("DROP INDEX CONCURRENTLY")
+        if len(node.objects) > 1:
+            raise stage.fail(
+                "0A000", "DROP INDEX CONCURRENTLY does not support dropping multiple objects"
+            )
+        if cascade:
+            raise stage.fail("0A000", "DROP INDEX CONCURRENTLY does not support CASCADE")
     found: list[Relation] = []
     for item in node.objects:
         schema, name = qualified(opened(item)[1].items)

@@ -5,7 +5,7 @@ from dataclasses import replace
 from pgwatch.migration.extract import column_names, index_values
 from pgwatch.migration.figure import output_names
 from pgwatch.migration.parse import Node, expression_text, pb, strings
-from pgwatch.migration.preflight.asking import condition, expression_type
+from pgwatch.migration.preflight.asking import condition, expression_type, plain
 from pgwatch.migration.preflight.extensions import brings_method, brings_opclass, may_bring
 from pgwatch.migration.preflight.liverows import has_rows, live_text, question
 from pgwatch.migration.preflight.lookup import user_type
@@ -194,6 +194,11 @@ def check_operator_class(stage: Stage, element: Node, type_: str, method: str) -
             raise stage.fail(
                 "42704", f'operator class "{name}" does not exist for access method "{method}"'
             )
+        takes = {
+            one.type for one in stage.facts.opclasses if (one.method, one.name) == (method, name)
+        }
+        if not _takes(stage, takes, type_):
+            raise stage.fail("42804", f'operator class "{name}" does not accept data type {type_}')
         return
     if not indexable(stage, type_, method):
         if brings_method(stage.scene, method):
@@ -204,6 +209,16 @@ def check_operator_class(stage: Stage, element: Node, type_: str, method: str) -
             "42704",
             f'data type {type_} has no default operator class for access method "{method}"',
         )
+
+
+def _takes(stage: Stage, types: set[str], type_: str) -> bool:
+    """Return whether an operator class for `types` may index a type; yes, where that is not known."""
+    base = plain(stage, type_)
+    known = stage.facts.types
+    return base not in known or any(
+        one == base or one not in known or one.startswith("any") or (base, one) in stage.facts.casts
+        for one in types
+    )
 
 
 def indexable(stage: Stage, type_: str, method: str) -> bool:

@@ -49,6 +49,7 @@ def check_values(
 ) -> None:
     """Fail where a value cannot be stored in its column."""
     asked: list[tuple[Column, Node]] = []
+    given: dict[int, Column] = {}
     if rows == [[]]:
         return
     for row in rows:
@@ -57,7 +58,7 @@ def check_values(
         for column, item in zip(_targets(stage, len(row), columns, node), row, strict=True):
             if item.WhichOneof("node") == "set_to_default":
                 continue
-            _settable(stage, column, node)
+            given[column.number] = column
             if is_literal(item):
                 literal_as(stage, item, column.type)
             else:
@@ -69,6 +70,8 @@ def check_values(
         found = columns_of(stage, partial(body.stand_in(stage).expressions, values, []))
         for (column, _), (_, type_) in zip(chunk, found or (), strict=False):
             check_type(stage, column, type_)
+    for column in given.values():
+        _settable(stage, column, node)
 
 
 def check_query(
@@ -83,11 +86,12 @@ def check_query(
         return
     targets = _targets(stage, len(found), columns, node)
     for number, (column, (_, type_)) in enumerate(zip(targets, found, strict=True)):
-        _settable(stage, column, node)
         if number in literals:
             literal_as(stage, literals[number], column.type)
         else:
             check_type(stage, column, type_)
+    for column in targets:  # the server looks at that when all fits
+        _settable(stage, column, node)
     if body.runs and not node.HasField("on_conflict_clause"):
         check_selected(stage, table, targets, query)
 

@@ -299,15 +299,20 @@ def create_statistics(stage: Stage, node: Node) -> None:
     """CREATE STATISTICS."""
     table = stage.relation(node.relations[0].range_var)
     assert table is not None
-    for item in node.exprs:
-        name = item.stats_elem.name
-        if name and table.column(name) is None:
-            raise stage.fail("42703", f'column "{name}" does not exist')
-    if not node.defnames:
-        return
-    schema, name = _new_name(stage, node.defnames)
-    if (schema, name) in stage.scene.statistics:
+    if table.kind not in "rmfp":
+        raise stage.fail("42809", f'cannot define statistics for relation "{table.name}"')
+    schema, name = _new_name(stage, node.defnames) if node.defnames else ("", "")
+    if name and (schema, name) in stage.scene.statistics:
         if node.if_not_exists:
             return
         raise stage.fail("42710", f'statistics object "{name}" already exists', harmless=True)
-    stage.scene.statistics = stage.scene.statistics | {(schema, name)}
+    columns = [item.stats_elem.name for item in node.exprs if item.stats_elem.name]
+    for one in columns:
+        if table.column(one) is None:
+            raise stage.fail("42703", f'column "{one}" does not exist')
+    if len(node.exprs) == 1 and columns:
+        raise stage.fail("42P17", "extended statistics require at least 2 columns")
+    if len(set(columns)) < len(columns):
+        raise stage.fail("42701", "duplicate column name in statistics definition")
+    if name:
+        stage.scene.statistics = stage.scene.statistics | {(schema, name)}
