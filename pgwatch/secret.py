@@ -16,7 +16,8 @@ MASK = "<secret>"
 _SHORTEST = 4  # characters of a secret that is masked wherever it stands
 
 # A URL's password reaches to the last @ of the word, also where the user forgot to escape an @ in it.
-_URL_PASSWORD = re.compile(r"(\w+://[^\s/?#:@]*:)\S*@")
+# Bounded, and from `://` on, so that a megabyte without a space takes no longer than one with.
+_URL_PASSWORD = re.compile(r"(?<=\w)(://[^\s/?#:@]*:)\S{0,1000}@")
 # The value of `password=`: up to a closing quote, else (in a URL or unquoted) to the next separator.
 # An opening quote without its end takes all the rest: where the password ends cannot be known.
 _KEY_PASSWORD = re.compile(

@@ -1,5 +1,6 @@
 """Secrets are masked, and what is none stays readable."""
 
+import time
 from pathlib import Path
 
 import pytest
@@ -26,6 +27,13 @@ from pgwatch.secret import Secret, mask_passwords, redact
 )  # fmt: skip
 def test_redact(text: str, secrets: list[str], expected: str) -> None:
     assert redact(text, secrets) == expected
+
+
+@pytest.mark.parametrize("word", ["a", "a://b:", "password ''", "$x$ password $y$"])
+def test_masking_takes_no_time(word: str) -> None:
+    begun = time.process_time()
+    mask_passwords(word * (500_000 // len(word)))
+    assert time.process_time() - begun < 5
 
 
 def test_a_secret_file_that_is_no_text(tmp_path: Path) -> None:
