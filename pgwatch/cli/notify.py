@@ -7,9 +7,8 @@ from pathlib import Path
 
 from pgwatch.cli import logs
 from pgwatch.cli.options import CommandParser
-from pgwatch.cli.settings import settings_inputs
-from pgwatch.config.alertmanager import load_alertmanager
-from pgwatch.config.overrides import added_channels, routing_of
+from pgwatch.cli.settings import routing_of_file, settings_inputs
+from pgwatch.config.overrides import routing_of
 from pgwatch.errors import InputError, Problem
 from pgwatch.notify.channels.base import DeliveryError
 from pgwatch.notify.channels.build import build_channel
@@ -55,7 +54,7 @@ def _routing(arguments: argparse.Namespace) -> Routing:
     inputs = settings_inputs(arguments)
     settings = inputs.settings if inputs else None
     if file is not None:
-        routing = load_alertmanager(file, added_channels(settings) if settings else {})
+        routing = routing_of_file(arguments, file)
     elif settings is not None and settings.alertmanager_config:
         place = inputs.tree.problem if inputs and inputs.tree else in_configuration
         routing = routing_of(settings, place)

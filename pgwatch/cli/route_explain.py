@@ -100,8 +100,7 @@ def _by_file(
 ) -> tuple[dict[str, Any], str]:
     from pgwatch.alerts.outward import outward  # noqa: PLC0415 - as the imports below
     from pgwatch.cli.office import external_labels  # noqa: PLC0415
-    from pgwatch.cli.settings import channels_beside  # noqa: PLC0415
-    from pgwatch.config.alertmanager import load_alertmanager  # noqa: PLC0415 - brings pydantic
+    from pgwatch.cli.settings import routing_of_file  # noqa: PLC0415
     from pgwatch.notify.dispatch import DispatchState, restore  # noqa: PLC0415
     from pgwatch.notify.explain import explain  # noqa: PLC0415
     from pgwatch.notify.interventions import Interventions  # noqa: PLC0415
@@ -109,7 +108,7 @@ def _by_file(
     from pgwatch.web.explanation_json import explanation_json  # noqa: PLC0415 - brings Starlette
 
     now = datetime.now(UTC)
-    routing = load_alertmanager(config, channels_beside(arguments))
+    routing = routing_of_file(arguments, config)
     said, dispatch, asked = Interventions(), DispatchState(), str(config)
     alerts = []
     if state_file is not None:

@@ -2,13 +2,13 @@
 
 import argparse
 import os
-from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pgwatch.config.choose import Inputs, find_file
 
 if TYPE_CHECKING:
-    from pgwatch.notify.receiver import ChannelSettings
+    from pgwatch.notify.route import Routing
 
 
 def settings_inputs(arguments: argparse.Namespace) -> Inputs | None:
@@ -25,11 +25,16 @@ def settings_inputs(arguments: argparse.Namespace) -> Inputs | None:
     return Inputs(targets=(), settings=settings, file=file, tree=tree)
 
 
-def channels_beside(arguments: argparse.Namespace) -> "Mapping[str, Sequence[ChannelSettings]]":
-    """Return the channels that pgwatch.yml adds to receivers of an alertmanager.yml, by receiver."""
-    inputs = settings_inputs(arguments)
-    if inputs is None or inputs.settings is None:
-        return {}
+def routing_of_file(arguments: argparse.Namespace, file: Path) -> "Routing":
+    """Return the routing of `file`, an alertmanager.yml, under the pgwatch.yml that the command has.
+
+    That adds channels to receivers and says how matchers are read. Raises InputError.
+    """
+    from pgwatch.config.alertmanager import load_alertmanager  # noqa: PLC0415 - brings pydantic
     from pgwatch.config.overrides import added_channels  # noqa: PLC0415 - brings pydantic
 
-    return added_channels(inputs.settings)
+    inputs = settings_inputs(arguments)
+    settings = inputs.settings if inputs else None
+    if settings is None:
+        return load_alertmanager(file)
+    return load_alertmanager(file, added_channels(settings), settings.alertmanager_mode)

@@ -14,7 +14,7 @@ from pgwatch.alerts.testfile import RuleTest, load_tests
 from pgwatch.cli.client import add_url_option
 from pgwatch.cli.office import moment
 from pgwatch.cli.options import CommandParser, duration_option
-from pgwatch.cli.settings import settings_inputs
+from pgwatch.cli.settings import routing_of_file, settings_inputs
 from pgwatch.cli.simulate_history import read_history
 from pgwatch.errors import InputError, Problem
 from pgwatch.notify.flap import DEFAULT_LIMITS, FlapLimits
@@ -159,13 +159,10 @@ def _check(arguments: argparse.Namespace) -> None:
 
 
 def _routing(arguments: argparse.Namespace, inputs: "Inputs | None") -> Routing:
-    from pgwatch.cli.settings import channels_beside  # noqa: PLC0415 - as the import below
-    from pgwatch.config.alertmanager import load_alertmanager  # noqa: PLC0415 - brings pydantic
-
     file: Path | None = arguments.alertmanager_config
     if file is None and inputs and inputs.settings and inputs.settings.alertmanager_config:
         file = Path(inputs.settings.alertmanager_config)
-    return log_only() if file is None else load_alertmanager(file, channels_beside(arguments))
+    return log_only() if file is None else routing_of_file(arguments, file)
 
 
 def _flapping(inputs: "Inputs | None") -> FlapLimits:

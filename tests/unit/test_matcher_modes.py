@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from pgwatch.cli.main import main
 from pgwatch.config.alertmanager import parse_alertmanager
 from pgwatch.config.load import load_settings
 from pgwatch.config.overrides import routing_of
@@ -84,3 +85,19 @@ def test_the_mode_is_a_key_of_the_configuration(tmp_path: Path) -> None:
         match=r"yml:1:1: alertmanager_mode: expected 'fallback', 'classic' or 'utf8-strict'",
     ):
         load_settings(file)
+
+
+def test_commands_read_a_file_in_the_mode_of_the_configuration(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "am.yml").write_text(NOTHING.format(route=NAMES[0][0]), encoding="utf-8")
+    commands = (
+        ["route", "explain", "--alertmanager-config", "am.yml", "a=b"],
+        ["notify", "test", "--alertmanager-config", "am.yml", "d"],
+    )
+    for mode, said in (("fallback", ""), ("classic", "'Σ' is no label name")):
+        (tmp_path / "pgwatch.yml").write_text(f"alertmanager_mode: {mode}\n")
+        for command in commands:
+            assert (main(command) == 2) is (mode == "classic")
+            assert said in capsys.readouterr().err
