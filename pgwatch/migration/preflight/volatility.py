@@ -8,15 +8,17 @@ from collections.abc import Sequence
 
 from pgwatch.migration.extract import walk
 from pgwatch.migration.parse import Node, opened, pb, strings, type_text
-from pgwatch.migration.preflight.asking import columns_of
+from pgwatch.migration.preflight.asking import columns_of, plain
 from pgwatch.migration.preflight.facts import SystemFunction
 from pgwatch.migration.preflight.lookup import user_type
 from pgwatch.migration.preflight.objects import Relation
 from pgwatch.migration.preflight.stage import Stage, qualified
 from pgwatch.migration.preflight.standin import StandIn
 
-# Their texts depend on the session's TimeZone or DateStyle, which makes a conversion STABLE.
-_BY_SETTINGS = frozenset({"timestamptz", "timestamp", "date", "timetz", "interval", "time"})
+# Types whose output or input functions are STABLE (pg_type.typoutput, typinput; pg_proc.provolatile), as a
+# text depends on the session's TimeZone, DateStyle and the like. So are those of ranges and reg… types.
+_WRITTEN_BY_SETTINGS = frozenset({"timestamptz", "timestamp", "date", "interval", "money"})
+_READ_BY_SETTINGS = _WRITTEN_BY_SETTINGS | {"time", "timetz", "xml"}
 _TEXTS = frozenset({"text", "varchar", "bpchar"})
 _JOINED = frozenset({"jsonb", "tsvector", "bytea", "bit", "varbit", "tsquery"})
 _VALUE_FUNCTIONS = ("sqlvalue_function",)
@@ -33,21 +35,27 @@ def _parts(node: Node) -> list[Node]:
 
 def _fixed(stage: Stage, holder: Node, relation: Relation) -> bool:
     kind, node = opened(holder)
-    if kind in _VALUE_FUNCTIONS:
-        return False
     if kind == "func_call":
         return _fixed_call(stage, node, relation)
     if kind == "type_cast":
         return _fixed_cast(stage, node, relation)
-    if kind == "a_expr" and node.HasField("lexpr") and strings(node.name)[-1:] in (("-",), ("+",)):
-        types = _types(stage, [node.lexpr, node.rexpr], relation)
+    if kind == "a_expr" and node.HasField("lexpr"):
+        return _fixed_operator(stage, node, relation)
+    return kind not in _VALUE_FUNCTIONS
+
+
+def _fixed_operator(stage: Stage, node: Node, relation: Relation) -> bool:
+    symbol = strings(node.name)[-1]
+    if symbol not in ("-", "+", "||"):
+        return True
+    types = _types(stage, [node.lexpr, node.rexpr], relation)
+    if symbol != "||":
         return set(types) != {"timestamptz", "interval"}
-    if kind == "a_expr" and node.HasField("lexpr") and strings(node.name)[-1:] == ("||",):
-        types = _types(stage, [node.lexpr, node.rexpr], relation)
-        others = [one for one in types if one.split("(")[0] not in _TEXTS]
-        # anytextcat and textanycat write the other value as text.
-        return len(others) != 1 or others[0] not in stage.facts.types or others[0] in _JOINED
-    return True
+    others = [plain(stage, one) for one in types if one.split("(")[0] not in _TEXTS]
+    if len(others) != 1 or others[0] in _JOINED or others[0].endswith("[]"):
+        return True
+    # The bodies of anytextcat and textanycat are put in place: the other value's text decides.
+    return not _is_stable(stage, others[0], _WRITTEN_BY_SETTINGS)
 
 
 def _fixed_call(stage: Stage, node: Node, relation: Relation) -> bool:
@@ -94,7 +102,8 @@ def _fixed_cast(stage: Stage, node: Node, relation: Relation) -> bool:
     if kind == "a_const":
         text = value.sval.sval if value.WhichOneof("val") == "sval" else ""
         return not (
-            target in _BY_SETTINGS and text.lower() in ("now", "today", "tomorrow", "yesterday")
+            target in _READ_BY_SETTINGS
+            and text.lower() in ("now", "today", "tomorrow", "yesterday")
         )
     types = _types(stage, [node.arg], relation)
     if not types:
@@ -107,16 +116,23 @@ def _fixed_conversion(stage: Stage, source: str, target: str) -> bool:
         return True
     if (source, target) in stage.facts.casts:
         return stage.facts.casts[source, target][1] == "i"
-    # What is left goes through text: the input and output functions decide (pg_proc.provolatile).
-    return not any(_is_stable(stage, one) for one in (source, target))
+    # What is left goes through text.
+    return not (
+        _is_stable(stage, source, _WRITTEN_BY_SETTINGS)
+        or _is_stable(stage, target, _READ_BY_SETTINGS)
+    )
 
 
-def _is_stable(stage: Stage, type_: str) -> bool:
+def _is_stable(stage: Stage, type_: str, by_settings: frozenset[str]) -> bool:
     """Return whether a type's texts depend on settings or the catalogue."""
-    if type_ in _BY_SETTINGS or type_.endswith("[]") or type_ == "tsvector":
+    base = plain(stage, type_)
+    if base in by_settings or base.startswith("reg") or base.endswith("[]") or base == "tsvector":
         return True
-    found, _ = user_type(stage, type_)
-    return found is not None and found.kind in "er"
+    builtin = stage.facts.types.get(base)
+    found, _ = user_type(stage, base)
+    return (builtin is not None and builtin.category == "R") or (
+        found is not None and found.kind in "er"
+    )
 
 
 def _types(stage: Stage, nodes: list[Node], relation: Relation) -> list[str]:
