@@ -59,8 +59,8 @@ def _posted(server: LocalServer) -> list[tuple[str, str, str]]:
     return [
         (
             f"{what}: first notification (last)",
-            f"{a1:.1f} s ({a2:.1f}) : {b1:.1f} s ({b2:.1f})",
-            f"{a1 / b1:.1f} times its time",
+            f"{a1:.2f} s ({a2:.1f}) : {b1:.2f} s ({b2:.1f})",
+            f"{a1 / b1:.2f} times its time",
         ),
         (
             f"{what}: memory (before)",

@@ -75,6 +75,8 @@ def _who_knows(
     now: datetime,
 ) -> Iterator[tuple[LogKey, Group, tuple[NotifiedAlert, ...]]]:
     """Yield the channels that were told of alerts with the labels `concerned`, and what they know to fire."""
+    if not concerned:
+        return
     groups = [g for g in state.groups.values() if not _labels(g).isdisjoint(concerned)]
     if not groups:
         return

@@ -22,7 +22,7 @@ from pgwatch.notify.silence import Silence
 from pgwatch.samples.labels import Labels
 
 _NOBODY = Interventions()
-_AT_ONCE = 1_000  # alerts of groups that are told in one step
+_AT_ONCE = 300  # alerts of groups that are told in one step
 _QUIET_HOURS = "the time intervals of its route"
 
 
@@ -122,7 +122,7 @@ def advance(
         due = _due(groups, routing.root, now)
     muting = Muting(
         inhibitor=Inhibitor(
-            routing.inhibit_rules if due or ended or ending else (), _all_firing(groups.values())
+            routing.inhibit_rules, _all_firing(groups.values()) if due or ended or ending else ()
         ),
         silencer=silencer,
         acknowledgements=acknowledgements,

@@ -30,7 +30,8 @@ class Inhibitor:
     """
 
     def __init__(self, rules: Iterable[InhibitRule], firing: Iterable[Labels]) -> None:
-        alerts = tuple(firing)
+        rules = tuple(rules)
+        alerts = tuple(firing) if rules else ()  # ten thousand may fire
         self._rules = [
             (rule, _by_equal(rule, (one for one in alerts if matches(rule.source, one))))
             for rule in rules

@@ -89,13 +89,11 @@ def load_posted(connection: Connection) -> dict[Labels, PostedAlert]:
 
 def save_posted(connection: Connection, alerts: Iterable[PostedAlert]) -> None:
     """Save new or changed posted alerts."""
-    keyed = [(_key(one.labels), one) for one in alerts]
-    same = posted_alert.c.digest == bindparam("i")
-    execute_many(connection, delete(posted_alert).where(same), ({"i": key} for key, _ in keyed))
     rows = (
-        {"digest": key, "ends_at": one.ends_at, "body": encode_posted(one)} for key, one in keyed
+        {"digest": _key(one.labels), "ends_at": one.ends_at, "body": encode_posted(one)}
+        for one in alerts
     )
-    execute_many(connection, insert(posted_alert), rows)
+    execute_many(connection, insert(posted_alert).prefix_with("OR REPLACE"), rows)
 
 
 def delete_posted(connection: Connection, alerts: Iterable[Labels]) -> None:
