@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pgwatch.check.extra import Visit, result, untold, without_accepted
+from pgwatch.check.order import ABSENT, made_later
 from pgwatch.check.place import shown
 from pgwatch.check.session import in_session
 from pgwatch.check.verdict import CheckResult, Finding, Verdict
@@ -42,8 +43,21 @@ class PreflightChecks:
         findings = [_finding(one) for one in found.predictions]
         counted, waived = without_accepted(NAME, findings, self.accepted, visit.now)
         verdict, notes = _verdict(counted)
-        reason = "; ".join((*notes, *waived))
+        reason = "; ".join((*notes, *self._order(found), *waived))
         return [result(NAME, visit, verdict, reason=reason, findings=counted, elapsed=elapsed)]
+
+    def _order(self, found: "Preflight") -> list[str]:
+        absent = [(one.file, one.reason) for one in found.predictions if one.sqlstate in ABSENT]
+        if not absent:
+            return []
+        texts = {path: path.read_text("utf-8", errors="replace") for path in self.paths}
+        if (made := made_later(absent, texts)) is None:
+            return []
+        name, later = made
+        return [
+            f"{name} is made by {later.parent.name}/{later.name}, which is named later: name the files in"
+            " the order in which they are applied"
+        ]
 
     async def _look(self, visit: Visit) -> "Preflight | str":
         from pgwatch.migration.preflight.predict import preflight  # noqa: PLC0415 - brings the grammar

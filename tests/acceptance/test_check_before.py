@@ -99,3 +99,14 @@ def test_report_shows_no_password_of_a_migration(database: str, tmp_path: Path) 
     assert "ALTER ROLE nobody_here PASSWORD <secret>" in done.stdout
     assert "zebra1" not in done.stdout + done.stderr
     assert "ADD password text" in done.stdout
+
+
+def test_files_in_the_wrong_order_are_asked_about(database: str, tmp_path: Path) -> None:
+    (tmp_path / "a.sql").write_text("SELECT colour FROM house;")
+    (tmp_path / "b.sql").write_text("CREATE TABLE house (colour text);")
+    only = ("--only", "migration_preflight", database)
+    wrong = check("--migrations", str(tmp_path / "*.sql"), *only, expected=1)
+    asked = f"house is made by {tmp_path.name}/b.sql, which is named later: "
+    assert wrong["migration_preflight"]["reason"].startswith(asked)
+    named = ("--migrations", str(tmp_path / "b.sql"), "--migrations", str(tmp_path / "a.sql"))
+    assert check(*named, *only, expected=0)["migration_preflight"]["reason"] is None
