@@ -5,6 +5,7 @@ Importing pydantic costs more than a whole run of the gate's SQL, so nothing her
 
 from collections import Counter
 from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pgwatch.errors import InputError, PgwatchError, Problem
@@ -13,6 +14,12 @@ from pgwatch.targets.target import Target
 
 if TYPE_CHECKING:
     from pgwatch.config.schema import Settings, TargetDefaults, TargetSettings
+
+
+_A_FILE = (
+    "this is a file or folder, no connection string; a pattern of files stands in quotes, or the shell"
+    " makes several words of it"
+)
 
 
 def targets_of_dsns(
@@ -31,7 +38,8 @@ def targets_of_dsns(
             parsed.append(Dsn.parse(text))
         except PgwatchError as error:
             which = f"connection string {number}" if len(dsns) > 1 else ""
-            problems.append(Problem(file=file, path=which, message=str(error)))
+            message = _A_FILE if _is_there(text) else str(error)
+            problems.append(Problem(file=file, path=which, message=message))
     names = target_names(parsed)
     for name, count in Counter(names).items():
         if count > 1:
@@ -39,6 +47,13 @@ def targets_of_dsns(
     if problems:
         raise InputError(problems)
     return tuple(_target(name, dsn, defaults) for name, dsn in zip(names, parsed, strict=True))
+
+
+def _is_there(text: str) -> bool:
+    try:
+        return bool(text) and Path(text).exists()
+    except (OSError, ValueError):  # no path at all
+        return False
 
 
 def targets_of_settings(settings: "Settings") -> tuple[Target, ...]:

@@ -86,6 +86,15 @@ def test_bad_connection_strings_are_named_by_number() -> None:
     assert "hunter2" not in str(caught.value)
 
 
+def test_a_pattern_that_the_shell_took_apart_is_told(folder: Path) -> None:
+    (folder / "a.sql").touch()
+    with pytest.raises(InputError) as caught:
+        choose_inputs(dsns=["a.sql", "postgresql://u@h/d"])
+    (problem,) = caught.value.problems
+    assert problem.path == "connection string 1"
+    assert "a pattern of files stands in quotes" in problem.message
+
+
 def test_where_the_file_is_looked_for(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert find_file(None) is None
     for name in ("pgwatch.yml", "by-env.yml", "by-option.yml"):
