@@ -240,7 +240,10 @@ def _external_url(text: str) -> str:
     url = urlsplit(_http_url(text))
     if url.query or url.fragment:
         raise ValueError("expected a URL without ? and #, such as https://pgwatch.example.org")
-    _route_prefix(url.path)  # which it is, unless another is said
+    try:
+        _route_prefix(url.path)  # which it is, unless another is said
+    except ValueError as error:
+        raise ValueError(f"in its path: {error}") from None
     return text.rstrip("/")
 
 
