@@ -6,7 +6,8 @@ from dataclasses import replace
 from pathlib import Path
 
 from pgwatch.migration.alter import alter_table
-from pgwatch.migration.blocks import parse_block
+from pgwatch.migration.blocks import BlockStatement, parse_block
+from pgwatch.migration.called import statements_of_calls
 from pgwatch.migration.generic import comment, drop, grant, rename, set_owner, set_schema
 from pgwatch.migration.meant import meant_by
 from pgwatch.migration.objects import Declarations, Declared, Key, Place, Unverifiable
@@ -118,6 +119,9 @@ _WITHOUT_OBJECT = frozenset(
 )
 
 
+_MOST_NESTED = 3
+
+
 def declare(statements: Iterable[tuple[str, Statement]]) -> Declarations:
     """Return what `statements`, (name of the migration, statement) in order, declare together."""
     reader = _Reader()
@@ -143,6 +147,8 @@ class _Reader:
 
     def __init__(self) -> None:
         self.state = State()
+        self._depth = 0  # of functions that call each other
+        self._told: set[str] = set()  # what is said once of a function, however often it is called
         self._saved: list[tuple[str, dict[Key, Declared], list[Unverifiable]]] = []
 
     def read(self, migration: str, statement: Statement) -> None:
@@ -184,6 +190,8 @@ class _Reader:
             self.state.without_object += 1
             if kind == "select_stmt" and node.HasField("into_clause"):
                 self.state.unknown("SELECT INTO is not read; write CREATE TABLE … AS")
+            if kind in ("select_stmt", "call_stmt"):
+                self._calls(node)
         else:
             name = _SPELLED.get(kind, kind.removesuffix("_stmt").replace("_", " ").upper())
             self.state.unknown(f"what {name} makes is not compared")
@@ -223,9 +231,28 @@ class _Reader:
             self.state.unknown(f"the block cannot be read: {error}")
             return
         self.state.without_object += not statements
+        self._run(statements, outer, start)
+
+    def _calls(self, query: Node) -> None:
+        """Take over what functions of the migrations make when they are called."""
+        if self._depth >= _MOST_NESTED:
+            return
+        self._depth += 1
+        outer, condition = self.state.place, self.state.condition
+        for one in statements_of_calls(self.state, query):
+            if one.opaque not in self._told:
+                self._run([one], outer, outer.line - one.line + 1)
+            if one.opaque:
+                self._told.add(one.opaque)
+        self.state.at(outer, condition)
+        self._depth -= 1
+
+    def _run(self, statements: Iterable[BlockStatement], outer: Place, start: int) -> None:
+        """Take statements over that stand in a body, which begins on line `start`."""
         for one in statements:
             sql = re.sub(r"\s*;\s*$", "", one.text)
-            self.state.at(replace(outer, line=start + one.line - 1, sql=sql), one.condition)
+            place = replace(outer, line=start + one.line - 1, sql=sql or outer.sql)
+            self.state.at(place, one.condition)
             if one.opaque:
                 self.state.unknown(one.opaque)
                 continue

@@ -66,6 +66,8 @@ def grant_role(state: State, node: Node) -> None:
     """GRANT and REVOKE of roles."""
     if node.opt and not node.is_grant:
         return  # REVOKE … OPTION FOR: the membership stays
+    if not all(one.role_spec.rolename for one in node.grantee_roles):
+        state.unknown("who was made a member only the one knows who ran it")
     for item in node.granted_roles:
         names = (one.role_spec.rolename for one in node.grantee_roles)
         _belongs(state, filter(None, names), item.access_priv.priv_name, belong=node.is_grant)

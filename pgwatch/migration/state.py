@@ -138,6 +138,15 @@ class State:
             condition=self.condition,
         )
 
+    def functions_named(self, name: str) -> list[Key]:
+        """Return the declared functions of a name, of whatever schema and arguments."""
+        found = self._related.to(Key(Kind.FUNCTION, "", name))
+        return [
+            key
+            for key in found
+            if key.kind is Kind.FUNCTION and key.name.split("(")[0] == name and self.exists(key)
+        ]
+
     def exists(self, key: Key) -> bool:
         """Return whether an earlier statement declared the object, and no later one dropped it."""
         return key in self.objects and not self.objects[key].gone

@@ -100,6 +100,47 @@ def test_each_damage_is_told_and_nothing_else(any_database: str) -> None:
     assert not expected - told, sorted(expected - told)
 
 
+_CALLS = """CREATE TABLE t (id int PRIMARY KEY);
+CREATE FUNCTION add_keys() RETURNS void LANGUAGE sql AS 'ALTER TABLE t ADD CHECK (id > 0); SELECT 1';
+SELECT add_keys();
+CREATE FUNCTION install(n int) RETURNS int LANGUAGE plpgsql AS $$ BEGIN
+  PERFORM 1 FROM pg_class WHERE relname = 'made';
+  IF NOT FOUND THEN CREATE TABLE made (id int); END IF;
+  CREATE TEMP TABLE helper (id int);
+  RETURN install(n);
+END $$;
+SELECT install(1);
+CREATE FUNCTION dynamic(x text) RETURNS void LANGUAGE plpgsql AS $$ BEGIN
+  EXECUTE 'CREATE TABLE ' || x || ' (id int)'; END $$;
+SELECT dynamic('one');
+SELECT dynamic('two');
+CREATE FUNCTION counted() RETURNS void LANGUAGE plpgsql AS $$ BEGIN EXECUTE 'ANALYZE ' || 't'; END $$;
+SELECT counted();
+CREATE FUNCTION never() RETURNS void LANGUAGE plpgsql AS $$ BEGIN CREATE TABLE never (id int); END $$;
+"""
+
+
+def test_what_a_called_function_makes_is_verified(database: str, tmp_path: Path) -> None:
+    file = tmp_path / "calls.sql"
+    file.write_text(_CALLS)
+    untold = "unverifiable calls:13 None"
+    assert placed(verified(database, [file])) == [
+        "missing calls:1 t",
+        "missing calls:2 add_keys()",
+        "missing calls:3 t.t_id_check",
+        "missing calls:4 install(int4)",
+        "missing calls:10 made",
+        "missing calls:11 dynamic(text)",
+        "missing calls:15 counted()",
+        "missing calls:17 never()",
+        untold,
+    ]
+    with psycopg.connect(database, autocommit=True) as connection:
+        connection.execute(_CALLS.replace("RETURN install(n)", "RETURN n").encode())
+        file.write_text(_CALLS.replace("RETURN install(n)", "RETURN n"))
+        assert placed(verified(database, [file])) == [untold]
+
+
 _ROLES = """CREATE ROLE verify_readers NOLOGIN;
 CREATE USER verify_app WITH PASSWORD 'x' NOINHERIT CONNECTION LIMIT 5 IN ROLE verify_readers;
 CREATE ROLE verify_old SUPERUSER CREATEDB;

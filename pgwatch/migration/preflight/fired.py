@@ -32,6 +32,8 @@ from pgwatch.migration.preflight.liverows import live_text
 from pgwatch.migration.preflight.lookup import takes
 from pgwatch.migration.preflight.objects import Function, Relation, Trigger
 from pgwatch.migration.preflight.oracle import UNKNOWN, Refusal
+from pgwatch.migration.preflight.possible import made_in
+from pgwatch.migration.preflight.possible import may_be_there as made_before
 from pgwatch.migration.preflight.stage import CannotTellError, Stage, StatementFailsError
 from pgwatch.migration.preflight.standin import NotYetKnownError
 from pgwatch.targets.describe import Described
@@ -228,6 +230,8 @@ def _failing(
         failure = check.failure or _refused(stage, check, analyse, depth)
         if failure is None or is_caught(failure, check.piece):
             continue
+        if made_before(failure.sqlstate, failure.message, [made_in(routine.source)]):
+            continue  # by the body itself, where it is not there yet
         if not conditions:
             if stage.oracle.waiting > before:
                 break

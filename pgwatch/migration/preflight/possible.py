@@ -10,7 +10,7 @@ from pgwatch.migration.preflight.scene import Scene
 _LOOKED_UP = frozenset({"42P01", "42883", "42704", "3F000", "42703"})
 _MADE = re.compile(
     r"""\b(?:create\s+(?:or\s+replace\s+)?(?:[a-z]+\s+){1,3}?(?:concurrently\s+)?(?:if\s+not\s+exists\s+)?
-    |add\s+(?:column\s+|constraint\s+|value\s+)?(?:if\s+not\s+exists\s+)?|rename\s+(?:\w+\s+)?to\s+|into\s+)
+    |add\s+(?:column\s+|constraint\s+|value\s+)?(?:if\s+not\s+exists\s+)?|rename\s+(?:\w+\s+)?to\s+)
     (?:"?(?P<schema>\w+)"?\s*\.\s*)?"?(?P<name>\w+)"?""",
     re.IGNORECASE | re.VERBOSE,
 )
