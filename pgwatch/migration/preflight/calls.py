@@ -1,6 +1,6 @@
 """Calls of functions that the scene alone has, and what stands for them. Pure."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import lru_cache
 
 from pgwatch.migration.extract import walk
@@ -130,6 +130,10 @@ class Calls:
             raise stage.fail(
                 "42883", f"function {name} with {len(node.args)} arguments does not exist"
             )
+        if all(one.kind == "p" for one in fitting):
+            raise stage.fail("42809", f"{name} is a procedure")
+        if _is_ambiguous(fitting, node):
+            raise stage.fail("42725", f"function {name} is not unique")
         if any(one.live for one in fitting) and len(fitting) > 1:
             return None
         return next((one for one in fitting if not one.live), None)
@@ -146,6 +150,14 @@ class Calls:
             columns = (*columns, ("ordinality", "int8"))
         parts = [f"NULL::{self._type(type_)} AS {quoted(name)}" for name, type_ in columns]
         return f"SELECT {', '.join(parts)}"
+
+
+def _is_ambiguous(fitting: Sequence[Function], call: Node) -> bool:
+    """Return whether two functions take the arguments alike, as one has defaults for what it has more."""
+    if any(one.variadic for one in fitting) or any(a.HasField("named_arg_expr") for a in call.args):
+        return False
+    taken = [(one.schema, one.arguments[: len(call.args)]) for one in fitting]
+    return len(set(taken)) < len(taken)
 
 
 def _hide(call: Node, name: str) -> None:

@@ -7,7 +7,7 @@ from pgwatch.migration.figure import output_names
 from pgwatch.migration.parse import Node, expression_text, pb, strings
 from pgwatch.migration.preflight.asking import condition, expression_type, plain
 from pgwatch.migration.preflight.extensions import brings_method, brings_opclass, may_bring
-from pgwatch.migration.preflight.liverows import has_rows, live_text, question
+from pgwatch.migration.preflight.liverows import can_evaluate, has_rows, live_text, question
 from pgwatch.migration.preflight.lookup import user_type
 from pgwatch.migration.preflight.names import free_relation
 from pgwatch.migration.preflight.objects import Index, Ref, Relation
@@ -299,8 +299,8 @@ def _check_expressions(stage: Stage, node: Node, table: Relation, index: Index) 
         asked = question(stage, table, RowRule.CHECK, (), sqlstate="")
     except (CannotTellError, NotYetKnownError):
         return  # of what the migration makes itself
-    if asked is not None:
-        left = f"({table.gone}) IS TRUE OR ({given})" if table.gone else given
+    left = f"({table.gone}) IS TRUE OR ({given})" if table.gone else given
+    if asked is not None and can_evaluate(stage, table, left):
         stage.breaks(replace(asked, expression=left), table, "")
 
 

@@ -313,6 +313,18 @@ def _nodes(message: Node) -> list[Node]:
     return found
 
 
+def can_evaluate(stage: Stage, table: Relation, expression: str) -> bool:
+    """Return whether the database understands an expression over the live rows as it is now.
+
+    It does not know, for one, the label that an earlier statement adds to an enum. False until it said.
+    """
+    if table.live is None:
+        return False
+    schema, name = table.live
+    shape = stage.oracle.shape(f"SELECT {expression} FROM {quoted(schema)}.{quoted(name)}")  # noqa: S608 - quoted
+    return shape is not None and not shape.sqlstate
+
+
 def check_rows(stage: Stage, table: Relation, asked: RowQuestion | None, message: str) -> None:
     """Fail where rows break the rule that is asked about."""
     if asked is not None:

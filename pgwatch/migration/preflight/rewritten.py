@@ -6,7 +6,7 @@ from pgwatch.migration.extract import column_names, walk
 from pgwatch.migration.parse import Node, UnparsableError, parse_expression, pb
 from pgwatch.migration.preflight.conflicts import fires_before
 from pgwatch.migration.preflight.foreign_keys import foreign_rows
-from pgwatch.migration.preflight.liverows import live_text, question
+from pgwatch.migration.preflight.liverows import can_evaluate, live_text, question
 from pgwatch.migration.preflight.objects import Column, Constraint, Index, Relation
 from pgwatch.migration.preflight.row_question import RowQuestion, RowRule
 from pgwatch.migration.preflight.stage import CannotTellError, Stage, qualified, quoted
@@ -27,6 +27,12 @@ def check_updated(stage: Stage, before: Relation, after: Relation, node: Node) -
         where = live_text(stage, node.where_clause, before) if node.HasField("where_clause") else ""
     except (CannotTellError, NotYetKnownError):
         return
+    values = [text for number, text in after.values if number in assigned]
+    if not can_evaluate(
+        stage, before, " AND ".join(f"({one}) IS NULL" for one in values) or "true"
+    ):
+        return
+    _check_values(stage, before, values)
     for constraint in stage.scene.constraints_of(before.oid):
         if constraint.kind != "c" or not constraint.enforced:
             continue
@@ -51,6 +57,29 @@ def check_updated(stage: Stage, before: Relation, after: Relation, node: Node) -
         told = constraint.validated and constraint.enforced  # old rows of another may break it
         if constraint.kind == "f" and told and target and assigned & set(constraint.columns):
             foreign_rows(stage, after, target, constraint)
+
+
+def _check_values(stage: Stage, table: Relation, values: Sequence[str]) -> None:
+    """Fail where a value cannot be computed for some row: a text that is no number, a division by zero."""
+    asked = [one for one in values if "::" in one and _is_steady(stage, one)]
+    if not asked or table.live is None:
+        return
+    tests = " AND ".join(f"(({one}) IS NULL) IS NOT NULL" for one in asked)
+    schema, name = table.live
+    evaluated = RowQuestion(rule=RowRule.CHECK, schema=schema, table=name, expression=tests)
+    stage.breaks(evaluated, table, "")
+
+
+def _is_steady(stage: Stage, value: str) -> bool:
+    """Return whether computing a value changes nothing and calls no user's code."""
+    for message in walk(parse_expression(value)):
+        if isinstance(message, pb.FuncCall):
+            schema, name = qualified(message.funcname)
+            known = stage.facts.functions.get(name, ())
+            own = stage.scene.functions_named(schema, name)
+            if own or not known or any(one.volatility == "v" for one in known):
+                return False
+    return True
 
 
 def _check_keys(stage: Stage, after: Relation, assigned: set[int]) -> None:
