@@ -318,8 +318,9 @@ _ROWS_AND_SIGNATURES = {
         "CREATE FUNCTION h(anyarray) RETURNS boolean LANGUAGE sql AS"
         " 'SELECT cardinality($1) < 1 OR $1 IS NULL FROM absent';"
         "CREATE FUNCTION i() RETURNS void LANGUAGE plpgsql AS $$ DECLARE a int; DECLARE b absent;"
-        " BEGIN NULL; END $$;",
-        1,
+        " BEGIN NULL; END $$;"
+        "CREATE FUNCTION j() RETURNS SETOF message LANGUAGE plpgsql AS $$ BEGIN SELECT FROM :x; END $$;",
+        2,
     ),
     "one of several functions of a name is called": (
         "SELECT 1;",

@@ -26,8 +26,7 @@ _POLYMORPHIC = frozenset(
 
 def check_plpgsql(stage: Stage, node: Node, body: str) -> None:
     """Fail where a body in PL/pgSQL has a syntax error, or a variable of a type that is not there."""
-    error = _syntax_error(_plain(stage, node)) and _syntax_error(stage.sql)
-    if error:
+    if error := _syntax_error(_plain(stage, node)):
         raise stage.fail("42601", error)
     for one in declarations(body):
         if one.type and one.type.lower() not in _NO_TYPES:
@@ -35,8 +34,14 @@ def check_plpgsql(stage: Stage, node: Node, body: str) -> None:
 
 
 def _plain(stage: Stage, node: Node) -> str:
+    """Return the statement with plain types, or as it is where it cannot be written anew.
+
+    Some names of parameters then lack their quotes.
+    """
     try:
-        return plain_function(stage, node)
+        plain = plain_function(stage, node)
+        parse_statements(plain)
+        return plain  # noqa: TRY300 - in full, it can be read
     except UnparsableError:
         return stage.sql
 
@@ -44,8 +49,7 @@ def _plain(stage: Stage, node: Node) -> str:
 def _syntax_error(sql: str) -> str:
     """Return what is wrong with a CREATE FUNCTION for the grammar's library, if it can be trusted there.
 
-    It knows no types but the system's, and takes others for no arrays; written anew, some names of
-    parameters lack their quotes.
+    It knows no types but the system's, and takes others for no arrays.
     """
     try:
         parse_plpgsql(sql)
