@@ -531,6 +531,17 @@ def test_what_an_earlier_statement_may_have_made_is_not_said_to_be_missing(
     ]
 
 
+def test_library_of_a_c_function_is_not_known(database: str, tmp_path: Path) -> None:
+    [only] = found(
+        database,
+        tmp_path,
+        "CREATE FUNCTION f(int) RETURNS int LANGUAGE c AS '$libdir/absent', 'f';\n"
+        "CREATE FUNCTION g(int) RETURNS int LANGUAGE internal AS 'int4abs';\n",
+    )
+    assert (only.trouble, only.line) == (Trouble.UNVERIFIABLE, 1)
+    assert only.reason == "whether the server has the library $libdir/absent cannot be read"
+
+
 def test_copy_that_fails_says_what_becomes_of_its_data(database: str, tmp_path: Path) -> None:
     sql = "COPY nowhere FROM stdin;\n1\tx\n\\.\nCREATE TABLE t (a int);\n"
     [only] = found(database, tmp_path, sql)

@@ -42,6 +42,8 @@ def create_function(stage: Stage, node: Node) -> None:
         raise stage.fail("42P13", "no language specified")
     if language not in stage.facts.languages:
         raise stage.fail("42704", f'language "{language}" does not exist')
+    if language == "c":
+        stage.note(f"whether the server has the library {options.body} cannot be read")
     function = replace(
         _function(stage, node, schema, name),
         language=language,
