@@ -7,7 +7,7 @@ from pathlib import Path as FilePath
 from typing import Any, Final
 from urllib.parse import urlsplit
 
-from pgwatch.config.alertmanager_fields import Section, ignored_keys
+from pgwatch.config.alertmanager_fields import Section
 from pgwatch.config.http_sections import HttpConfig
 from pgwatch.config.http_settings import HttpBuilder, Tell
 from pgwatch.config.mail_settings import email_settings
@@ -78,7 +78,6 @@ class ReceiverBuilder:
         ):
             for index, section in enumerate(getattr(config, key)):
                 place = (*path, key, index)
-                self._warn_of_ignored(section, place)
                 if key == "pagerduty_configs" and _is_old_pagerduty(section):
                     undeliverable.append("pagerduty_configs with service_key")
                     continue
@@ -229,11 +228,6 @@ class ReceiverBuilder:
             message = f"no key: set {key}, {key}_file or global {name}"
             self._problem(path, message)
         return found
-
-    def _warn_of_ignored(self, section: Section, path: Path) -> None:
-        for key in ignored_keys(section):
-            message = "pgwatch writes its own message; this key has no effect"
-            self._warn((*path, key), message)
 
 
 def same(

@@ -264,12 +264,6 @@ def test_problems_hold_no_secret() -> None:
             id="template that fails",
         ),
         pytest.param(
-            "route: {receiver: r}\nreceivers:\n  - name: r\n    webhook_configs:\n"
-            "      - {url: 'http://x', payload: {a: b}}",
-            ":5:27: receivers[0].webhook_configs[0].payload: pgwatch writes its own message",
-            id="own message",
-        ),
-        pytest.param(
             "route: {receiver: r, routes: [{matchers: ['a=b c']}]}\nreceivers: [{name: r}]",
             ":1:43: route.routes[0].matchers[0]: matcher 'a=b c' is only valid in the classic grammar",
             id="classic matcher",
