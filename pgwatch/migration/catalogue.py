@@ -12,6 +12,7 @@ from pgwatch.migration.extract import (
     index_values,
     partition_bound,
     partition_key,
+    statistics_values,
     switch,
     trigger_values,
     view_query,
@@ -166,6 +167,12 @@ def _index(schema: str, table: str, name: str, definition: str, facts: dict[str,
     return Key(Kind.INDEX, schema, name), values
 
 
+def _statistics(schema: str, table: str, name: str, definition: str, facts: dict[str, Any]) -> Read:
+    values = statistics_values(_node(definition), schema=facts["table_schema"], table=table)
+    values["table"] = str(Key(Kind.TABLE, facts["table_schema"], table))
+    return Key(Kind.STATISTICS, schema, name), values
+
+
 def _trigger(schema: str, table: str, name: str, definition: str, facts: dict[str, Any]) -> Read:
     values = trigger_values(_node(definition), schema=schema, table=table)
     values["enabled"] = _ENABLED[facts["enabled"]]
@@ -232,6 +239,7 @@ _READERS: dict[str, Callable[[str, str, str, str, dict[str, Any]], Read]] = {
     "column": _column,
     "constraint": _constraint,
     "index": _index,
+    "statistics": _statistics,
     "trigger": _trigger,
     "policy": _policy,
     "function": _function,

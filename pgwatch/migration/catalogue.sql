@@ -148,6 +148,19 @@ JOIN space AS owner_space ON owner_space.oid = owner.relnamespace
 WHERE owner.relname IN (SELECT name FROM asked) OR class.relname IN (SELECT name FROM asked)
 UNION ALL
 SELECT
+    'statistics', space.nspname, owner.relname, ext.stxname, pg_catalog.pg_get_statisticsobjdef(ext.oid),
+    pg_catalog.jsonb_build_object(
+        'table_schema', owner_space.nspname,
+        'owner', pg_catalog.pg_get_userbyid(ext.stxowner),
+        'comment', pg_catalog.obj_description(ext.oid, 'pg_statistic_ext')
+    )
+FROM pg_catalog.pg_statistic_ext AS ext
+JOIN space ON space.oid = ext.stxnamespace
+JOIN pg_catalog.pg_class AS owner ON owner.oid = ext.stxrelid
+JOIN space AS owner_space ON owner_space.oid = owner.relnamespace
+WHERE ext.stxname IN (SELECT name FROM asked)
+UNION ALL
+SELECT
     'trigger', relation.nspname, relation.relname, trigger.tgname, pg_catalog.pg_get_triggerdef(trigger.oid),
     pg_catalog.jsonb_build_object(
         'enabled', trigger.tgenabled,

@@ -96,7 +96,10 @@ _DEAD = {
     "enabled": "is disabled",
 }
 _TYPES = frozenset({"type", "collation", "default", "identity", "generated", "serial", "values"})
-_CONSTRAINT_KINDS = frozenset({Kind.CONSTRAINT, Kind.INDEX, Kind.TRIGGER, Kind.POLICY})
+_CONSTRAINT_KINDS = frozenset(
+    {Kind.CONSTRAINT, Kind.INDEX, Kind.STATISTICS, Kind.TRIGGER, Kind.POLICY}
+)
+_ON_A_TABLE = (Kind.INDEX, Kind.STATISTICS)
 _OWNERS = (Kind.TABLE, Kind.VIEW, Kind.MATERIALIZED_VIEW, Kind.DOMAIN)
 # Written without a schema they may be any schema's on the path.
 _NAMES = frozenset({"function", "references", "partition of", "table"})
@@ -188,7 +191,7 @@ class _Comparer:
         key = declared.key
         if without_owner:
             return f"missing, as {key.table} is"
-        table = declared.facets.get("table") if key.kind is Kind.INDEX else None
+        table = declared.facets.get("table") if key.kind in _ON_A_TABLE else None
         if table is not None and not self._is_relation(key.schema, str(table.value)):
             return f"missing, as {table.value} is"
         if not declared.created:

@@ -30,7 +30,7 @@ from pgwatch.migration.routines import (
 from pgwatch.migration.spelling import as_told
 from pgwatch.migration.sqlfile import Statement
 from pgwatch.migration.state import State
-from pgwatch.migration.tables import create_index, create_table
+from pgwatch.migration.tables import create_index, create_statistics, create_table
 from pgwatch.migration.types import (
     alter_domain,
     alter_enum,
@@ -68,6 +68,7 @@ _HANDLERS: dict[str, Callable[[State, Node], None]] = {
     "create_role_stmt": create_role,
     "create_schema_stmt": create_schema,
     "create_seq_stmt": create_sequence,
+    "create_stats_stmt": create_statistics,
     "create_stmt": create_table,
     "create_table_as_stmt": create_table_as,
     "create_trig_stmt": create_trigger,
@@ -85,7 +86,6 @@ _SPELLED = {
     "alter_stats_stmt": "ALTER STATISTICS",
     "create_op_class_stmt": "CREATE OPERATOR CLASS",
     "create_op_family_stmt": "CREATE OPERATOR FAMILY",
-    "create_stats_stmt": "CREATE STATISTICS",
     "define_stmt": "CREATE AGGREGATE, OPERATOR, COLLATION or TEXT SEARCH",
     "rule_stmt": "CREATE RULE",
 }

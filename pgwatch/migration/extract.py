@@ -157,6 +157,22 @@ def index_values(node: Node, *, schema: str, table: str) -> dict[str, Value]:
     return values | option_values(node.options)
 
 
+_STATISTICS = ("dependencies", "mcv", "ndistinct")  # all of them, where none is named
+
+
+def statistics_values(node: Node, *, schema: str, table: str) -> dict[str, Value]:
+    """Return the values of a CreateStatsStmt."""
+    elements = [item.stats_elem for item in node.exprs]
+    values: dict[str, Value] = {
+        "table": relation_text(node.relations[0].range_var),
+        "columns": tuple(sorted(one.name for one in elements if one.name)),
+        **_index_expressions(elements, schema=schema, table=table),
+    }
+    if len(elements) > 1:  # of one expression alone there are no kinds
+        values["kinds"] = tuple(sorted(strings(node.stat_types))) or _STATISTICS
+    return values
+
+
 def option_values(nodes: Iterable[Node]) -> dict[str, Value]:
     """Return the storage parameters of a WITH or SET list: `option fillfactor`; OIDS leaves nothing."""
     options = [item.def_elem for item in nodes if item.def_elem.defname != "oids"]

@@ -16,6 +16,7 @@ _RELATIONS = {
     pb.OBJECT_INDEX: Kind.INDEX,
     pb.OBJECT_SEQUENCE: Kind.SEQUENCE,
 }
+_IN_A_SCHEMA = {pb.OBJECT_STATISTIC_EXT: Kind.STATISTICS}
 _TYPES = {pb.OBJECT_TYPE: Kind.TYPE, pb.OBJECT_DOMAIN: Kind.DOMAIN}
 _OF_TABLE = {
     pb.OBJECT_TRIGGER: Kind.TRIGGER,
@@ -62,6 +63,8 @@ def target(state: State, kind: int, node: Node) -> Key | None:  # noqa: PLR0911 
     names = strings(value.items) if shape == "list" else ()
     if kind in _RELATIONS:
         return state.relation(names[-2] if len(names) > 1 else "", names[-1], _RELATIONS[kind])
+    if kind in _IN_A_SCHEMA:
+        return Key(_IN_A_SCHEMA[kind], names[-2] if names[:-1] else state.search_path[0], names[-1])
     if kind in _OF_TABLE:
         *schema, table, name = names
         owner = state.relation(schema[-1] if schema else "", table)

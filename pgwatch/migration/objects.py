@@ -18,6 +18,7 @@ class Kind(StrEnum):
     COLUMN = "column"
     CONSTRAINT = "constraint"
     INDEX = "index"
+    STATISTICS = "statistics"  # an extended statistics object
     VIEW = "view"
     MATERIALIZED_VIEW = "materialized view"
     FUNCTION = "function"

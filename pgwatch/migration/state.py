@@ -18,6 +18,8 @@ from pgwatch.migration.objects import (
 from pgwatch.migration.related import Related
 from pgwatch.migration.renames import OF_TABLE, moved, table_of, type_name
 
+_ON_A_TABLE = (Kind.INDEX, Kind.STATISTICS)  # with a name in a schema
+
 
 class State:
     """The declared objects, and the session's settings that decide what a name means."""
@@ -218,7 +220,7 @@ def _belongs(known: Declared, to: Key) -> bool:
         return False
     if to.kind is Kind.COLUMN:
         same_table = key.table == to.table or (
-            key.kind is Kind.INDEX and table_of(known) == to.table
+            key.kind in _ON_A_TABLE and table_of(known) == to.table
         )
         return same_table and to.name in known.columns
     if to.kind in (Kind.TABLE, Kind.VIEW, Kind.MATERIALIZED_VIEW, Kind.DOMAIN):
@@ -228,7 +230,7 @@ def _belongs(known: Declared, to: Key) -> bool:
         if texts:
             owner = texts.get("owned by", "").startswith(f"{to.name}.")
             return owner or texts.get("partition of") == str(to)
-        if key.kind is Kind.INDEX:
+        if key.kind in _ON_A_TABLE:
             return table_of(known) == to.name
         return key.kind in OF_TABLE and key.table == to.name
     return False

@@ -11,6 +11,7 @@ from pgwatch.migration.extract import (
     partition_bound,
     partition_key,
     relation_text,
+    statistics_values,
 )
 from pgwatch.migration.naming import made_name
 from pgwatch.migration.objects import Declared, Expression, Key, Kind, TypeName, Value
@@ -208,6 +209,20 @@ def _constraint_name(state: State, table: Key, kind: int, columns: tuple[str, ..
         number += 1
         name = made_name(table.name, *columns, label=f"{_LABELS[kind]}{number}")
     return name
+
+
+def create_statistics(state: State, node: Node) -> None:
+    """CREATE STATISTICS; what PostgreSQL calls one without a name is not looked for."""
+    names = strings(node.defnames)
+    relation = node.relations[0].range_var
+    if not names:
+        state.unknown("statistics without a name are not looked for")
+        return
+    table = state.relation(relation.schemaname, relation.relname)
+    schema = names[-2] if names[:-1] else state.search_path[0]
+    key = Key(Kind.STATISTICS, schema, names[-1])
+    values = statistics_values(node, schema=table.schema, table=table.name)
+    state.create(key, values, columns=[item.stats_elem.name for item in node.exprs])
 
 
 def create_index(state: State, node: Node) -> None:

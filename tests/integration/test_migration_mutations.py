@@ -30,7 +30,6 @@ EVERY = 24  # one object in so many is damaged on each version, others on each
 UNKNOWN = [
     f"unverifiable {where} None"
     for where in (
-        "05_performance:92",
         "05_performance:98",
         "05_performance:99",
         "08_rest:43",
