@@ -81,6 +81,8 @@ def _more(kind: str, detail: Mapping[str, str]) -> list[str]:
     if kind.startswith("notification_"):
         attempts = detail.get("attempts", "1")
         again = f", attempt {attempts}" if attempts != "1" else ""
+        if left_out := detail.get("attempts_not_listed"):
+            again += f" ({left_out} of those before are not listed)"
         lines.append(f"{detail.get('status', '')}: {detail.get('reason', '')}{again}")
         lines += detail.get("alerts", "").splitlines()
         lines += [f"{word}: {detail[key]}" for key, word in _ANSWERS.items() if detail.get(key)]
