@@ -40,7 +40,7 @@ class PreflightChecks:
         elapsed = time.perf_counter() - started
         if isinstance(found, str):
             return untold(self.names, visit, found, elapsed=elapsed)
-        findings = [_finding(one) for one in found.predictions]
+        findings = [_finding(one) for one in sorted(found.predictions, key=_importance)]
         counted, waived = without_accepted(NAME, findings, self.accepted, visit.now)
         verdict, notes = _verdict(counted)
         reason = "; ".join((*notes, *self._order(found), *waived))
@@ -85,6 +85,11 @@ def _verdict(findings: Sequence[Finding]) -> tuple[Verdict, list[str]]:
     return verdict, notes
 
 
+def _importance(one: "Prediction") -> int:
+    """Return the place of a finding: what will fail first, then what could not be told, then the harmless."""
+    return 2 if one.harmless else int(one.trouble == _UNTOLD)
+
+
 def _finding(one: "Prediction") -> Finding:
     file = shown(one.file)
     labels = {
@@ -104,8 +109,9 @@ def _finding(one: "Prediction") -> Finding:
         statement = statement[: _QUOTED - 1] + "…"
     examples = f" Rows in the way: {'; '.join(one.examples)}." if one.examples else ""
     state = f" (SQLSTATE {one.sqlstate})" if one.sqlstate else ""
+    untold_text = "whether it would fail cannot be told: " if one.trouble == _UNTOLD else ""
     return Finding(
-        summary=f"{one.reason}{state}",
+        summary=f"{untold_text}{one.reason}{state}",
         description=f"{file}:{one.line}: {statement}.{examples}",
         labels=labels,
         object=one.object,

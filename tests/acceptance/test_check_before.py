@@ -110,3 +110,22 @@ def test_files_in_the_wrong_order_are_asked_about(database: str, tmp_path: Path)
     assert wrong["migration_preflight"]["reason"].startswith(asked)
     named = ("--migrations", str(tmp_path / "b.sql"), "--migrations", str(tmp_path / "a.sql"))
     assert check(*named, *only, expected=0)["migration_preflight"]["reason"] is None
+
+
+def test_what_fails_comes_before_what_could_not_be_told_and_what_is_harmless(
+    database: str, tmp_path: Path
+) -> None:
+    file = tmp_path / "1.sql"
+    file.write_text(
+        "CREATE TABLE there (a int);\nDO $$ BEGIN EXECUTE 'DROP TABLE ' || which(); END $$;\n"
+        "ALTER TABLE gone ADD COLUMN b int;\n"
+    )
+    with psycopg.connect(database, autocommit=True) as connection:
+        connection.execute("CREATE TABLE there (a int)")
+        connection.execute(
+            "CREATE FUNCTION which() RETURNS text LANGUAGE sql AS 'SELECT ''x''::text'"
+        )
+    arguments = ("--migrations", str(file), "--only", "migration_preflight", database)
+    found = check(*arguments, expected=1)["migration_preflight"]["findings"]
+    assert [one["labels"]["line"] for one in found] == ["3", "2", "1"]
+    assert found[1]["summary"].startswith("whether it would fail cannot be told: ")

@@ -1,7 +1,7 @@
 """Publications and event triggers. Pure."""
 
 from pgwatch.migration.parse import Node, pb
-from pgwatch.migration.preflight.stage import Stage, qualified
+from pgwatch.migration.preflight.stage import CannotTellError, Stage, literal, qualified
 
 _OF_TABLE = pb.PUBLICATIONOBJ_TABLE
 
@@ -46,3 +46,10 @@ def create_event_trigger(stage: Stage, node: Node) -> None:
         raise stage.fail("42883", f"function {name}() does not exist")
     if found and found[0].returns != "event_trigger":
         raise stage.fail("42P17", f"function {name} must return type event_trigger")
+    there = stage.oracle.value(
+        f"SELECT EXISTS (SELECT FROM pg_catalog.pg_event_trigger WHERE evtname = {literal(node.trigname)})"  # noqa: S608 - quoted
+    )
+    if there is True:
+        raise CannotTellError(
+            f"event trigger {node.trigname} is there, and whether a statement drops it is not looked at"
+        )
