@@ -159,9 +159,13 @@ class Evaluating:
             value = values.get(alert.labels) if alert.labels in ended else None
             return alert if value is None else replace(alert, value_at_recovery=value)
 
+        alerts = tuple(told(alert) for alert in after.alerts)
+        by_labels = {alert.labels: alert for alert in alerts if alert.labels in ended}
         return Step(
-            alerts=tuple(told(alert) for alert in after.alerts),
-            changes=tuple(replace(c, alert=told(c.alert)) for c in after.changes),
+            alerts=alerts,
+            changes=tuple(
+                replace(c, alert=by_labels.get(c.alert.labels, c.alert)) for c in after.changes
+            ),
         )
 
     def _without_accepted(
