@@ -3,6 +3,7 @@
 from dataclasses import replace
 
 from pgwatch.migration.parse import Node, pb
+from pgwatch.migration.preflight.added import add_value
 from pgwatch.migration.preflight.columns import (
     check_identity,
     define,
@@ -49,6 +50,7 @@ def add_column(stage: Stage, table: Relation, command: Node) -> None:
     table = scene.put(replace(table, columns=(*table.columns, definition.column), altered=True))
     column = values(stage, table, definition)
     table = scene.put(table.with_column(column))
+    add_value(stage, table, column)
     if serial(node.type_name) or column.identity:
         make_sequence(stage, table, column)
     if column.not_null:

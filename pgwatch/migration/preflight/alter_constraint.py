@@ -3,6 +3,7 @@
 from dataclasses import replace
 
 from pgwatch.migration.parse import Node, UnparsableError, parse_expression, pb
+from pgwatch.migration.preflight.added import check_added_condition, check_added_references
 from pgwatch.migration.preflight.dependents import constraint_users, forget
 from pgwatch.migration.preflight.foreign_keys import foreign_rows
 from pgwatch.migration.preflight.liverows import question
@@ -89,7 +90,9 @@ def _validate_rows(stage: Stage, table: Relation, found: Constraint) -> None:
     if found.kind == "f":
         target = stage.scene.relations[found.references]
         foreign_rows(stage, table, target, found)
+        check_added_references(stage, table, target, found)
         return
+    message = f'check constraint "{found.name}" of relation "{table.name}" is violated by some row'
     try:
         expression = parse_expression(found.expression)
         asked = question(
@@ -99,7 +102,5 @@ def _validate_rows(stage: Stage, table: Relation, found: Constraint) -> None:
         stage.note(str(error))
         return
     if asked is not None:
-        message = (
-            f'check constraint "{found.name}" of relation "{table.name}" is violated by some row'
-        )
         stage.breaks_later(asked, table, message)
+    check_added_condition(stage, table, found.columns, expression, message)

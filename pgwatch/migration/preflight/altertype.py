@@ -10,6 +10,7 @@ from pgwatch.migration.parse import (
     pb,
     type_text,
 )
+from pgwatch.migration.preflight.added import cast_values
 from pgwatch.migration.preflight.asking import (
     assignable,
     condition,
@@ -66,6 +67,7 @@ def alter_type(stage: Stage, table: Relation, command: Node) -> None:
     after = stage.scene.put(table.with_column(changed))
     _check_parts(stage, after, changed)
     _check_rows(stage, table, column, type_, using)
+    cast_values(stage, table, column, using=using is not None)
     for child in list(stage.scene.children(table.oid)):
         below = child.column(column.name)
         if below is not None and child.kind in "rpf":

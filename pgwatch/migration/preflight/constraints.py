@@ -4,6 +4,11 @@ from dataclasses import dataclass, replace
 
 from pgwatch.migration.extract import column_names
 from pgwatch.migration.parse import Node, expression_text, opened, pb, strings
+from pgwatch.migration.preflight.added import (
+    check_added_condition,
+    check_added_keys,
+    check_added_values,
+)
 from pgwatch.migration.preflight.asking import condition, expression_type
 from pgwatch.migration.preflight.constraint_parts import (
     columns_named,
@@ -61,6 +66,7 @@ def _check(stage: Stage, table: Relation, node: Node, *, column: str, fresh: boo
             message=message,
             expression=node.raw_expr,
         )
+        check_added_condition(stage, table, numbers, node.raw_expr, message)
     constraint = Constraint(
         table=table.oid,
         name=name,
@@ -142,6 +148,7 @@ def _no_nulls(stage: Stage, table: Relation, columns: list[Column]) -> None:
     for one in columns:
         if not one.not_null:
             message = f'column "{one.name}" of relation "{table.name}" contains null values'
+            check_added_values(stage, table, one, message)
             look_at_rows(
                 stage, table, RowRule.NOT_NULL, (one.number,), sqlstate="23502", message=message
             )
@@ -151,6 +158,7 @@ def _unique_rows(
     stage: Stage, table: Relation, numbers: tuple[int, ...], name: str, *, nulls_not_distinct: bool
 ) -> None:
     message = f'could not create unique index "{name}"'
+    check_added_keys(stage, table, numbers, message)
     named = [table.numbered(number) for number in numbers]
     set_before = {number for number, _ in table.values}
     if any(one and not one.live and one.number not in set_before for one in named):
@@ -339,6 +347,7 @@ def set_not_null(stage: Stage, table: Relation, name: str, *, fresh: bool) -> No
 
 def _null_rows(stage: Stage, table: Relation, column: Column) -> None:
     message = f'column "{column.name}" of relation "{table.name}" contains null values'
+    check_added_values(stage, table, column, message)
     set_before = column.number in {number for number, _ in table.values}
     if column.live or table.live is None or set_before:
         look_at_rows(

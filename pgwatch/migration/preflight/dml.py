@@ -5,11 +5,23 @@ from dataclasses import replace
 from functools import partial
 
 from pgwatch.migration.parse import Node, opened, parse_statements, pb, strings
+from pgwatch.migration.preflight.added import (
+    add_query,
+    add_rows,
+    add_unknown,
+    change_rows,
+    set_values,
+)
 from pgwatch.migration.preflight.asking import Columns, columns_of, forbid_aggregates, is_literal
 from pgwatch.migration.preflight.columns import literal_as
 from pgwatch.migration.preflight.conflicts import check_inserted
 from pgwatch.migration.preflight.dml_parts import Body, check_type
-from pgwatch.migration.preflight.fired import check_called, check_fired, touches_rows
+from pgwatch.migration.preflight.fired import (
+    check_called,
+    check_fired,
+    fires_before_insert,
+    touches_rows,
+)
 from pgwatch.migration.preflight.insert import (
     check_conflict,
     check_query,
@@ -106,9 +118,14 @@ def _target(stage: Stage, node: Node) -> Relation:
 
 
 def _touched(
-    stage: Stage, table: Relation, body: Body, change: Callable[[Relation], Relation]
+    stage: Stage,
+    table: Relation,
+    body: Body,
+    change: Callable[[Relation], Relation],
+    *,
+    adds: bool = False,
 ) -> None:
-    """Note what a statement does to the rows of a table and of its children."""
+    """Note what a statement does to the rows of a table and of its children; `adds`: it only adds some."""
     if not body.runs:
         return
     for one in (table, *stage.scene.descendants(table.oid)):
@@ -116,6 +133,8 @@ def _touched(
             current = stage.scene.relations[one.oid]
             after = change(current)
             stage.scene.put(replace(after, rows_changed=True))
+            if not adds and after is not current:
+                change_rows(stage, current, after)
             if after.gone != current.gone or after.emptied:
                 for index in stage.scene.indexes(one.oid):
                     stage.scene.inserted.pop(index.oid, None)
@@ -145,8 +164,27 @@ def _insert(stage: Stage, node: Node, body: Body) -> Columns | None:
         table,
         body,
         lambda one: replace(one, filled=one.filled or filled, keyed=one.keyed or keyed),
+        adds=True,
     )
+    if body.runs:
+        _added(stage, table, columns, rows, node)
     return _returning(stage, node, body)
+
+
+def _added(
+    stage: Stage, table: Relation, columns: list[Column], rows: list[list[Node]] | None, node: Node
+) -> None:
+    conflict = node.on_conflict_clause.action
+    if conflict == pb.ONCONFLICT_UPDATE:
+        add_unknown(stage, table, f"rows are added to {table.name}, or update others")
+    elif fires_before_insert(stage, table):
+        add_unknown(stage, table, f"a trigger may change the rows that are added to {table.name}")
+    elif rows is None:
+        add_query(stage, table, columns, query_of(node).select_stmt)
+    else:
+        left_out = f"rows are added to {table.name} where no others are in the way"
+        maybe = left_out if conflict == pb.ONCONFLICT_NOTHING else ""
+        add_rows(stage, table, columns, rows, maybe=maybe)
 
 
 def _brings_rows(stage: Stage, table: Relation, node: Node, body: Body) -> bool:
@@ -186,6 +224,8 @@ def _update(stage: Stage, node: Node, body: Body) -> Columns | None:
         check_updated(stage, table, updated(stage, table, node), node)
         _fired(stage, table, "UPDATE", node, timing="after", columns=numbers)
     _touched(stage, table, body, lambda one: updated(stage, one, node))
+    if body.runs and updated(stage, table, node) is not table:
+        set_values(stage, table, {stage.column(table, one.name).number for one in assigned})
     return _returned(stage, query, node, body)
 
 
@@ -314,6 +354,7 @@ def copy(stage: Stage, node: Node) -> None:
     if node.is_from:
         _target(stage, node.relation)
         stage.scene.put(replace(stage.scene.relations[table.oid], rows_changed=True))
+        add_unknown(stage, table, f"COPY adds rows to {table.name}")
 
 
 _HANDLERS: Mapping[str, Callable[[Stage, Node, Body], Columns | None]] = {

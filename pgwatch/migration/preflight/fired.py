@@ -161,6 +161,11 @@ def _triggers(stage: Stage, table: Relation, timing: str) -> list[Trigger]:
     return sorted(found, key=lambda one: (_values(one)["level"] != first, one.name))
 
 
+def fires_before_insert(stage: Stage, table: Relation) -> bool:
+    """Return whether a trigger may change a row that is inserted, or leave it out."""
+    return any("insert" in _values(one)["events"] for one in _triggers(stage, table, "before"))
+
+
 def _values(trigger: Trigger) -> dict[str, tuple[str, ...] | str]:
     """Return what CREATE TRIGGER says, {} events where it cannot be read."""
     try:

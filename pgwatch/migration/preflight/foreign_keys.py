@@ -3,6 +3,7 @@
 from dataclasses import replace
 
 from pgwatch.migration.parse import Node, parse_expression, strings
+from pgwatch.migration.preflight.added import check_added_references
 from pgwatch.migration.preflight.asking import plain
 from pgwatch.migration.preflight.constraint_parts import (
     columns_named,
@@ -67,6 +68,7 @@ def add_foreign_key(stage: Stage, table: Relation, node: Node, *, column: str, f
     )
     if not fresh and made.validated and enforced:
         foreign_rows(stage, table, target, made)
+        check_added_references(stage, table, target, made)
     scene.constraints[table.oid, name] = made
     for child in [one for one in scene.descendants(table.oid) if one.bound and one.kind in "rp"]:
         names = {c.name: c.number for c in child.columns}

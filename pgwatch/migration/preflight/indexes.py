@@ -5,6 +5,7 @@ from dataclasses import replace
 from pgwatch.migration.extract import column_names, index_values
 from pgwatch.migration.figure import output_names
 from pgwatch.migration.parse import Node, expression_text, pb, strings
+from pgwatch.migration.preflight.added import check_added_keys
 from pgwatch.migration.preflight.asking import condition, expression_type, plain
 from pgwatch.migration.preflight.extensions import brings_method, brings_opclass, may_bring
 from pgwatch.migration.preflight.liverows import can_evaluate, has_rows, live_text, question
@@ -270,9 +271,14 @@ def check_partition_key(stage: Stage, table: Relation, numbers: tuple[int, ...],
 
 
 def _check_rows(stage: Stage, node: Node, table: Relation, index: Index, name: str) -> None:
-    if table.live is None or (table.kind == "m" and not table.populated):
+    if table.kind == "m" and not table.populated:
         return
     try:
+        if node.unique and index.plain:
+            message = f'could not create unique index "{name}"'
+            check_added_keys(stage, table, index.columns, message)
+        if table.live is None:
+            return
         if node.unique:
             _check_unique(stage, node, table, index, name)
         elif index.expressions or index.predicate:

@@ -198,3 +198,14 @@ class Function:
     extension: str = ""
     uses: frozenset[Ref] = frozenset()
     shape: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AddedRows:
+    """The rows that earlier statements add to a table."""
+
+    rows: tuple[tuple[tuple[int, str], ...], ...] = ()
+    # of each row: column's number and its constant as SQL, "": not known, "?": not known and not NULL
+    many: bool = False  # a row may stand for several
+    maybe: str = ""  # why some of them may not be there
+    unknown: str = ""  # why there may be other rows, or these may be different

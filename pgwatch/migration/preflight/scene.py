@@ -6,6 +6,7 @@ from typing import Any
 
 from pgwatch.migration.preflight.ledger import Belongs, Ledger, Ledgers
 from pgwatch.migration.preflight.objects import (
+    AddedRows,
     Constraint,
     Function,
     Name,
@@ -42,6 +43,7 @@ class Scene(Ledgers):
     settings: dict[str, str] = field(default_factory=dict)  # of the session, by SET
     inserted: dict[int, frozenset[tuple[str, ...]]] = field(default_factory=dict)
     # keys that earlier statements add, by unique index
+    added: dict[int, AddedRows] = field(default_factory=dict)  # by table
     transaction_types: frozenset[int] = frozenset()  # made by the open transaction
     prepared: frozenset[str] = frozenset()  # statements and cursors with a name
     path: tuple[str, ...] = ("public",)
