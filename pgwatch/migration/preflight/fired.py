@@ -34,6 +34,7 @@ from pgwatch.migration.preflight.objects import Function, Relation, Trigger
 from pgwatch.migration.preflight.oracle import UNKNOWN, Refusal
 from pgwatch.migration.preflight.possible import made_in
 from pgwatch.migration.preflight.possible import may_be_there as made_before
+from pgwatch.migration.preflight.remembered import remembered
 from pgwatch.migration.preflight.stage import CannotTellError, Stage, StatementFailsError
 from pgwatch.migration.preflight.standin import NotYetKnownError
 from pgwatch.targets.describe import Described
@@ -224,6 +225,20 @@ def _failing(
     depth: int = 0,
 ) -> _Failing | None:
     """Return how a call fails, rather what is certain; raises NotYetKnownError while answers are missing."""
+    about = (depth, *((fired[0], fired[1], fired[2].columns) if fired else ()))
+    found: _Failing | None = remembered(
+        stage, function, about, lambda: _judged(stage, function, analyse, fired, depth)
+    )
+    return found
+
+
+def _judged(
+    stage: Stage,
+    function: Function,
+    analyse: Analyse,
+    fired: tuple[Fired, str, Relation] | None,
+    depth: int,
+) -> _Failing | None:
     before = stage.oracle.waiting
     routine = _routine(stage, function, trigger=fired is not None)
     try:

@@ -1,6 +1,6 @@
 """What only the server can tell, asked in batches: a walk goes on with a guess until the answer is there."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Hashable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import partial
@@ -56,6 +56,8 @@ class Oracle:
         self._wanted: dict[str | tuple[str] | RowQuestion, None] = {}
         self._types: dict[tuple[int, int], str] = {}
         self.round_trips = 0
+        self.outcomes: dict[Hashable, Any] = {}  # of bodies, by all that decides them
+        self.pending: dict[Hashable, int] = {}  # of those, after which round trip they still waited
 
     @property
     def open(self) -> bool:
