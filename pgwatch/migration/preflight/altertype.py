@@ -20,10 +20,10 @@ from pgwatch.migration.preflight.asking import (
 )
 from pgwatch.migration.preflight.columns import check_identity
 from pgwatch.migration.preflight.foreign_keys import comparable
-from pgwatch.migration.preflight.indexes import indexable
 from pgwatch.migration.preflight.liverows import has_rows, question
 from pgwatch.migration.preflight.lookup import user_type
 from pgwatch.migration.preflight.objects import Column, Relation
+from pgwatch.migration.preflight.opclasses import indexable
 from pgwatch.migration.preflight.row_question import RowQuestion, RowRule
 from pgwatch.migration.preflight.stage import CannotTellError, Stage, literal, quoted
 from pgwatch.migration.preflight.standin import NotYetKnownError

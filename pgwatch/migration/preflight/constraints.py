@@ -19,10 +19,11 @@ from pgwatch.migration.preflight.constraint_parts import (
     shape_of,
 )
 from pgwatch.migration.preflight.foreign_keys import add_foreign_key
-from pgwatch.migration.preflight.indexes import check_operator_class, check_partition_key
+from pgwatch.migration.preflight.indexes import check_partition_key
 from pgwatch.migration.preflight.liverows import has_rows, live_text, question
 from pgwatch.migration.preflight.names import free_relation
 from pgwatch.migration.preflight.objects import Column, Constraint, Index, Relation
+from pgwatch.migration.preflight.opclasses import check_operator_class
 from pgwatch.migration.preflight.references import references
 from pgwatch.migration.preflight.row_question import RowRule
 from pgwatch.migration.preflight.stage import CannotTellError, Stage

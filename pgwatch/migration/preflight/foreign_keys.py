@@ -49,7 +49,8 @@ def add_foreign_key(stage: Stage, table: Relation, node: Node, *, column: str, f
             "42830", "number of referencing and referenced columns for foreign key disagree"
         )
     index = _key_index(stage, target, keys)
-    _check_types(stage, table, columns, target, keys, node)
+    others = [one for key in keys if (one := target.numbered(key)) is not None]
+    _check_types(stage, table, columns, others, node)
     name = name_of(stage, table, node, "_".join(one.name for one in columns), label="fkey")
     enforced = node.is_enforced or stage.facts.version < 180000
     made = Constraint(
@@ -96,17 +97,10 @@ def _key_index(stage: Stage, target: Relation, keys: tuple[int, ...]) -> int:
     )
 
 
-def _check_types(  # noqa: PLR0917 - what is asked
-    stage: Stage,
-    table: Relation,
-    columns: list[Column],
-    target: Relation,
-    keys: tuple[int, ...],
-    node: Node,
+def _check_types(
+    stage: Stage, table: Relation, columns: list[Column], others: list[Column], node: Node
 ) -> None:
-    for column, key in zip(columns, keys, strict=True):
-        other = target.numbered(key)
-        assert other is not None
+    for column, other in zip(columns, others, strict=True):
         if not comparable(stage, column.type, other.type):
             name = node.conname or f"{table.name}_{column.name}_fkey"
             raise stage.fail("42804", f'foreign key constraint "{name}" cannot be implemented')

@@ -95,7 +95,7 @@ def _relation(one: _Facts) -> Relation:
         kind=one["kind"],
         schema=one["schema"],
         name=one["name"],
-        columns=tuple(_column(*column) for column in one["columns"] or ()),
+        columns=tuple(_column(column) for column in one["columns"] or ()),
         index=_index(one["index"]) if one["index"] else None,
         persistence=one["persistence"],
         populated=one["populated"],
@@ -112,17 +112,9 @@ def _relation(one: _Facts) -> Relation:
     )
 
 
-def _column(  # noqa: PLR0917 - what is asked
-    name: str,
-    number: int,
-    type_: str,
-    not_null: bool,
-    default: str | None,
-    identity: str,
-    generated: str,
-    inherited: bool,
-    uses: list[list[Any]] | None,
-) -> Column:
+def _column(fields: list[Any]) -> Column:
+    """Return a column; the fields have the order of scene.sql."""
+    name, number, type_, not_null, default, identity, generated, inherited, uses = fields
     return Column(
         name=name,
         number=number,
