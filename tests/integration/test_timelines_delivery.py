@@ -135,7 +135,8 @@ def test_one_of_two_hooks_that_drops_gets_its_own_later(path: Path, lines: list[
 def test_an_hour_without_a_receiver_is_told_once_and_in_order(
     path: Path, lines: list[Line]
 ) -> None:
-    timers = "group_wait: 1s, group_interval: 1m, repeat_interval: 10m"
+    # No repeat is due in the minute in which the receiver is back.
+    timers = "group_wait: 1s, group_interval: 1m, repeat_interval: 11m"
     lines.append(line := Line(path, timers, 1))
     line.tick = timedelta(seconds=1)
     line.hooks[0].refuses_until = 3600
