@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Iterator
 
-from pgwatch.migration.objects import Expression, Query, TypeName, Value
+from pgwatch.migration.objects import Expression, Query, Value
 from pgwatch.migration.parse import (
     Node,
     expression_text,
@@ -317,11 +317,6 @@ def _function_option(option: Node) -> dict[str, Value]:  # noqa: PLR0911 - one f
         case "set" if argument.kind == pb.VAR_RESET:
             return {f"setting {argument.name.lower()}": "none"}
     return {}
-
-
-def column_type(node: Node) -> TypeName:
-    """Return a type with its modifiers."""
-    return TypeName(type_text(node))
 
 
 def view_query(node: Node) -> Query:

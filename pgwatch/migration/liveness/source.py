@@ -39,7 +39,6 @@ class Declaration:
     alias: str = ""
     start: int = 0  # where the type stands
     end: int = 0
-    assigned: bool = True  # False: a constant
 
 
 def tokens(text: str) -> Iterator[Token]:
@@ -90,8 +89,7 @@ def _declaration(text: str, parts: Sequence[Token], block: int) -> Declaration |
     if words[0] == "alias":
         alias = identifier(rest[2].text) if len(rest) > 2 else ""
         return Declaration(name=name, type="", block=block, line=line, alias=alias)
-    constant = words[0] == "constant"
-    if constant:
+    if words[0] == "constant":
         rest = rest[1:]
     if "cursor" in (token.word for token in rest[:3]):
         return Declaration(name=name, type="", block=block, line=line)
@@ -113,7 +111,6 @@ def _declaration(text: str, parts: Sequence[Token], block: int) -> Declaration |
         default=default,
         start=start,
         end=end,
-        assigned=not constant,
     )
 
 

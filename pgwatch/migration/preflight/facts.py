@@ -20,7 +20,6 @@ class Builtin:
 
     name: str
     category: str  # typcategory: S for texts, N for numbers …
-    preferred: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,4 +50,3 @@ class Facts:
     collations: frozenset[str] = frozenset()
     methods: Mapping[str, str] = field(default_factory=dict)  # name → t or i
     tablespaces: frozenset[str] = frozenset()
-    event_triggers: bool = False

@@ -325,12 +325,6 @@ def can_evaluate(stage: Stage, table: Relation, expression: str) -> bool:
     return shape is not None and not shape.sqlstate
 
 
-def check_rows(stage: Stage, table: Relation, asked: RowQuestion | None, message: str) -> None:
-    """Fail where rows break the rule that is asked about."""
-    if asked is not None:
-        stage.breaks(asked, table, message)
-
-
 def with_references(
     asked: RowQuestion, table: Relation, columns: tuple[int, ...]
 ) -> RowQuestion | None:

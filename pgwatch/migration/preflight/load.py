@@ -251,11 +251,8 @@ def _server(rows: dict[str, list[_Facts]]) -> Facts:
         version=self["version"],
         role=self["role"],
         database=self["database"],
-        event_triggers=bool(self["event_triggers"]),
         types={
-            one["name"]: Builtin(
-                name=one["name"], category=one["category"], preferred=one["preferred"]
-            )
+            one["name"]: Builtin(name=one["name"], category=one["category"])
             for one in rows["builtin"]
         },
         casts={

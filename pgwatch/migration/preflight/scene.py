@@ -1,6 +1,6 @@
 """The database as it would be after the statements so far. Pure."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field, fields
 from typing import Any
 
@@ -165,14 +165,6 @@ class Scene(Ledgers):
         places = (one for one in self.path if one in self.schemas and one != "pg_temp")
         return next(places, "")
 
-    def free_name(self, schema: str, wanted: str, taken: Iterable[str] = ()) -> str:
-        """Return `wanted`, or it with the first number that is free: ChooseRelationName."""
-        name, number = wanted, 0
-        while (schema, name) in self.relation_names or name in taken:
-            number += 1
-            name = f"{_cut(wanted, 63 - len(str(number)))}{number}"
-        return name
-
 
 def _of_relation(one: Relation) -> tuple[Any, ...]:
     parents = [*one.parents, *([one.index.parent] if one.index and one.index.parent else [])]
@@ -193,10 +185,6 @@ _GROUPS: dict[str, Belongs] = {
     "constraints": _of_constraint,
     "triggers": _of_table,
 }
-
-
-def _cut(text: str, size: int) -> str:
-    return text.encode()[:size].decode(errors="ignore")
 
 
 def shown_oid(oid: int) -> int:

@@ -292,8 +292,7 @@ SELECT 'cast', pg_catalog.jsonb_build_object(
 FROM pg_catalog.pg_cast
 UNION ALL
 SELECT 'builtin', pg_catalog.jsonb_build_object(
-    'name', type.typname, 'category', type.typcategory, 'preferred', type.typispreferred,
-    'shown', pg_catalog.format_type(type.oid, NULL)
+    'name', type.typname, 'category', type.typcategory, 'shown', pg_catalog.format_type(type.oid, NULL)
 )
 FROM pg_catalog.pg_type AS type
 WHERE type.typnamespace = 'pg_catalog'::pg_catalog.regnamespace AND type.typtype IN ('b', 'p', 'r', 'm', 'd')
@@ -322,6 +321,5 @@ SELECT 'self', pg_catalog.jsonb_build_object(
     'version', pg_catalog.current_setting('server_version_num')::int,
     'role', current_user,
     'database', pg_catalog.current_database(),
-    'event_triggers', (SELECT count(*) FROM pg_catalog.pg_event_trigger WHERE evtenabled <> 'D'),
     'publications', (SELECT pg_catalog.jsonb_agg(pubname) FROM pg_catalog.pg_publication)
 )
