@@ -45,10 +45,13 @@ def write_three(book: Book, works: Sequence[Work]) -> list[BaseException | None]
         return [one.exception(20) for one in writes]
 
 
+def adding(number: int) -> Work:
+    return lambda page: page.append(number)
+
+
 def test_those_who_wait_are_written_together() -> None:
     book = Book()
-    works: list[Work] = [lambda page, n=n: page.append(n) for n in range(3)]  # type: ignore[misc]
-    assert write_three(book, works) == [None, None, None]
+    assert write_three(book, [adding(n) for n in range(3)]) == [None, None, None]
     assert [sorted(page) for page in book.pages] == [[0], [1, 2]]
 
 
