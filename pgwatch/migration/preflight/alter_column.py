@@ -6,6 +6,7 @@ from pgwatch.migration.parse import Node, pb
 from pgwatch.migration.preflight.added import add_value
 from pgwatch.migration.preflight.columns import (
     check_identity,
+    check_own_column,
     define,
     make_sequence,
     values,
@@ -103,14 +104,7 @@ def drop_column(stage: Stage, table: Relation, command: Node) -> None:
             f'column "{command.name}" of relation "{table.name}" does not exist',
             harmless=True,
         )
-    if column.inherited:
-        raise stage.fail("42P16", f'cannot drop inherited column "{column.name}"')
-    if column.number in table.key:
-        raise stage.fail(
-            "42P16",
-            f'cannot drop column "{column.name}" because it is part of the partition key of'
-            f' relation "{table.name}"',
-        )
+    check_own_column(stage, table, column, "drop")
     cascade = command.behavior == pb.DROP_CASCADE
     for child in list(stage.scene.descendants(table.oid)):
         below = child.column(column.name)

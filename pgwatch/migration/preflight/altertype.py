@@ -18,7 +18,7 @@ from pgwatch.migration.preflight.asking import (
     is_literal,
     plain,
 )
-from pgwatch.migration.preflight.columns import check_identity
+from pgwatch.migration.preflight.columns import check_identity, check_own_column
 from pgwatch.migration.preflight.foreign_keys import comparable
 from pgwatch.migration.preflight.liverows import has_rows, question
 from pgwatch.migration.preflight.lookup import user_type
@@ -39,14 +39,7 @@ def prepare(stage: Stage, table: Relation, command: Node) -> None:
     column = stage.column(table, command.name)
     if column.identity:  # its sequence takes the type first
         check_identity(stage, replace(column, type=resolve(stage, definition.type_name)))
-    if column.inherited:
-        raise stage.fail("42P16", f'cannot alter inherited column "{column.name}"')
-    if column.number in table.key:
-        raise stage.fail(
-            "42P16",
-            f'cannot alter column "{column.name}" because it is part of the partition key of'
-            f' relation "{table.name}"',
-        )
+    check_own_column(stage, table, column, "alter")
     type_ = resolve(stage, definition.type_name)
     _convertible(stage, table, column, type_, using)
 

@@ -41,9 +41,9 @@ def _plain(stage: Stage, node: Node) -> str:
     try:
         plain = plain_function(stage, node)
         parse_statements(plain)
-        return plain  # noqa: TRY300 - in full, it can be read
     except UnparsableError:
         return stage.sql
+    return plain
 
 
 def _syntax_error(sql: str) -> str:

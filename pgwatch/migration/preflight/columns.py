@@ -181,3 +181,15 @@ def make_sequence(stage: Stage, table: Relation, column: Column) -> None:
             identity=bool(column.identity),
         )
     )
+
+
+def check_own_column(stage: Stage, table: Relation, column: Column, verb: str) -> None:
+    """Fail where a parent or the partition key forbids to drop a column, or to alter its type."""
+    if column.inherited:
+        raise stage.fail("42P16", f'cannot {verb} inherited column "{column.name}"')
+    if column.number in table.key:
+        raise stage.fail(
+            "42P16",
+            f'cannot {verb} column "{column.name}" because it is part of the partition key of'
+            f' relation "{table.name}"',
+        )
